@@ -1,0 +1,1 @@
+"""How an implementation is held to the model: cases, generated sequences, targets, reports."""

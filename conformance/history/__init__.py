@@ -1,0 +1,1 @@
+"""Operations whose order or outcome is unknown, and the search that explains what was seen."""

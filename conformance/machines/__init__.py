@@ -1,0 +1,1 @@
+"""Generated operations: the model beside the target."""

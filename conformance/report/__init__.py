@@ -1,0 +1,1 @@
+"""Verdicts, told to people and to programs."""

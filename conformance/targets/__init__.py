@@ -1,0 +1,1 @@
+"""The ways to reach an implementation: a file a target."""

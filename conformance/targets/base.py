@@ -1,0 +1,84 @@
+"""What the suite needs to know of an implementation: where it listens, and how to stop and start its brokers.
+
+A target is entered before the first operation and left after the last; whatever it started ends then.
+It says nothing of what the implementation can do: that is asked on the wire (ApiVersions).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+from attrs import frozen
+
+from conformance.wire.security import Security
+
+
+class TargetError(Exception):
+    """A target can't be had or can't be controlled; the message says what to do."""
+
+
+@frozen
+class Address:
+    """Where a broker listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Faults(ABC):
+    """What can be done to a single broker. `broker` is a node id as Metadata tells it."""
+
+    actions: frozenset[str]
+    """Which of stop, start, kill, restart, pause, resume can be done."""
+
+    @abstractmethod
+    def do(self, action: str, broker: int) -> None:
+        """Do it and return when it has been done (after a start: when the broker answers ApiVersions).
+
+        Raises:
+            TargetError: it failed, or `action` is not one of `actions`.
+        """
+
+
+class Target(ABC):
+    """One way to reach an implementation."""
+
+    name: str
+    """What the report calls it, for instance `apache-kafka:3.9-kraft`."""
+    default_profile: str
+    """The profile it is held to unless the user names one, for instance `3.9-kraft`."""
+    default_deviations: str | None = None
+    """The stem of its file under `conformance/deviations/`, if it has one."""
+    security: Security | None = None
+    faults: Faults | None = None
+
+    @property
+    @abstractmethod
+    def bootstrap(self) -> tuple[Address, ...]:
+        """Where its brokers listen; known once the target has been entered."""
+
+    def start(self) -> None:  # noqa: B027  a target that runs already has nothing to do
+        """Start what must be started, and return when it answers ApiVersions.
+
+        Raises:
+            TargetError: something that it needs is missing; says what to install.
+        """
+
+    def stop(self) -> None:  # noqa: B027
+        """End whatever `start` started. Must not raise; safe to call twice."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()

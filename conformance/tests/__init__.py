@@ -1,0 +1,1 @@
+"""Tests of the suite: every check shown able to fail."""

@@ -1,0 +1,1 @@
+"""What must hold: the spec, written once. Imports nothing else of this project."""

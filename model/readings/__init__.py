@@ -1,0 +1,1 @@
+"""The readings of the language. Today one: Python values."""

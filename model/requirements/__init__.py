@@ -1,0 +1,1 @@
+"""The catalogue of requirements, as TOML files: one a family."""

@@ -1,0 +1,1 @@
+"""What is shown about the model: invariants, proofs, explorations. Empty until the replication machine arrives."""
