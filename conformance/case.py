@@ -1,0 +1,217 @@
+"""What a case is, and what it is given to work with.
+
+A case drives operations until its requirement's rule has been met; the right answers are the model's. It fails when
+an answer breaks a rule of *its* requirements. A wrong answer that breaks another requirement's rule is laid at that
+one's door: the case goes on if it can, and is reported as not run if it can't.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import field, frozen
+
+from conformance.client import Client, Range, Unsupported, poll
+from conformance.session import Performed, Session, Unknown
+from conformance.wire.apis import Api, client_range
+from conformance.wire.batch import encoded_size
+from model.profiles import Profile
+from model.reference.batch import Batch, Record
+from model.reference.operations import (
+    CreateTopics,
+    Fetch,
+    FetchPart,
+    Isolation,
+    Metadata,
+    Operation,
+    Produce,
+    ProducePart,
+    TopicSpec,
+)
+from model.reference.outcomes import Mismatch
+
+
+class CaseFailed(Exception):
+    """An answer broke a rule of the case's own requirements."""
+
+
+class SetUpFailed(Exception):
+    """A step on the way broke another requirement's rule, so that the case could not reach its own."""
+
+
+@frozen
+class Case:
+    """A case of the suite: a function that drives operations, and the requirements that it checks."""
+
+    name: str
+    requirements: tuple[str, ...]
+    drive: Callable[[Run], None]
+    versions: Mapping[Api, Range]
+    needs: frozenset[str]
+    about: str
+    module: str
+
+    @property
+    def id(self) -> str:
+        """What reports call it, for instance `LOG-03/fetch_past_the_end`."""
+        return f"{self.requirements[0]}/{self.name}"
+
+
+CASES: dict[str, Case] = {}
+"""Every case that has been imported, by id."""
+
+
+def case(
+    *requirements: str,
+    versions: Mapping[Api, tuple[int, int | None]] | None = None,
+    needs: Sequence[str] = (),
+) -> Callable[[Callable[[Run], None]], Case]:
+    """Make a case of a function.
+
+    Args:
+        requirements: ids of what it checks, the main one first.
+        versions: for each API that matters, the least and greatest version at which the case means anything.
+        needs: what the target must offer beyond the wire: names of fault actions (`restart`), `durable`.
+    """
+
+    def make(drive: Callable[[Run], None]) -> Case:
+        ranges = {
+            api: Range(least, client_range(api)[1] if most is None else most)
+            for api, (least, most) in (versions or {}).items()
+        }
+        about = inspect.getdoc(drive)
+        if not requirements or not about:
+            raise TypeError(f"{drive.__name__}: a case names its requirements and says in a docstring what it does")
+        made = Case(drive.__name__, requirements, drive, ranges, frozenset(needs), about, drive.__module__)
+        if made.id in CASES and CASES[made.id].module != made.module:
+            raise TypeError(f"two cases are called {made.id}")
+        CASES[made.id] = made
+        return made
+
+    return make
+
+
+@frozen
+class Names:
+    """Names that nobody else uses: everything that the suite makes carries the run's random prefix."""
+
+    prefix: str
+    taken: dict[str, int] = field(factory=dict)
+
+    def new(self, stem: str) -> str:
+        """A fresh name."""
+        self.taken[stem] = self.taken.get(stem, 0) + 1
+        return f"{self.prefix}-{stem}-{self.taken[stem]}"
+
+
+class Run(Session):
+    """A session for one case: judges every step by the case's requirements, and knows the common ways to act."""
+
+    def __init__(
+        self,
+        client: Client,
+        profile: Profile,
+        names: Names,
+        requirements: Sequence[str] = (),
+        versions: Mapping[Api, Range] | None = None,
+        *,
+        highest: bool = True,
+    ) -> None:
+        super().__init__(client, profile, versions, highest=highest)
+        self.names = names
+        self.requirements = frozenset(requirements)
+        self.beside: list[Mismatch] = []
+        """Mismatches of other requirements' rules, seen on the way."""
+        self.watch = self._decide
+
+    def _decide(self, step: Performed) -> None:
+        own = [each for each in step.mismatches if each.requirement in self.requirements]
+        if own:
+            raise CaseFailed("; ".join(map(str, own)))
+        self.beside += step.mismatches
+        vital = [each for each in step.mismatches if each.vital]
+        if vital:
+            raise SetUpFailed("; ".join(map(str, vital)))
+        if isinstance(step.outcome, Unknown):
+            raise CaseFailed(f"{step.operation.kind} got no answer that can be read: {step.outcome.reason}")
+
+    # -- topics ------------------------------------------------------------------------------------------------------
+
+    def topic(self, partitions: int = 1, config: Mapping[str, str] | None = None, *, stem: str = "t") -> str:
+        """A new topic whose partitions all have leaders, its id and epochs known to the model."""
+        name = self.names.new(stem)
+        if Api.CREATE_TOPICS in self.client.ranges:
+            spec = TopicSpec(name=name, partitions=partitions, replication_factor=1, config=dict(config or {}))
+            self.perform(CreateTopics(topics=(spec,)))
+        elif config or partitions != 1:
+            raise Unsupported("the target offers no CREATE_TOPICS, and a topic made by asking for it has no settings")
+        else:
+            self.perform(Metadata(topics=(name,), allow_auto_topic_creation=True))
+        self.settle(name, partitions)
+        return name
+
+    def settle(self, topic: str, partitions: int = 1) -> None:
+        """Wait until every partition has a leader (creation is not immediate), then let the model learn ids."""
+        poll(f"leaders of {topic}", lambda: self.client.leaders_are_known(topic, partitions))
+        self.perform(Metadata(topics=(topic,)))
+
+    # -- the common operations ---------------------------------------------------------------------------------------
+
+    def produce(
+        self,
+        topic: str,
+        *batches: Batch,
+        partition: int = 0,
+        acks: int = -1,
+        connection: str = "main",
+        **other: Any,
+    ) -> Performed:
+        """Produce batches to one partition."""
+        part = ProducePart(
+            topic=topic,
+            partition=partition,
+            batches=batches,
+            sizes=tuple(encoded_size(each) for each in batches),
+        )
+        return self.perform(Produce(parts=(part,), acks=acks, **other), connection)
+
+    def fetch(
+        self, topic: str, offset: int = 0, *, partition: int = 0, connection: str = "main", **other: Any
+    ) -> Performed:
+        """Fetch one partition from an offset; options of `Fetch` and `FetchPart` by name."""
+        of_part = {name: other.pop(name) for name in list(other) if name in _OF_FETCH_PART}
+        part = FetchPart(topic=topic, partition=partition, offset=offset, **of_part)
+        return self.perform(Fetch(parts=(part,), **other), connection)
+
+    def do(self, action: str) -> None:
+        """Do something to the broker (`restart`, `kill`, ...); the client's connections are dropped."""
+        faults = self.client.target.faults
+        if faults is None or action not in faults.actions:
+            raise Unsupported(f"the target can't {action} a broker: see --fault-command")
+        faults.do(action, self.client.any_broker())
+        self.client.forget()
+
+
+_OF_FETCH_PART = {"current_leader_epoch", "last_fetched_epoch", "log_start_offset", "topic_id"}
+
+
+def batch_of(*values: bytes | None, timestamp: int = 1_700_000_000_000, **claims: Any) -> Batch:
+    """A batch of records with these values, a millisecond apart; any claim of `Batch` can be given by name."""
+    records = tuple(Record(value, timestamp=timestamp + index) for index, value in enumerate(values))
+    return Batch(records=records, **claims)
+
+
+__all__ = [
+    "CASES",
+    "Case",
+    "CaseFailed",
+    "Isolation",
+    "Names",
+    "Operation",
+    "Run",
+    "SetUpFailed",
+    "batch_of",
+    "case",
+]

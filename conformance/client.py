@@ -1,0 +1,210 @@
+"""The suite's view of a cluster's brokers: connections by name, and who must be asked for what.
+
+Connections are named, so that a case can keep several open to one broker. After a broker went away, `forget` drops
+its connections; the next use connects anew. Nothing here retries: what an operation answers is for the model.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from attrs import frozen
+
+from conformance.targets.base import Address, Target
+from conformance.wire.apis import Api, client_range, message
+from conformance.wire.connection import Connection
+from conformance.wire.errors import WireError
+from model.reference.errors import ErrorCode
+
+METADATA_VERSION_MAX = 9
+"""Names suffice for routing; later versions add ids."""
+
+
+class Unsupported(Exception):
+    """The target lacks what a case needs; the reason is what the report shows."""
+
+
+class NotReady(Exception):
+    """The target did not get ready in time (a leader, a coordinator); says for what we waited."""
+
+
+@frozen
+class Range:
+    """API versions, both ends included."""
+
+    least: int
+    most: int
+
+    def common(self, other: Range) -> Range | None:
+        """The versions in both, or None."""
+        both = Range(max(self.least, other.least), min(self.most, other.most))
+        return both if both.least <= both.most else None
+
+
+def poll(what: str, ready: Callable[[], Any], ceiling_s: float = 30.0) -> Any:
+    """Ask until the answer is truthy, with pauses that grow from 2 to 100 ms.
+
+    Raises:
+        NotReady: it was not within `ceiling_s` seconds.
+    """
+    deadline = time.monotonic() + ceiling_s
+    pause = 0.002
+    while True:
+        found = ready()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise NotReady(f"waited {ceiling_s:g} s for {what}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
+
+
+class Client:
+    """Connections to the brokers of a target."""
+
+    def __init__(self, target: Target, answer_timeout_s: float = 15.0) -> None:
+        self.target = target
+        self.answer_timeout_s = answer_timeout_s
+        self.brokers: dict[int, Address] = {}
+        self.controller = -1
+        self._leaders: dict[tuple[str, int], int] = {}
+        self._coordinators: dict[str, int] = {}
+        self._open: dict[tuple[str, int], Connection] = {}
+        self.ranges: Mapping[Api, Range] = self._ask_ranges()
+        self.refresh(())
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in self._open.values():
+            connection.close()
+        self._open.clear()
+
+    def forget(self) -> None:
+        """Drop connections, leaders and coordinators: a broker was restarted or moved."""
+        self.close()
+        self._leaders.clear()
+        self._coordinators.clear()
+
+    # -- connections -------------------------------------------------------------------------------------------------
+
+    def _connect(self, address: Address) -> Connection:
+        return Connection(
+            address.host, address.port, security=self.target.security, answer_timeout=self.answer_timeout_s
+        )
+
+    @contextmanager
+    def fresh(self, broker: int | None = None) -> Iterator[Connection]:
+        """A new connection to a broker (the first bootstrap address if None), closed at the end."""
+        address = self.brokers[broker] if broker is not None else self._any_bootstrap()
+        connection = self._connect(address)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _any_bootstrap(self) -> Address:
+        return self.target.bootstrap[0]
+
+    def connection(self, name: str, broker: int) -> Connection:
+        """The connection of this name to this broker; opened when first asked for."""
+        key = (name, broker)
+        if key not in self._open:
+            self._open[key] = self._connect(self.brokers[broker])
+        return self._open[key]
+
+    def drop(self, name: str, broker: int) -> None:
+        """Close one connection (after an error on it, it can't be used again)."""
+        connection = self._open.pop((name, broker), None)
+        if connection is not None:
+            connection.close()
+
+    # -- who must be asked -------------------------------------------------------------------------------------------
+
+    def version(self, api: Api, highest: int | None = None) -> int:
+        """The highest version of `api` in common, at most `highest`: for the suite's own bookkeeping.
+
+        Raises:
+            Unsupported: there is none.
+        """
+        offered = self.ranges.get(api)
+        common = offered.common(Range(*client_range(api))) if offered is not None else None
+        if common is None:
+            raise Unsupported(f"the target offers no {api.name} version that the suite speaks")
+        return common.most if highest is None else max(common.least, min(common.most, highest))
+
+    def _ask_ranges(self) -> Mapping[Api, Range]:
+        """What the target offers (ApiVersions v0, which every broker must answer)."""
+        with self.fresh() as connection:
+            answer = connection.call(Api.API_VERSIONS, 0, message(Api.API_VERSIONS, 0)).answer
+        known = {int(api) for api in Api}
+        return {
+            Api(key.api_key): Range(key.min_version, key.max_version) for key in answer.api_keys if key.api_key in known
+        }
+
+    def refresh(self, topics: tuple[str, ...]) -> Any:
+        """Learn brokers, the controller and the leaders of `topics`; the decoded Metadata answer is returned."""
+        version = self.version(Api.METADATA, METADATA_VERSION_MAX)
+        kind = message(Api.METADATA, version).MetadataRequestTopic
+        wanted = [kind(name=name) for name in topics]
+        request = message(Api.METADATA, version, topics=wanted, allow_auto_topic_creation=False)
+        with self.fresh() as connection:
+            answer = connection.call(Api.METADATA, version, request).answer
+        self.brokers = {broker.node_id: Address(broker.host, broker.port) for broker in answer.brokers}
+        self.controller = answer.controller_id if version >= 1 else -1
+        for topic in answer.topics:
+            for partition in topic.partitions:
+                self._leaders[topic.name, partition.partition_index] = partition.leader_id
+        return answer
+
+    def any_broker(self) -> int:
+        """A broker that can be asked anything: the controller if it is one of them, otherwise the first."""
+        return self.controller if self.controller in self.brokers else min(self.brokers)
+
+    def leader(self, topic: str, partition: int) -> int:
+        """The partition's leader as last known, or any broker if none is known."""
+        found = self._leaders.get((topic, partition), -1)
+        return found if found in self.brokers else self.any_broker()
+
+    def coordinator(self, group: str) -> int:
+        """The broker that keeps the group's offsets; asked for once, and waited for while it loads."""
+        if group not in self._coordinators:
+            self._coordinators[group] = poll(
+                f"the coordinator of group {group}", lambda: self._find_coordinator(group)
+            )[0]
+        return self._coordinators[group]
+
+    def _find_coordinator(self, group: str) -> tuple[int] | None:
+        version = self.version(Api.FIND_COORDINATOR, 3)
+        request = message(Api.FIND_COORDINATOR, version, key=group, key_type=0)
+        with self.fresh() as connection:
+            answer = connection.call(Api.FIND_COORDINATOR, version, request).answer
+        if answer.error_code in (ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS):
+            return None
+        if answer.error_code != ErrorCode.NONE:
+            raise Unsupported(f"FindCoordinator answers {ErrorCode(answer.error_code).name} for a group")
+        return (answer.node_id,)
+
+    def leaders_are_known(self, topic: str, partitions: int) -> bool:
+        """Whether every partition of the topic has a leader, by a fresh look."""
+        answer = self.refresh((topic,))
+        found = [each for each in answer.topics if each.name == topic and each.error_code == ErrorCode.NONE]
+        return bool(found) and (
+            len(found[0].partitions) >= partitions
+            and all(each.error_code == ErrorCode.NONE and each.leader_id >= 0 for each in found[0].partitions)
+        )
+
+    def is_gone(self, topic: str) -> bool:
+        """Whether the target knows no such topic, by a fresh look."""
+        answer = self.refresh((topic,))
+        return all(each.error_code != ErrorCode.NONE for each in answer.topics if each.name == topic)
+
+    def delete_topic(self, topic: str) -> None:
+        """Remove a topic that the suite made; a target that can't delete keeps it."""
+        with suppress(Unsupported, WireError):
+            version = self.version(Api.DELETE_TOPICS, 5)
+            request = message(Api.DELETE_TOPICS, version, topic_names=[topic], timeout_ms=10_000)
+            with self.fresh(self.any_broker()) as connection:
+                connection.call(Api.DELETE_TOPICS, version, request)

@@ -1,0 +1,219 @@
+"""Performing operations on a target with the model beside it.
+
+A session sends an operation, reads what comes, asks the model which outcomes were allowed, and moves the model's
+cluster on. It decides nothing about verdicts: it keeps every step, with its findings, for whoever does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from attrs import frozen
+
+from conformance.client import Client, Range, Unsupported
+from conformance.translate import translation_of
+from conformance.wire.apis import Api, client_range
+from conformance.wire.connection import Connection, Exchange, Ticket
+from conformance.wire.errors import AnswerTimedOut, ConnectionClosed, MalformedAnswer, Unreachable
+from model.profiles import Profile
+from model.reference.operations import Operation
+from model.reference.oracle import Context, allowed
+from model.reference.outcomes import Finding, Mismatch, Section, Values, judge
+from model.reference.state import Cluster
+
+
+@frozen
+class Answered:
+    """The broker answered: the fields of each section."""
+
+    sections: tuple[Values, ...]
+
+
+@frozen
+class Unanswered:
+    """No answer was due (acks=0)."""
+
+
+@frozen
+class Unknown:
+    """No answer came that can be read: whether the operation took effect is not known."""
+
+    reason: str
+
+
+Outcome = Answered | Unanswered | Unknown
+
+
+@frozen
+class Performed:
+    """One operation, what came of it, and how that was judged."""
+
+    operation: Operation
+    version: int
+    connection: str
+    outcome: Outcome
+    exchange: Exchange | None
+    sections: tuple[Section, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def mismatches(self) -> tuple[Mismatch, ...]:
+        """What was not allowed."""
+        return tuple(mismatch for finding in self.findings for mismatch in finding.mismatches)
+
+    @property
+    def judged(self) -> frozenset[str]:
+        """The requirements whose rules this step was held to."""
+        return frozenset().union(*(finding.judged for finding in self.findings))
+
+    @property
+    def reached(self) -> tuple[str, ...]:
+        """The outcomes of the model that were taken, one a section."""
+        return tuple(finding.outcome.name for finding in self.findings)
+
+    def values(self, part: int = 0) -> Values:
+        """The fields that came for one part (topic, partition or group) of the request; -1: the request as a whole."""
+        return self.outcome.sections[part + 1] if isinstance(self.outcome, Answered) else {}
+
+
+@frozen
+class Pending:
+    """An operation that was sent and whose answer was not read yet."""
+
+    operation: Operation
+    ticket: Ticket
+    link: Connection
+    connection: str
+    broker: int
+    sent_ms: int
+
+
+def now_ms() -> int:
+    """The suite's clock, in milliseconds since the epoch."""
+    return int(time.time() * 1000)
+
+
+class Session:
+    """A sequence of operations on one target, and the model's cluster after each."""
+
+    def __init__(
+        self,
+        client: Client,
+        profile: Profile,
+        versions: Mapping[Api, Range] | None = None,
+        *,
+        highest: bool = True,
+    ) -> None:
+        """`versions` narrows the API versions that may be used; of those in common the highest or lowest is."""
+        self.client = client
+        self.profile = profile
+        self.versions = versions or {}
+        self.highest = highest
+        self.cluster = Cluster()
+        self.steps: list[Performed] = []
+        self.watch: Callable[[Performed], None] | None = None
+
+    def version_of(self, api: Api) -> int:
+        """The API version that this session uses.
+
+        Raises:
+            Unsupported: target, suite and case have none in common.
+        """
+        offered = self.client.ranges.get(api)
+        if offered is None:
+            raise Unsupported(f"the target does not offer {api.name}")
+        spoken = Range(*client_range(api))
+        wanted = self.versions.get(api, spoken)
+        common = offered.common(spoken)
+        common = common.common(wanted) if common is not None else None
+        if common is None:
+            raise Unsupported(
+                f"{api.name}: the target offers {offered.least} to {offered.most}, "
+                f"the case needs {max(spoken.least, wanted.least)} to {min(spoken.most, wanted.most)}"
+            )
+        return common.most if self.highest else common.least
+
+    def broker_for(self, operation: Operation) -> int:
+        """The broker that must be asked."""
+        translation = translation_of(operation)
+        group = translation.coordinator(operation)
+        if group is not None:
+            return self.client.coordinator(group)
+        place = translation.leader_of(operation)
+        return self.client.leader(*place) if place is not None else self.client.any_broker()
+
+    # -- one operation -----------------------------------------------------------------------------------------------
+
+    def perform(self, operation: Operation, connection: str = "main", broker: int | None = None) -> Performed:
+        """Send an operation, await its answer, judge it, and move the model on."""
+        pending = self.send(operation, connection, broker)
+        if isinstance(pending, Performed):
+            return pending
+        return self.judged(pending, *self.await_answer(pending))
+
+    def send(self, operation: Operation, connection: str = "main", broker: int | None = None) -> Pending | Performed:
+        """Send an operation without awaiting its answer; `Performed` (unknown) if it could not be sent."""
+        translation = translation_of(operation)
+        version = self.version_of(translation.api)
+        node = self.broker_for(operation) if broker is None else broker
+        request = translation.encode(operation, version, self.cluster)
+        sent_ms = now_ms()
+        try:
+            link = self.client.connection(connection, node)
+            ticket = link.send(translation.api, version, request)
+        except (ConnectionClosed, AnswerTimedOut, Unreachable) as error:
+            self.client.drop(connection, node)
+            step = Performed(operation, version, connection, Unknown(str(error)), None, (), ())
+            self._keep(step)
+            return step
+        return Pending(operation, ticket, link, connection, node, sent_ms)
+
+    def await_answer(self, pending: Pending, timeout_s: float | None = None) -> tuple[Outcome, Exchange | None]:
+        """Read the answer to an operation under way, undecided and unjudged."""
+        translation = translation_of(pending.operation)
+        try:
+            exchange = pending.link.receive(pending.ticket, timeout_s)
+            if not translation.answered(pending.operation):
+                return Unanswered(), exchange
+            version = pending.ticket.version
+            return Answered(tuple(translation.decode(pending.operation, version, exchange, self.cluster))), exchange
+        except (ConnectionClosed, AnswerTimedOut, MalformedAnswer) as error:
+            self.client.drop(pending.connection, pending.broker)
+            return Unknown(f"{type(error).__name__}: {error}"), None
+
+    def judged(self, pending: Pending, outcome: Outcome, exchange: Exchange | None) -> Performed:
+        """Hold an outcome to the model, move the model on, and keep the step."""
+        version = pending.ticket.version
+        sections, findings, cluster = self.explain(self.cluster, pending, outcome)
+        self.cluster = cluster
+        step = Performed(pending.operation, version, pending.connection, outcome, exchange, sections, findings)
+        self._keep(step)
+        return step
+
+    def explain(
+        self, cluster: Cluster, pending: Pending, outcome: Outcome
+    ) -> tuple[tuple[Section, ...], tuple[Finding, ...], Cluster]:
+        """How the model judges an outcome from a given cluster, and the cluster after it; changes nothing."""
+        context = Context(self.profile, pending.ticket.version, pending.sent_ms, now_ms())
+        sections = allowed(cluster, pending.operation, context)
+        if isinstance(outcome, Unknown):
+            return sections, (), cluster
+        answers: Sequence[Values] = outcome.sections if isinstance(outcome, Answered) else tuple({} for _ in sections)
+        findings = []
+        for section, values in zip(sections, answers, strict=True):
+            finding = judge(section, values) if isinstance(outcome, Answered) else _assumed(section)
+            findings.append(finding)
+            cluster = finding.outcome.then(cluster, values)
+        return sections, tuple(findings), cluster
+
+    def _keep(self, step: Performed) -> None:
+        self.steps.append(step)
+        if self.watch is not None:
+            self.watch(step)
+
+
+def _assumed(section: Section) -> Finding:
+    """The sole permitted outcome of a section for which no answer was due."""
+    (choice,) = section.choices
+    return Finding(choice, frozenset(), ())

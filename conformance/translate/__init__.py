@@ -1,0 +1,40 @@
+"""Between operations and the wire: a request for each operation, and the sections of an answer from what came.
+
+A family's module registers a `Translation` for each operation class. `decode` gives a mapping of fields for the
+request as a whole and one for each part, in the order of the model's sections; a part that the answer lacks is an
+empty mapping, which the judge reports as an absent error code.
+"""
+
+from conformance.translate import (
+    api_versions,
+    configs,
+    deletion,
+    epochs,
+    framing,
+    groups,
+    log,
+    offsets,
+    partition_counts,
+    producer_ids,
+    sessions,
+    topics,
+)
+from conformance.translate.base import Translation, Unsayable, translation_of
+
+__all__ = ["FAMILIES", "Translation", "Unsayable", "translation_of"]
+
+FAMILIES = (
+    api_versions,
+    configs,
+    deletion,
+    epochs,
+    framing,
+    groups,
+    log,
+    offsets,
+    partition_counts,
+    producer_ids,
+    sessions,
+    topics,
+)
+"""The modules whose translations are registered."""

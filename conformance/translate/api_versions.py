@@ -1,0 +1,1 @@
+"""ApiVersions between the model and the wire."""

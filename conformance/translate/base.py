@@ -1,0 +1,50 @@
+"""The register of translations, one for each class of operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from conformance.wire.apis import Api
+from conformance.wire.connection import Exchange
+from model.reference.operations import Operation
+from model.reference.outcomes import Values
+from model.reference.state import Cluster
+
+
+class Unsayable(Exception):
+    """The operation can't be said in this API version; say at which versions the case runs."""
+
+
+@frozen
+class Translation:
+    """How operations of one class are sent, and how their answers are read.
+
+    `encode(operation, version, cluster)` gives the request; `decode(operation, version, exchange, cluster)` gives the
+    sections of the answer. The cluster is the model's, for names and ids only.
+    """
+
+    api: Api
+    encode: Callable[[Any, int, Cluster], object]
+    decode: Callable[[Any, int, Exchange, Cluster], Sequence[Values]]
+    answered: Callable[[Any], bool] = lambda _operation: True
+    """Whether the broker answers at all (a produce with acks=0 gets nothing)."""
+    coordinator: Callable[[Any], str | None] = lambda _operation: None
+    """The group whose coordinator must be asked, if any."""
+    leader_of: Callable[[Any], tuple[str, int] | None] = lambda _operation: None
+    """The partition whose leader must be asked, if any."""
+
+
+_TRANSLATIONS: dict[type[Operation], Translation] = {}
+
+
+def register(kind: type[Operation], translation: Translation) -> None:
+    """Say how operations of this class go over the wire."""
+    _TRANSLATIONS[kind] = translation
+
+
+def translation_of(operation: Operation) -> Translation:
+    """The translation of an operation's class."""
+    return _TRANSLATIONS[type(operation)]

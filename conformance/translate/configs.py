@@ -1,0 +1,1 @@
+"""DescribeConfigs and IncrementalAlterConfigs between the model and the wire."""

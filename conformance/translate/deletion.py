@@ -1,0 +1,1 @@
+"""DeleteRecords between the model and the wire."""

@@ -1,0 +1,1 @@
+"""Leader epochs on the wire between the model and the wire."""

@@ -1,0 +1,1 @@
+"""Hostile bytes between the model and the wire."""

@@ -1,0 +1,1 @@
+"""Committed offsets of a simple consumer between the model and the wire."""

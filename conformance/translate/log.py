@@ -1,0 +1,192 @@
+"""Produce and Fetch between the model and the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from conformance.translate.base import Translation, register
+from conformance.wire import fetch as fetch_wire
+from conformance.wire import produce as produce_wire
+from conformance.wire.apis import Api
+from conformance.wire.batch import decode_batches, encode_batches
+from conformance.wire.connection import Exchange
+from model.reference.errors import error_of
+from model.reference.operations import Fetch, FetchPart, Produce, ProducePart
+from model.reference.outcomes import Values
+from model.reference.state import Cluster
+
+NO_ID = UUID(int=0)
+FETCH_BY_ID_FROM = 13
+
+
+def _id_of(cluster: Cluster, topic: str) -> UUID:
+    found = cluster.topics.get(topic)
+    return found.topic_id if found is not None and found.topic_id is not None else NO_ID
+
+
+def _carried(**fields: object) -> dict[str, object]:
+    """The fields that the API version carries (the codecs give None for those that it does not)."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _grouped(parts: Sequence[Any]) -> dict[str, list[Any]]:
+    """Parts by topic, in the order of first mention."""
+    by_topic: dict[str, list[Any]] = {}
+    for part in parts:
+        by_topic.setdefault(part.topic, []).append(part)
+    return by_topic
+
+
+# -- produce ---------------------------------------------------------------------------------------------------------
+
+
+def _encode_produce(operation: Produce, version: int, cluster: Cluster) -> object:
+    topics = tuple(
+        produce_wire.TopicRecords(
+            name,
+            tuple(
+                produce_wire.PartitionRecords(
+                    part.partition, None if part.batches is None else encode_batches(part.batches)
+                )
+                for part in parts
+            ),
+            _id_of(cluster, name),
+        )
+        for name, parts in _grouped(operation.parts).items()
+    )
+    return produce_wire.ProduceRequest(operation.acks, operation.timeout_ms, operation.transactional_id, topics)
+
+
+def _decode_produce(operation: Produce, version: int, exchange: Exchange, cluster: Cluster) -> list[Values]:
+    answer = exchange.answer
+    if not isinstance(answer, produce_wire.ProduceAnswer):
+        raise TypeError(f"not a Produce answer: {answer!r}")
+    found: dict[tuple[object, int], produce_wire.PartitionProduced] = {}
+    for topic in answer.topics:
+        for partition in topic.partitions:
+            found[topic.topic if topic.topic is not None else topic.topic_id, partition.index] = partition
+
+    def part_values(part: ProducePart) -> Values:
+        seen = found.get((part.topic, part.partition)) or found.get((_id_of(cluster, part.topic), part.partition))
+        if seen is None:
+            return {}
+        errors = seen.record_errors
+        return _carried(
+            error=error_of(seen.error_code),
+            base_offset=seen.base_offset,
+            log_append_time_ms=seen.log_append_time_ms,
+            log_start_offset=seen.log_start_offset,
+            record_errors=None if errors is None else tuple(each.batch_index for each in errors),
+        )
+
+    return [{"throttle_time_ms": answer.throttle_time_ms}, *(part_values(part) for part in operation.parts)]
+
+
+register(
+    Produce,
+    Translation(
+        Api.PRODUCE,
+        _encode_produce,
+        _decode_produce,
+        answered=lambda operation: operation.acks != 0,
+        leader_of=lambda operation: (
+            (operation.parts[0].topic, operation.parts[0].partition) if operation.parts else None
+        ),
+    ),
+)
+
+
+# -- fetch -----------------------------------------------------------------------------------------------------------
+
+
+def _encode_fetch(operation: Fetch, version: int, cluster: Cluster) -> object:
+    def partition(part: FetchPart) -> fetch_wire.FetchPartition:
+        return fetch_wire.FetchPartition(
+            index=part.partition,
+            current_leader_epoch=part.current_leader_epoch,
+            fetch_offset=part.offset,
+            last_fetched_epoch=part.last_fetched_epoch,
+            log_start_offset=part.log_start_offset,
+            max_bytes=part.max_bytes,
+        )
+
+    topics = tuple(
+        fetch_wire.FetchTopic(
+            topic=name,
+            partitions=tuple(partition(part) for part in parts),
+            topic_id=parts[0].topic_id or _id_of(cluster, name),
+        )
+        for name, parts in _grouped(operation.parts).items()
+    )
+    forgotten: dict[str, list[int]] = {}
+    for name, index in operation.forgotten:
+        forgotten.setdefault(name, []).append(index)
+    return fetch_wire.FetchRequest(
+        max_wait_ms=operation.max_wait_ms,
+        min_bytes=operation.min_bytes,
+        max_bytes=operation.max_bytes,
+        isolation_level=int(operation.isolation),
+        session_id=operation.session_id,
+        session_epoch=operation.session_epoch,
+        topics=topics,
+        forgotten=tuple(
+            fetch_wire.ForgottenTopic(topic=name, partitions=tuple(indexes), topic_id=_id_of(cluster, name))
+            for name, indexes in forgotten.items()
+        ),
+    )
+
+
+def _decode_fetch(operation: Fetch, version: int, exchange: Exchange, cluster: Cluster) -> list[Values]:
+    answer = exchange.answer
+    if not isinstance(answer, fetch_wire.FetchAnswer):
+        raise TypeError(f"not a Fetch answer: {answer!r}")
+    found: dict[tuple[object, int], fetch_wire.PartitionFetched] = {}
+    for topic in answer.topics:
+        for each in topic.partitions:
+            found[topic.topic if topic.topic is not None else topic.topic_id, each.index] = each
+    total = sum(len(each.records or b"") for each in found.values())
+    whole = _carried(
+        error=error_of(answer.error_code or 0),
+        session_id=answer.session_id,
+        throttle_time_ms=answer.throttle_time_ms,
+        waited_ms=exchange.seconds * 1000,
+        total_bytes=total,
+    )
+    by_id = version >= FETCH_BY_ID_FROM
+
+    def part_values(part: FetchPart) -> Values:
+        key = (part.topic_id or _id_of(cluster, part.topic)) if by_id else part.topic
+        seen = found.get((key, part.partition))
+        if seen is None:
+            return {}
+        decoded = decode_batches(seen.records or b"")
+        return {
+            **_carried(
+                error=error_of(seen.error_code),
+                high_watermark=seen.high_watermark,
+                last_stable_offset=seen.last_stable_offset,
+                log_start_offset=seen.log_start_offset,
+                preferred_read_replica=seen.preferred_read_replica,
+            ),
+            "aborted_transactions": seen.aborted_transactions,
+            "diverging_epoch": seen.diverging_epoch,
+            "records": decoded.batches,
+            "records_bytes": len(seen.records or b""),
+        }
+
+    return [whole, *(part_values(part) for part in operation.parts)]
+
+
+register(
+    Fetch,
+    Translation(
+        Api.FETCH,
+        _encode_fetch,
+        _decode_fetch,
+        leader_of=lambda operation: (
+            (operation.parts[0].topic, operation.parts[0].partition) if operation.parts else None
+        ),
+    ),
+)

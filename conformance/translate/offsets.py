@@ -1,0 +1,1 @@
+"""ListOffsets between the model and the wire."""

@@ -1,0 +1,1 @@
+"""CreatePartitions between the model and the wire."""

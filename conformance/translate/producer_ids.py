@@ -1,0 +1,1 @@
+"""Handing out producer ids between the model and the wire."""

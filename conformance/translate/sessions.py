@@ -1,0 +1,1 @@
+"""Fetch sessions between the model and the wire."""

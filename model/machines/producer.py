@@ -1,0 +1,174 @@
+"""The idempotent producer: what a partition's leader remembers of one producer, and what it does with a batch.
+
+The state is the leader's entry for one producer id on one partition (ProducerStateEntry.java): the producer's
+epoch and the last five batches of that epoch. A batch claims an epoch and a range of sequence numbers, `first` to
+`last`, which count modulo 2^31. For every claim exactly one action is enabled: the batch is appended, or answered
+from memory, or refused.
+
+Modelled: appends by clients (KIP-98, KIP-360, KIP-679's defaults do not matter here).
+Not modelled: transactions, appends by replicas (they skip these checks) and by coordinators (epoch only), and the
+expiry of entries (`producer.id.expiration.ms`), after which the entry is as it was at first.
+
+Source: ProducerAppendInfo.java, ProducerStateEntry.java, UnifiedLog.analyzeAndValidateProducerState.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model.language import BOOLEAN, Field, Guard, Machine, Sort, State, Step, allof, anyof, ite, least, no
+
+WINDOW = 5
+"""How many batches the leader remembers of a producer (ProducerStateEntry.NUM_BATCHES_TO_RETAIN)."""
+
+SLOT = Sort("Slot", WINDOW)
+SEQUENCE = Sort("Sequence")
+EPOCH = Sort("ProducerEpoch")
+OFFSET = Sort("Offset")
+
+MODULUS = 2**31
+
+producer = Machine(
+    "producer",
+    fields={
+        "known": Field(BOOLEAN, "whether the leader remembers this producer"),
+        "epoch": Field(EPOCH, "the newest producer epoch seen"),
+        "remembered": Field(SLOT, "how many batches of that epoch are remembered, 0 to 5"),
+        "first": Field(SEQUENCE, "first sequence number of a remembered batch; slot 0 is the newest", (SLOT,)),
+        "last": Field(SEQUENCE, "its last sequence number", (SLOT,)),
+        "offset": Field(OFFSET, "the offset that its first record was given", (SLOT,)),
+        "log_end_offset": Field(OFFSET, "where the next record goes"),
+    },
+)
+
+
+def follows(first: Any, last: Any) -> Any:
+    """Whether `first` is the sequence number after `last`; 0 comes after 2^31 - 1."""
+    return first == ite(last == MODULUS - 1, 0, last + 1)
+
+
+def records_in(first: Any, last: Any) -> Any:
+    """How many records a range of sequence numbers has, the wrap included."""
+    return ite(first <= last, last - first + 1, last - first + 1 + MODULUS)
+
+
+def is_remembered_at(s: State, slot: Any, epoch: Any, first: Any, last: Any) -> Any:
+    """Whether the batch is the one remembered at `slot`: same epoch, exactly the same range."""
+    return allof(s.known, epoch == s.epoch, slot < s.remembered, s.first[slot] == first, s.last[slot] == last)
+
+
+def is_duplicate(s: State, epoch: Any, first: Any, last: Any) -> Any:
+    """Whether the batch is one of those remembered."""
+    return s.some(SLOT, lambda slot: is_remembered_at(s, slot, epoch, first, last))
+
+
+def _append(s: State, epoch: Any, first: Any, last: Any, kept: Any) -> State:
+    """The batch goes to the log's end and becomes the newest of those remembered; `kept` older ones stay."""
+
+    def pushed(values: Any, value: Any) -> Any:
+        return values.where(lambda slot: slot > 0, lambda slot: values[slot - 1]).set(0, value)
+
+    return s.but(
+        known=True,
+        epoch=epoch,
+        remembered=least(kept + 1, WINDOW),
+        first=pushed(s.first, first),
+        last=pushed(s.last, last),
+        offset=pushed(s.offset, s.log_end_offset),
+        log_end_offset=s.log_end_offset + records_in(first, last),
+    )
+
+
+@producer.action(epoch=EPOCH, first=SEQUENCE, last=SEQUENCE)
+def append_of_unknown_producer(s: State, epoch: Any, first: Any, last: Any) -> Step:
+    """A batch of a producer that the leader does not remember is appended, whatever its sequence number (KIP-360).
+
+    Before 2.5 a first sequence number other than 0 was refused with UNKNOWN_PRODUCER_ID (KAFKA-8710).
+    """
+    return Step((Guard("the_producer_is_not_known", no(s.known)),), lambda: _append(s, epoch, first, last, kept=0))
+
+
+@producer.action(epoch=EPOCH, first=SEQUENCE, last=SEQUENCE)
+def append_next(s: State, epoch: Any, first: Any, last: Any) -> Step:
+    """The batch that follows the newest one of the same epoch is appended (ProducerAppendInfo.inSequence)."""
+    return Step(
+        (
+            Guard("the_producer_is_known", s.known),
+            Guard("the_epoch_is_the_newest", epoch == s.epoch),
+            Guard("a_batch_of_this_epoch_is_remembered", s.remembered > 0),
+            Guard("it_is_not_a_duplicate", no(is_duplicate(s, epoch, first, last)), safety_critical=True),
+            Guard("its_sequence_follows", follows(first, s.last[0]), safety_critical=True),
+        ),
+        lambda: _append(s, epoch, first, last, kept=s.remembered),
+    )
+
+
+@producer.action(epoch=EPOCH, first=SEQUENCE, last=SEQUENCE)
+def append_in_new_epoch(s: State, epoch: Any, first: Any, last: Any) -> Step:
+    """The first batch of a newer epoch is appended if it starts at 0; what was remembered is forgotten."""
+    return Step(
+        (
+            Guard("the_producer_is_known", s.known),
+            Guard(
+                "the_epoch_is_newer_or_has_no_batch_yet",
+                anyof(epoch > s.epoch, allof(epoch == s.epoch, s.remembered == 0)),
+            ),
+            Guard("it_starts_at_zero", first == 0, safety_critical=True),
+        ),
+        lambda: _append(s, epoch, first, last, kept=0),
+    )
+
+
+@producer.action(epoch=EPOCH, first=SEQUENCE, last=SEQUENCE, slot=SLOT)
+def answer_duplicate(s: State, epoch: Any, first: Any, last: Any, slot: Any) -> Step:
+    """A batch that is remembered is answered with the offset it was given then; nothing is appended."""
+    return Step(
+        (Guard("it_is_remembered", is_remembered_at(s, slot, epoch, first, last), safety_critical=True),),
+        lambda: s,
+    )
+
+
+@producer.action(epoch=EPOCH, first=SEQUENCE, last=SEQUENCE)
+def refuse_gap(s: State, epoch: Any, first: Any, last: Any) -> Step:
+    """A batch of the newest epoch that neither follows nor is remembered is refused: OUT_OF_ORDER_SEQUENCE_NUMBER.
+
+    So are a batch that overlaps a remembered one in part, and a duplicate older than the five remembered.
+    """
+    return Step(
+        (
+            Guard("the_producer_is_known", s.known),
+            Guard("the_epoch_is_the_newest", epoch == s.epoch),
+            Guard("a_batch_of_this_epoch_is_remembered", s.remembered > 0),
+            Guard("it_is_not_a_duplicate", no(is_duplicate(s, epoch, first, last))),
+            Guard("its_sequence_does_not_follow", no(follows(first, s.last[0]))),
+        ),
+        lambda: s,
+    )
+
+
+@producer.action(epoch=EPOCH, first=SEQUENCE, last=SEQUENCE)
+def refuse_late_start(s: State, epoch: Any, first: Any, last: Any) -> Step:  # noqa: ARG001  a batch has a last sequence
+    """The first batch of a newer epoch is refused if it does not start at 0: OUT_OF_ORDER_SEQUENCE_NUMBER."""
+    return Step(
+        (
+            Guard("the_producer_is_known", s.known),
+            Guard(
+                "the_epoch_is_newer_or_has_no_batch_yet",
+                anyof(epoch > s.epoch, allof(epoch == s.epoch, s.remembered == 0)),
+            ),
+            Guard("it_does_not_start_at_zero", first != 0),
+        ),
+        lambda: s,
+    )
+
+
+@producer.action(epoch=EPOCH, first=SEQUENCE, last=SEQUENCE)
+def refuse_old_epoch(s: State, epoch: Any, first: Any, last: Any) -> Step:  # noqa: ARG001
+    """A batch of an older epoch is refused: INVALID_PRODUCER_EPOCH (KAFKA-10687 for why not PRODUCER_FENCED)."""
+    return Step(
+        (
+            Guard("the_producer_is_known", s.known),
+            Guard("the_epoch_is_older", epoch < s.epoch, safety_critical=True),
+        ),
+        lambda: s,
+    )

@@ -1,0 +1,91 @@
+"""Releases and configuration that change the answer.
+
+A profile is a release of Apache Kafka, its control plane and the defaults that clients can notice. A rule that
+changed between releases asks the profile; a requirement that holds only for some releases says so in the catalogue
+and is left out of a run that it does not hold for.
+
+Not modelled: every default of every release. Only those that a rule of the model reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from attrs import field, frozen
+
+
+class ControlPlane(StrEnum):
+    """What keeps the cluster's metadata."""
+
+    ZOOKEEPER = "zk"
+    KRAFT = "kraft"
+
+
+_DEFAULTS: Mapping[str, str] = {
+    "auto.create.topics.enable": "true",
+    "cleanup.policy": "delete",
+    "compression.type": "producer",
+    "max.message.bytes": "1048588",
+    "message.timestamp.after.max.ms": str(2**63 - 1),
+    "message.timestamp.before.max.ms": str(2**63 - 1),
+    "message.timestamp.type": "CreateTime",
+    "min.insync.replicas": "1",
+    "num.partitions": "1",
+    "offset.metadata.max.bytes": "4096",
+    "retention.ms": "604800000",
+    "segment.bytes": "1073741824",
+    "segment.index.bytes": "10485760",
+    "segment.ms": "604800000",
+    "socket.request.max.bytes": "104857600",
+}
+"""Broker and topic defaults of 3.9, by the topic-level name where there is one."""
+
+_SINCE_4_0: Mapping[str, str] = {"message.timestamp.after.max.ms": "3600000"}
+"""New defaults of 4.0 that a client of one broker can notice (KIP-1030)."""
+
+
+@frozen
+class Profile:
+    """What a run holds its target to."""
+
+    name: str
+    release: tuple[int, int]
+    control_plane: ControlPlane
+    defaults: Mapping[str, str] = field(factory=lambda: dict(_DEFAULTS))
+
+    def since(self, major: int, minor: int) -> bool:
+        """Whether the profile's release is this one or a later one."""
+        return self.release >= (major, minor)
+
+    @property
+    def release_name(self) -> str:
+        """The release as people write it."""
+        return f"{self.release[0]}.{self.release[1]}"
+
+
+PROFILES: Mapping[str, Profile] = {
+    profile.name: profile
+    for profile in (
+        Profile("3.9-kraft", (3, 9), ControlPlane.KRAFT),
+        Profile("3.9-zk", (3, 9), ControlPlane.ZOOKEEPER),
+        Profile("4.1-kraft", (4, 1), ControlPlane.KRAFT, {**_DEFAULTS, **_SINCE_4_0}),
+    )
+}
+DEFAULT_PROFILE = "3.9-kraft"
+
+
+class UnknownProfileError(LookupError):
+    """No such profile; the message lists those there are."""
+
+
+def profile_named(name: str) -> Profile:
+    """The profile of that name.
+
+    Raises:
+        UnknownProfileError: there is none.
+    """
+    try:
+        return PROFILES[name]
+    except KeyError:
+        raise UnknownProfileError(f"no profile {name!r}; there are {', '.join(sorted(PROFILES))}") from None

@@ -1,0 +1,4 @@
+"""DeleteRecords (LOG): raising the log start offset.
+
+Source: ReplicaManager.deleteRecords; KIP-107.
+"""

@@ -1,0 +1,4 @@
+"""Hostile bytes (MET): frames that no well-behaved client sends.
+
+Source: SocketServer.scala, RequestHeader.java.
+"""

@@ -1,0 +1,38 @@
+"""The model's one door for the suite: what an operation may answer.
+
+Importing this module registers every family's rules; `allowed` finds the one for an operation.
+"""
+
+from model.reference import (
+    api_versions,
+    configs,
+    deletion,
+    epochs,
+    framing,
+    groups,
+    log,
+    offsets,
+    partition_counts,
+    producer_ids,
+    sessions,
+    topics,
+)
+from model.reference.rules import Context, allowed
+
+__all__ = ["FAMILIES", "Context", "allowed"]
+
+FAMILIES = (
+    api_versions,
+    configs,
+    deletion,
+    epochs,
+    framing,
+    groups,
+    log,
+    offsets,
+    partition_counts,
+    producer_ids,
+    sessions,
+    topics,
+)
+"""The modules whose rules are registered."""

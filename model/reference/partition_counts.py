@@ -1,0 +1,4 @@
+"""CreatePartitions (MET): raising the partition count.
+
+Source: ReplicationControlManager.createPartitions; KIP-195.
+"""

@@ -1,0 +1,4 @@
+"""Fetch sessions (MET): incremental fetches.
+
+Source: FetchSession.scala; KIP-227.
+"""

@@ -1,0 +1,126 @@
+"""The state of a cluster as a client can know it.
+
+What a target chooses for itself (topic ids, producer ids, leader epochs, append times) is `None` until an answer
+has told it, and fixed from then on. One broker leads every partition here and is its only replica, so the high
+watermark equals the log end offset whenever no produce is under way; clusters come with a later machine.
+
+Not modelled here: tiered storage, quotas, ACLs, share groups, group membership.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from attrs import evolve, field, frozen
+
+from model.language import State
+from model.reference.batch import Batch
+
+
+@frozen
+class Stored:
+    """A batch as it lies in the log: offsets assigned, `size` in bytes as sent, leader epoch if it is known."""
+
+    batch: Batch
+    size: int
+    leader_epoch: int | None = None
+    append_time: int | None = None
+    """Milliseconds at which the broker says that it appended it (LogAppendTime only)."""
+
+    @property
+    def base_offset(self) -> int:
+        return self.batch.base_offset
+
+    @property
+    def next_offset(self) -> int:
+        return self.batch.next_offset
+
+
+@frozen
+class Partition:
+    """A partition's log, and what its leader remembers of producers (by producer id)."""
+
+    log_start_offset: int = 0
+    log_end_offset: int = 0
+    entries: tuple[Stored, ...] = ()
+    producers: Mapping[int, State] = field(factory=dict)
+    leader_epoch: int | None = None
+    epoch_starts: tuple[tuple[int, int], ...] = ()
+    """(leader epoch, its first offset), oldest first, as far as it is known (leader-epoch-checkpoint)."""
+
+    @property
+    def high_watermark(self) -> int:
+        """First offset that is not committed: with one replica, the log end offset."""
+        return self.log_end_offset
+
+    @property
+    def last_stable_offset(self) -> int:
+        """First offset of an open transaction, or the high watermark (no transactions here)."""
+        return self.high_watermark
+
+    def from_offset(self, offset: int) -> tuple[Stored, ...]:
+        """The stored batches that hold `offset` or a later one, oldest first."""
+        return tuple(entry for entry in self.entries if entry.next_offset > offset)
+
+
+@frozen
+class Topic:
+    """A topic: its partitions by number, its id (KIP-516) and the configuration given for it."""
+
+    name: str
+    partitions: tuple[Partition, ...]
+    topic_id: UUID | None = None
+    config: Mapping[str, str] = field(factory=dict)
+
+    def with_partition(self, index: int, partition: Partition) -> Topic:
+        """This topic with one partition replaced."""
+        return evolve(self, partitions=(*self.partitions[:index], partition, *self.partitions[index + 1 :]))
+
+
+@frozen
+class Committed:
+    """A committed offset as a group keeps it (OffsetAndMetadata)."""
+
+    offset: int
+    metadata: str = ""
+    leader_epoch: int = -1
+
+
+@frozen
+class Cluster:
+    """All that a client can know. Immutable: an operation yields the next one."""
+
+    topics: Mapping[str, Topic] = field(factory=dict)
+    groups: Mapping[str, Mapping[tuple[str, int], Committed]] = field(factory=dict)
+    producer_ids: frozenset[int] = frozenset()
+    """Producer ids handed out so far: none may be handed out twice."""
+    topic_ids: frozenset[UUID] = frozenset()
+    """Topic ids seen so far: a re-created topic must get another."""
+    sessions: Mapping[int, object] = field(factory=dict)
+    """Open fetch sessions (KIP-227) by id."""
+
+    def partition(self, topic: str, index: int) -> Partition | None:
+        """A partition, or None if there is no such topic or partition."""
+        found = self.topics.get(topic)
+        return found.partitions[index] if found is not None and 0 <= index < len(found.partitions) else None
+
+    def with_topic(self, topic: Topic) -> Cluster:
+        """This cluster with `topic` added or replaced."""
+        return evolve(self, topics={**self.topics, topic.name: topic})
+
+    def without_topic(self, name: str) -> Cluster:
+        """This cluster without the topic; offsets committed for it go with it."""
+        groups = {
+            group: {key: value for key, value in offsets.items() if key[0] != name}
+            for group, offsets in self.groups.items()
+        }
+        return evolve(self, topics={key: value for key, value in self.topics.items() if key != name}, groups=groups)
+
+    def with_partition(self, topic: str, index: int, partition: Partition) -> Cluster:
+        """This cluster with one partition replaced."""
+        return self.with_topic(self.topics[topic].with_partition(index, partition))
+
+    def named(self, topic_id: UUID) -> Topic | None:
+        """The topic with this id, if it is known."""
+        return next((topic for topic in self.topics.values() if topic.topic_id == topic_id), None)
