@@ -35,6 +35,8 @@ class Faults(ABC):
 
     actions: frozenset[str]
     """Which of stop, start, kill, restart, pause, resume can be done."""
+    keeps_data_over_restart: bool = True
+    """Whether what was acknowledged is still there after stop, or kill, and start; not so for brokers in memory."""
 
     @abstractmethod
     def do(self, action: str, broker: int) -> None:
@@ -80,5 +82,7 @@ class Target(ABC):
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()

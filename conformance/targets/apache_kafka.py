@@ -1,0 +1,163 @@
+"""Apache Kafka itself, one node, started on loopback from Maven's artifacts: `apache-kafka[:PROFILE]`.
+
+The configuration that is not Kafka's default is only what a single node needs (internal topics with one replica),
+what saves time (one partition for each internal topic, no initial wait for group members, short sessions of the
+broker with its controller) and where things are.
+All else is left alone: Kafka's defaults are part of what the model states.
+
+Not covered: clusters, security, dedicated controllers.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+from conformance.targets import maven, probe, zookeeper
+from conformance.targets.base import Address, TargetError
+from conformance.targets.process_target import Launch, ProcessTarget
+from conformance.targets.processes import Child, run
+
+NODE_ID = 1
+_FORMAT_CEILING_S = 60.0
+_SESSION_MS = 4_000
+"""A broker that was killed can't come back before its session is over (by default 9 s); a pause should be shorter."""
+_JVM = (
+    # Quick to start and small: several of these run side by side in one test run.
+    "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.net.preferIPv4Stack=true",
+)  # fmt: skip
+_LOG4J = """\
+log4j.rootLogger=INFO, out
+log4j.appender.out=org.apache.log4j.ConsoleAppender
+log4j.appender.out.layout=org.apache.log4j.PatternLayout
+log4j.appender.out.layout.ConversionPattern=[%d] %p %m (%c)%n
+"""
+_SETTINGS: Mapping[str, str] = {
+    "offsets.topic.num.partitions": "1",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+}
+
+
+@frozen
+class Edition:
+    """One way in which Apache Kafka can be started."""
+
+    pom: str
+    """The folder under `maven/` whose pom pins the release."""
+    zookeeper: bool
+    profile: str
+    """The profile that it is held to."""
+
+
+EDITIONS: Mapping[str, Edition] = {
+    "3.9-kraft": Edition("kafka-3.9", zookeeper=False, profile="3.9-kraft"),
+    "3.9-zk": Edition("kafka-3.9", zookeeper=True, profile="3.9-zk"),
+    "4.1-kraft": Edition("kafka-4.1", zookeeper=False, profile="4.1-kraft"),
+    # The newest release, held to the newest profile there is: it tells what changed since.
+    "4.4-kraft": Edition("kafka-4.4", zookeeper=False, profile="4.1-kraft"),
+}
+DEFAULT_EDITION = "3.9-kraft"
+_SHORT = {"3.9": "3.9-kraft", "4.1": "4.1-kraft", "4.4": "4.4-kraft"}
+
+
+class ApacheKafka(ProcessTarget):
+    """A single broker of Apache Kafka."""
+
+    start_ceiling_s = 90.0
+
+    def __init__(self, edition: str = DEFAULT_EDITION, *, settings: Mapping[str, str] | None = None) -> None:
+        """`settings` are added to the broker's configuration.
+
+        Raises:
+            TargetError: there is no such edition; lists those there are.
+        """
+        edition = _SHORT.get(edition, edition)
+        if edition not in EDITIONS:
+            raise TargetError(f"no apache-kafka:{edition}; there are {', '.join(EDITIONS)}")
+        super().__init__(f"apache-kafka:{edition}")
+        self._edition = EDITIONS[edition]
+        self.default_profile = self._edition.profile
+        self._settings = dict(settings or {})
+        self._zookeeper: Address | None = None
+
+    def launch(self, folder: Path, address: Address) -> Launch:
+        """Bring the jars, write the configuration, and format the storage or start ZooKeeper."""
+        java = self._java(folder)
+        plane = self._start_zookeeper(java, folder) if self._edition.zookeeper else self._kraft()
+        settings = {
+            "log.dirs": str(folder / "data"),
+            "advertised.listeners": f"PLAINTEXT://{address}",
+            "listeners": f"PLAINTEXT://{address}",
+            **_SETTINGS,
+        }
+        for name, value in plane.items():  # KRaft's listener comes after the broker's
+            settings[name] = f"{settings[name]},{value}" if name in settings else value
+        configuration = folder / "server.properties"
+        configuration.write_text("".join(f"{k}={v}\n" for k, v in {**settings, **self._settings}.items()))
+        if not self._edition.zookeeper:
+            self._format(java, folder, configuration)
+        return Launch([*java, "kafka.Kafka", str(configuration)])
+
+    def is_ready(self, address: Address) -> bool:
+        """The broker answers before it may serve: it must also be listed by its own metadata."""
+        return NODE_ID in probe.brokers(address)
+
+    def before_start(self, ceiling_s: float) -> None:
+        """A broker can't register in ZooKeeper while the registration from before it was killed is there."""
+        registry = self._zookeeper
+        if registry is not None:
+            probe.wait_until(
+                lambda: not zookeeper.is_registered(registry, NODE_ID),
+                "the end of the old session",
+                ceiling_s,
+            )
+
+    def _java(self, folder: Path) -> list[str]:
+        log4j = folder / "log4j.properties"
+        log4j.write_text(_LOG4J)
+        classes = maven.jars(self._edition.pom) / "*"
+        return [maven.java(), *_JVM, f"-Dlog4j.configuration={log4j.as_uri()}", "-cp", str(classes)]
+
+    def _kraft(self) -> dict[str, str]:
+        controller = self.reserve_port()
+        return {
+            "process.roles": "broker,controller",
+            "node.id": str(NODE_ID),
+            "broker.session.timeout.ms": str(_SESSION_MS),
+            "controller.quorum.voters": f"{NODE_ID}@{controller}",
+            "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            "listeners": f"CONTROLLER://{controller}",
+        }
+
+    def _start_zookeeper(self, java: list[str], folder: Path) -> dict[str, str]:
+        address = self._zookeeper = self.reserve_port()
+        server = zookeeper.server(java, folder / "zookeeper", address)
+        self.help_by(server)
+        probe.wait_until(
+            lambda: zookeeper.is_up(address), "ZooKeeper", self.start_ceiling_s, alive=lambda: server.alive
+        )
+        return {"broker.id": str(NODE_ID), "zookeeper.connect": str(address)}
+
+    def _format(self, java: list[str], folder: Path, configuration: Path) -> None:
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = [
+            *java,
+            "kafka.tools.StorageTool",
+            "format",
+            f"--cluster-id={cluster_id}",
+            "-c",
+            str(configuration),
+        ]
+        run(
+            Child("kafka-storage format", command, folder=folder, log=folder / "format.log"),
+            _FORMAT_CEILING_S,
+        )

@@ -1,0 +1,41 @@
+"""The bundled broker (`impl/`), as a process of its own.
+
+This is the only place where the suite meets `impl/`, and it does so by its command line. Data lives in the scratch
+folder and is kept over restarts.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from conformance.targets.base import Address
+from conformance.targets.process_target import Launch, ProcessTarget
+
+_IMPORT_ROOT = Path(__file__).resolve().parents[2]
+
+
+class Bundled(ProcessTarget):
+    """Our broker."""
+
+    def __init__(self, *, source: Path | None = None, arguments: Sequence[str] = ()) -> None:
+        """`source` holds the `impl` package, if not the one beside this package; `arguments` go to its command line."""
+        super().__init__("bundled")
+        self._source = (source or _IMPORT_ROOT).resolve()
+        self._arguments = list(arguments)
+
+    def launch(self, folder: Path, address: Address) -> Launch:
+        """`python -m impl` with the scratch folder as its working directory, so that only `source` provides `impl`."""
+        data = folder / "data"
+        command = [
+            sys.executable,
+            "-m",
+            "impl",
+            "--data",
+            str(data),
+            "--port",
+            str(address.port),
+            *self._arguments,
+        ]
+        return Launch(command, {"PYTHONPATH": str(self._source), "PYTHONUNBUFFERED": "1"})
