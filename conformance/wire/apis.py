@@ -12,13 +12,9 @@ from enum import IntEnum
 from typing import Any
 
 from conformance.wire import fetch, fetch_answer, produce, schemas
-from conformance.wire.errors import MalformedAnswer, Unencodable, UnsupportedVersion
+from conformance.wire.errors import MalformedAnswer, UnsupportedVersion
 from conformance.wire.primitives import Reader, Writer
-
-UNSUPPORTED_VERSION = 35
-"""The error code under which ApiVersions is answered in version 0 whatever was asked (KIP-511)."""
-
-CORRELATION_ID_BYTES = 4
+from model.reference.errors import ErrorCode
 
 
 class Api(IntEnum):
@@ -118,12 +114,13 @@ def check_version(api: Api, version: int) -> None:
 
 
 def message(api: Api, version: int, **fields: Any) -> Any:
-    """A request of an API without a codec of ours; fields are named as in Kafka's schemas, in snake_case."""
+    """A request of an API without a codec of ours.
+
+    Fields are named as in Kafka's schemas, in snake_case. A structure inside is a dict of its fields, or an
+    object of its class, which hangs on the message's class (`MetadataRequest.MetadataRequestTopic`).
+    """
     check_version(api, version)
-    try:
-        return schemas.message_class(f"{api.title}Request")(version=version, **fields)
-    except (ValueError, TypeError) as error:
-        raise Unencodable(f"{api.title} version {version}: {error}") from error
+    return schemas.build(f"{api.title}Request", version, fields)
 
 
 def request_header(api: int, version: int, correlation_id: int, client_id: str | None) -> bytes:
@@ -176,7 +173,7 @@ def decode_answer(api: Api, version: int, body: bytes) -> Any:
 
 def _decode_api_versions(version: int, body: bytes) -> Any:
     """An ApiVersions answer, which is of version 0 when the broker does not know the version asked."""
-    if version and Reader(body).int16() == UNSUPPORTED_VERSION:
+    if version and Reader(body).int16() == ErrorCode.UNSUPPORTED_VERSION:
         try:
             return schemas.decode("ApiVersionsResponse", 0, body)
         except MalformedAnswer:

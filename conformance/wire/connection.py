@@ -37,7 +37,9 @@ class Direction(Enum):
 
 
 Recorder = Callable[[Direction, bytes, float], None]
-"""Called with each frame (length prefix included) or raw bytes, and the wall-clock time in seconds."""
+"""Called with each frame (length prefix included) or raw bytes, and the wall-clock time in seconds.
+
+The frames of a SASL log-in are left out."""
 
 
 @frozen
@@ -87,7 +89,7 @@ class Connection:
         self.port = port
         self.client_id = client_id
         self.answer_timeout = answer_timeout
-        self.recorder = recorder
+        self.recorder: Recorder | None = None
         self._next_correlation_id = 0
         self._awaited: deque[Ticket] = deque()
         self._buffer = bytearray()
@@ -98,6 +100,8 @@ class Connection:
         except BaseException:
             self.close()
             raise
+        # Only from here on: the frames of a log-in carry passwords, and what is recorded goes into reports.
+        self.recorder = recorder
 
     def _connect(self, security: Security, timeout: float) -> socket.socket:
         try:

@@ -11,10 +11,11 @@ This is the only file that knows kafka-python's schema objects. Not here: Produc
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kafka.protocol import admin, consumer, metadata, producer, sasl  # type: ignore[import-untyped, unused-ignore]
+from kafka.protocol.data_container import DataContainer  # type: ignore[import-untyped, unused-ignore]
 from kafka.protocol.schemas.fields.codecs import BitField  # type: ignore[import-untyped, unused-ignore]
 
 from conformance.wire.errors import Unencodable
@@ -45,6 +46,41 @@ def version_range(name: str) -> tuple[int, int]:
 def is_flexible(name: str, version: int) -> bool:
     """Whether that version of `name` has compact lengths and tagged fields."""
     return bool(message_class(name).flexible_version_q(version))
+
+
+def build(name: str, version: int, fields: dict[str, Any]) -> Any:
+    """An object of the class `name`; structures inside it may be given as plain dicts of their fields."""
+    try:
+        return _build(message_class(name), version, fields)
+    except (ValueError, TypeError) as error:
+        raise Unencodable(f"{name} version {version}: {error}") from error
+
+
+def _build(kind: Any, version: int, fields: dict[str, Any]) -> Any:
+    known = kind._struct.fields
+    built = {key: _build_value(known.get(key), version, value) for key, value in fields.items()}
+    return kind(version=version, **built)
+
+
+def _build_value(field: Any, version: int, value: Any) -> Any:
+    """The value, with dicts made into the structures that `field` says they are."""
+    if isinstance(value, dict) and field is not None:
+        return _build(field.data_class, version, value)
+    if isinstance(value, (list, tuple)):
+        return [_build_value(field, version, item) for item in value]
+    return value
+
+
+def is_message(value: object) -> bool:
+    """Whether this is one of kafka-python's objects, or a structure inside one."""
+    return isinstance(value, DataContainer)
+
+
+def message_fields(message: Any) -> Iterator[tuple[str, Any]]:
+    """The names and values of the fields that the message's version has."""
+    for field in message._struct._fields:
+        if message.version is None or field.for_version_q(message.version):
+            yield field.name, getattr(message, field.name)
 
 
 def encode(message: Any, version: int) -> bytes:

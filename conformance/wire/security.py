@@ -110,7 +110,7 @@ PLAINTEXT = Security()
 def _read_properties(path: Path) -> dict[str, str]:
     try:
         with path.open("rb") as file:
-            return javaproperties.load(file)
+            return {str(key): str(value) for key, value in javaproperties.load(file).items()}
     except OSError as error:
         raise BadProperties(f"{path} cannot be read: {error.strerror}") from error
     except javaproperties.InvalidUEscapeError as error:
