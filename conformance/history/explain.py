@@ -1,0 +1,172 @@
+"""Explaining what was seen: the order in which a broker took operations, and which lost ones it took among them.
+
+An operation whose answer never came may have taken effect, may take effect later, or never. It is kept as a
+*pending* operation; it lands only when an answer can't be explained without it. That is enough because a pending
+effect that no answer depends on can as well land later, and it spares us an enumeration of possible worlds.
+
+Operations in flight at once on several connections may have been taken in any order that keeps each connection's
+own order (a broker answers the requests of one connection in turn). The search tries orders until the model allows
+every answer; none left means that the broker broke a rule.
+
+Not here: real-time order between groups of operations. A group is judged only when all its answers are in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from attrs import evolve, field, frozen
+
+from conformance.session import Answered, Outcome, Unanswered, Unknown
+from model.profiles import Profile
+from model.reference.operations import Operation
+from model.reference.oracle import Context, allowed
+from model.reference.outcomes import Finding, Mismatch, judge
+from model.reference.state import Cluster
+
+STATES_MOST = 5_000
+"""How many partial explanations are looked at before a search is given up."""
+
+
+class SearchGivenUpError(Exception):
+    """Too many orders were possible: nothing was decided about these answers."""
+
+
+@frozen
+class Sent:
+    """An operation as it was sent."""
+
+    operation: Operation
+    version: int
+    connection: str
+    sent_ms: int
+    in_turn: bool = False
+    """No answer is due, but the connection still lives: a later answer on it means that this one was taken."""
+
+
+@frozen
+class Event:
+    """An operation and what came of it."""
+
+    sent: Sent
+    outcome: Outcome
+    answered_ms: int
+
+
+@frozen
+class World:
+    """What the model holds true, and the operations that may still take effect, oldest first."""
+
+    cluster: Cluster
+    pending: tuple[Sent, ...] = ()
+
+    def without_connection(self, connection: str) -> World:
+        """The world after a connection was lost: nothing on it is due any more."""
+        lost = (evolve(each, in_turn=False) if each.connection == connection else each for each in self.pending)
+        return evolve(self, pending=tuple(lost))
+
+
+@frozen
+class Explanation:
+    """A world that accounts for every answer, and the outcomes that were taken on the way."""
+
+    world: World
+    findings: tuple[tuple[Event, tuple[Finding, ...]], ...] = ()
+    landed: tuple[Sent, ...] = ()
+
+
+@frozen
+class _Search:
+    profile: Profile
+    tolerated: frozenset[str]
+    budget: list[int] = field(factory=lambda: [STATES_MOST])
+
+    def explanations(self, so_far: Explanation, queues: tuple[tuple[Event, ...], ...]) -> Iterator[Explanation]:
+        """Every way to account for the events that remain, those without landings first."""
+        self.budget[0] -= 1
+        if self.budget[0] < 0:
+            raise SearchGivenUpError(f"no explanation among the first {STATES_MOST:,}")
+        if not any(queues):
+            yield so_far
+            return
+        for index, queue in enumerate(queues):
+            if queue and not _due_first(so_far.world, queue[0].sent.connection):
+                after = self.take(so_far, queue[0])
+                if after is not None:
+                    yield from self.explanations(after, (*queues[:index], queue[1:], *queues[index + 1 :]))
+        for place in range(len(so_far.world.pending)):
+            for after in self.land(so_far, place):
+                yield from self.explanations(after, queues)
+
+    def take(self, so_far: Explanation, event: Event) -> Explanation | None:
+        """One answer, if the model allows it from here. An operation without an answer is pending from here on."""
+        world = so_far.world
+        if not isinstance(event.outcome, Answered):
+            sent = evolve(event.sent, in_turn=isinstance(event.outcome, Unanswered))
+            return evolve(so_far, world=evolve(world, pending=(*world.pending, sent)))
+        findings, cluster = judged(world.cluster, event, self.profile)
+        if any(broken(finding, self.tolerated) for finding in findings):
+            return None
+        return evolve(so_far, world=evolve(world, cluster=cluster), findings=(*so_far.findings, (event, findings)))
+
+    def land(self, so_far: Explanation, place: int) -> Iterator[Explanation]:
+        """A pending operation takes effect, in each way that the model permits."""
+        world = so_far.world
+        sent = world.pending[place]
+        if any(each.in_turn and each.connection == sent.connection for each in world.pending[:place]):
+            return
+        rest = (*world.pending[:place], *world.pending[place + 1 :])
+        context = Context(self.profile, sent.version, sent.sent_ms, sent.sent_ms)
+        clusters = [world.cluster]
+        for section in allowed(world.cluster, sent.operation, context):
+            clusters = [choice.then(cluster, {}) for cluster in clusters for choice in section.choices]
+        for cluster in clusters:
+            yield evolve(so_far, world=World(cluster, rest), landed=(*so_far.landed, sent))
+
+
+def _due_first(world: World, connection: str) -> bool:
+    """Whether an unanswered operation on this connection must have been taken before any answer on it."""
+    return any(each.in_turn and each.connection == connection for each in world.pending)
+
+
+def broken(finding: Finding, tolerated: frozenset[str]) -> tuple[Mismatch, ...]:
+    """The mismatches of a finding that are not tolerated."""
+    return tuple(mismatch for mismatch in finding.mismatches if mismatch.requirement not in tolerated)
+
+
+def judged(cluster: Cluster, event: Event, profile: Profile) -> tuple[tuple[Finding, ...], Cluster]:
+    """How the model judges an answer from a given cluster, and the cluster after it."""
+    if not isinstance(event.outcome, Answered):
+        raise TypeError("only an answer can be judged")
+    context = Context(profile, event.sent.version, event.sent.sent_ms, event.answered_ms)
+    findings = []
+    sections = allowed(cluster, event.sent.operation, context)
+    for section, values in zip(sections, event.outcome.sections, strict=True):
+        finding = judge(section, values)
+        findings.append(finding)
+        cluster = finding.outcome.then(cluster, values)
+    return tuple(findings), cluster
+
+
+def explain(
+    world: World, events: Sequence[Event], profile: Profile, tolerated: frozenset[str] = frozenset()
+) -> Explanation | None:
+    """An account of a group of operations that were in flight together, or None if the model allows none.
+
+    Args:
+        world: what was true before the first of them was sent.
+        events: the operations; those of one connection in the order in which they were sent.
+        profile: what the target is held to.
+        tolerated: requirements whose breaking is passed over (known deviations, SHOULDs).
+
+    Raises:
+        SearchGivenUpError: too many orders were possible.
+    """
+    queues: dict[str, list[Event]] = {}
+    for event in events:
+        queues.setdefault(event.sent.connection, []).append(event)
+    search = _Search(profile, tolerated)
+    return next(search.explanations(Explanation(world), tuple(tuple(queue) for queue in queues.values())), None)
+
+
+__all__ = ["Event", "Explanation", "SearchGivenUpError", "Sent", "Unknown", "World", "broken", "explain", "judged"]
