@@ -60,11 +60,7 @@ def decompress(codec: int, data: bytes) -> bytes:
             case Compression.GZIP:
                 return _bounded(cramjam.gzip.decompress_into, data)
             case Compression.SNAPPY:
-                return (
-                    _xerial_decompress(data)
-                    if data.startswith(XERIAL_MAGIC)
-                    else _raw_snappy_decompress(data)
-                )
+                return _xerial_decompress(data) if data.startswith(XERIAL_MAGIC) else _raw_snappy_decompress(data)
             case Compression.LZ4:
                 return _bounded(cramjam.lz4.decompress_into, data)
             case Compression.ZSTD:
@@ -130,9 +126,7 @@ def _xerial_decompress(data: bytes) -> bytes:
 def _raw_snappy_decompress(data: bytes) -> bytes:
     length = cramjam.snappy.decompress_raw_len(data)
     if length > OUTPUT_SIZES[-1]:
-        raise MalformedAnswer(
-            f"a snappy block claims {length} bytes, at most {OUTPUT_SIZES[-1]} are taken", data
-        )
+        raise MalformedAnswer(f"a snappy block claims {length} bytes, at most {OUTPUT_SIZES[-1]} are taken", data)
     output = bytearray(length)
     cramjam.snappy.decompress_raw_into(data, output)
     return bytes(output)

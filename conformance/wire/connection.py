@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from attrs import frozen
 
@@ -107,9 +107,7 @@ class Connection:
         try:
             plain = socket.create_connection((self.host, self.port), timeout)
         except OSError as error:
-            raise Unreachable(
-                f"no connection to {self}: {error}; check the address and that it listens"
-            ) from error
+            raise Unreachable(f"no connection to {self}: {error}; check the address and that it listens") from error
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             return security.wrap(plain, self.host)
@@ -121,7 +119,7 @@ class Connection:
         """The broker's address."""
         return f"{self.host}:{self.port}"
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> Self:
         """The connection itself."""
         return self
 
@@ -143,9 +141,7 @@ class Connection:
         except TimeoutError as error:
             raise AnswerTimedOut(f"{self} took no more bytes for {self.answer_timeout} s") from error
         except OSError as error:
-            raise ConnectionClosed(
-                f"{self} closed the connection while {len(raw)} bytes were sent: {error}"
-            ) from error
+            raise ConnectionClosed(f"{self} closed the connection while {len(raw)} bytes were sent: {error}") from error
         self._record(Direction.SENT, raw)
 
     def receive_frame(self, timeout: float | None = None) -> bytes:
@@ -170,9 +166,7 @@ class Connection:
                 data = self._socket.recv(max(count - len(self._buffer), 65536))
             except TimeoutError as error:
                 have = len(self._buffer)
-                raise AnswerTimedOut(
-                    f"{self} sent no whole answer in {timeout} s ({have} bytes came)"
-                ) from error
+                raise AnswerTimedOut(f"{self} sent no whole answer in {timeout} s ({have} bytes came)") from error
             except OSError as error:
                 raise ConnectionClosed(f"{self} broke the connection: {error}", len(self._buffer)) from error
             if not data:

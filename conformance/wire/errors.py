@@ -36,11 +36,7 @@ class MalformedAnswer(WireError):
     def __init__(self, message: str, data: bytes = b"", position: int | None = None) -> None:
         """`data` is what was being read, `position` the offset in it at which reading failed."""
         place = "" if position is None else f" at byte {position} of {len(data)}"
-        around = (
-            data[:SHOWN_BYTES]
-            if position is None
-            else data[max(0, position - SHOWN_BYTES // 2) :][:SHOWN_BYTES]
-        )
+        around = data[:SHOWN_BYTES] if position is None else data[max(0, position - SHOWN_BYTES // 2) :][:SHOWN_BYTES]
         shown = f"; bytes there: {around.hex(' ')}" if around else ""
         super().__init__(f"{message}{place}{shown}")
         self.reason = message

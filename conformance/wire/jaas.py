@@ -39,16 +39,12 @@ def parse_jaas(text: str) -> LoginModule:
     """The single login module in `text`; `BadProperties` if it is written wrongly."""
     tokens = _tokens(text)
     if len(tokens) < 3 or tokens[-1] != ";" or tokens.count(";") != 1:
-        raise BadProperties(
-            f'{KEY} must be one login module that ends in ";", as in: Module required key="value";'
-        )
+        raise BadProperties(f'{KEY} must be one login module that ends in ";", as in: Module required key="value";')
     class_name, flag, *rest = tokens[:-1]
     if flag.lower() not in CONTROL_FLAGS:
         raise BadProperties(f"{KEY}: {flag!r} is no control flag; use one of {', '.join(CONTROL_FLAGS)}")
     if len(rest) % 3 or any(rest[index + 1] != "=" for index in range(0, len(rest), 3)):
-        raise BadProperties(
-            f'{KEY}: write the options of {class_name} as key="value", with blanks between them'
-        )
+        raise BadProperties(f'{KEY}: write the options of {class_name} as key="value", with blanks between them')
     return LoginModule(class_name, {rest[index]: rest[index + 2] for index in range(0, len(rest), 3)})
 
 

@@ -11,15 +11,19 @@ This is the only file that knows kafka-python's schema objects. Not here: Produc
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-
-from kafka.protocol import admin, consumer, metadata, producer, sasl  # type: ignore[import-untyped, unused-ignore]
-from kafka.protocol.data_container import DataContainer  # type: ignore[import-untyped, unused-ignore]
-from kafka.protocol.schemas.fields.codecs import BitField  # type: ignore[import-untyped, unused-ignore]
 
 from conformance.wire.errors import Unencodable
 from conformance.wire.primitives import Reader
+
+with warnings.catch_warnings():
+    # kafka-python 3.0 loads its schemas by importlib.resources.read_text, deprecated in Python 3.11.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from kafka.protocol import admin, consumer, metadata, producer, sasl
+    from kafka.protocol.data_container import DataContainer
+    from kafka.protocol.schemas.fields.codecs import BitField
 
 MODULES = (metadata, admin, consumer, producer, sasl)
 ENCODING_ERRORS = (struct.error, TypeError, ValueError, AttributeError, KeyError, AssertionError)
@@ -57,7 +61,7 @@ def build(name: str, version: int, fields: dict[str, Any]) -> Any:
 
 
 def _build(kind: Any, version: int, fields: dict[str, Any]) -> Any:
-    known = kind._struct.fields
+    known = kind.fields
     built = {key: _build_value(known.get(key), version, value) for key, value in fields.items()}
     return kind(version=version, **built)
 
@@ -78,7 +82,7 @@ def is_message(value: object) -> bool:
 
 def message_fields(message: Any) -> Iterator[tuple[str, Any]]:
     """The names and values of the fields that the message's version has."""
-    for field in message._struct._fields:
+    for field in message.fields.values():
         if message.version is None or field.for_version_q(message.version):
             yield field.name, getattr(message, field.name)
 
@@ -96,20 +100,19 @@ def decode(name: str, version: int, body: bytes) -> Any:
     """The body of a message, read strictly, as an object of kafka-python's class."""
     kind = message_class(name)
     reader = Reader(body, flexible=is_flexible(name, version))
-    message = _read_fields(reader, kind._struct, kind, version)
+    message = _read_fields(reader, kind.fields, kind, version)
     reader.end(f"{name} version {version}")
     return message
 
 
-def _read_fields(reader: Reader, schema: Any, kind: Any, version: int) -> Any:
+def _read_fields(reader: Reader, fields: Mapping[str, Any], kind: Any, version: int) -> Any:
     """A structure: its fields in order, then the tagged ones."""
-    values = {field.name: _read(reader, field, version) for field in schema.untagged_fields(version)}
-    tagged = [
-        field for field in schema._fields if field.for_version_q(version) and field.tagged_field_q(version)
-    ]
-    values.update(reader.tags({field.tag: _tagged_reader(field, version) for field in tagged}))
-    named = {field.tag: field.name for field in tagged}
-    return kind(version=version, **{named.get(key, key): value for key, value in values.items()})
+    present = [field for field in fields.values() if field.for_version_q(version)]
+    tagged = {field.tag: field for field in present if field.tagged_field_q(version)}
+    values = {field.name: _read(reader, field, version) for field in present if not field.tagged_field_q(version)}
+    found = reader.tags({tag: _tagged_reader(field, version) for tag, field in tagged.items()})
+    values.update({tagged[tag].name: value for tag, value in found.items()})
+    return kind(version=version, **values)
 
 
 def _tagged_reader(field: Any, version: int) -> Callable[[Reader], Any]:
@@ -126,7 +129,7 @@ def _read(reader: Reader, field: Any, version: int) -> Any:
     if field.is_struct():
         if nullable and reader.int8() < 0:
             return None
-        return _read_fields(reader, field, field.data_class, version)
+        return _read_fields(reader, field.fields, field.data_class, version)
     return _read_simple(reader, field.type_str, nullable)
 
 

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import javaproperties
 from attrs import field, frozen
-from scramp import ScramClient, ScramException  # type: ignore[import-untyped, unused-ignore]
+from scramp import ScramClient, ScramException
 
 from conformance.wire import apis
 from conformance.wire.apis import Api
@@ -74,9 +74,7 @@ class Security:
         _check_keys(properties)
         protocol = properties.get("security.protocol", "PLAINTEXT").strip().upper()
         if protocol not in PROTOCOLS:
-            raise BadProperties(
-                f"security.protocol={protocol} is not supported; use one of {', '.join(PROTOCOLS)}"
-            )
+            raise BadProperties(f"security.protocol={protocol} is not supported; use one of {', '.join(PROTOCOLS)}")
         return cls(
             tls=tls_context(properties) if protocol.endswith("SSL") else None,
             credentials=_credentials(properties) if protocol.startswith("SASL") else None,
@@ -126,25 +124,18 @@ def _check_keys(properties: Mapping[str, str]) -> None:
 def _credentials(properties: Mapping[str, str]) -> Credentials:
     mechanism = properties.get("sasl.mechanism", "").strip()
     if mechanism not in LOGIN_MODULES:
-        named = (
-            f"sasl.mechanism={mechanism}"
-            if mechanism
-            else "sasl.mechanism is missing (Kafka takes GSSAPI), which"
-        )
+        named = f"sasl.mechanism={mechanism}" if mechanism else "sasl.mechanism is missing (Kafka takes GSSAPI), which"
         raise BadProperties(f"{named} is not supported; use one of {', '.join(LOGIN_MODULES)}")
     if JAAS_KEY not in properties:
         raise BadProperties(f"{JAAS_KEY} is missing; {mechanism} takes the user's name and password from it")
     module = parse_jaas(properties[JAAS_KEY])
     if module.simple_name != LOGIN_MODULES[mechanism]:
         raise BadProperties(
-            f"{JAAS_KEY} names {module.class_name}; "
-            f"sasl.mechanism={mechanism} needs {LOGIN_MODULES[mechanism]}"
+            f"{JAAS_KEY} names {module.class_name}; sasl.mechanism={mechanism} needs {LOGIN_MODULES[mechanism]}"
         )
     for option in module.options:
         if option not in ("username", "password"):
-            raise BadProperties(
-                f"{JAAS_KEY}: the option {option} is not supported; use username and password"
-            )
+            raise BadProperties(f"{JAAS_KEY}: the option {option} is not supported; use username and password")
     try:
         return Credentials(mechanism, module.options["username"], module.options["password"])
     except KeyError as error:

@@ -74,9 +74,7 @@ def _versions(properties: Mapping[str, str]) -> list[ssl.TLSVersion]:
     names = [name.strip() for name in asked.split(",")]
     for name in names:
         if name not in VERSIONS:
-            raise BadProperties(
-                f"ssl.enabled.protocols: {name} is not supported; use {' or '.join(VERSIONS)}"
-            )
+            raise BadProperties(f"ssl.enabled.protocols: {name} is not supported; use {' or '.join(VERSIONS)}")
     return [VERSIONS[name] for name in names]
 
 
@@ -107,16 +105,12 @@ def _open_pkcs12(properties: Mapping[str, str], store: str) -> pkcs12.PKCS12KeyA
     try:
         return pkcs12.load_pkcs12(data, None if password is None else password.encode())
     except ValueError as error:
-        raise BadProperties(
-            f"{store}.location with {store}.password is no readable PKCS12 store: {error}"
-        ) from error
+        raise BadProperties(f"{store}.location with {store}.password is no readable PKCS12 store: {error}") from error
 
 
 def _pem(opened: pkcs12.PKCS12KeyAndCertificates) -> bytes:
     found = [opened.cert] if opened.cert else []
-    return b"".join(
-        entry.certificate.public_bytes(Encoding.PEM) for entry in [*found, *opened.additional_certs]
-    )
+    return b"".join(entry.certificate.public_bytes(Encoding.PEM) for entry in [*found, *opened.additional_certs])
 
 
 def _trusted_certificates(properties: Mapping[str, str]) -> str | None:
@@ -169,6 +163,5 @@ def _load_chain(context: ssl.SSLContext, pem: bytes, password: str | None) -> No
             context.load_cert_chain(file.name, password=password or "")
         except ssl.SSLError as error:
             raise BadProperties(
-                "ssl.keystore: no private key with its certificate could be read; "
-                f"is ssl.key.password right? {error}"
+                f"ssl.keystore: no private key with its certificate could be read; is ssl.key.password right? {error}"
             ) from error
