@@ -1,8 +1,8 @@
 """Record batches as bytes, message format v2: `Batch` is written with every lie that it tells, and read back.
 
-Reading what was written gives an equal `Batch`, with two exceptions that bytes cannot show: a length field
-that lies (`claimed_length_excess`) moves the border of the batch, and a claim equal to the truth reads as
-`None`. Record timestamps are read as the producer set them, also under LogAppendTime, where consumers show
+Reading what was written gives an equal `Batch`, with exceptions that bytes cannot show: a length field
+that lies (`claimed_length_excess`) or a cut (`missing_bytes`) moves the border of the batch, and a claim equal to
+the truth reads as `None`. Record timestamps are read as the producer set them, also under LogAppendTime, where consumers show
 the batch's greatest timestamp instead.
 
 Messages of format v0 and v1 are recognised and kept as bytes, not read. Not here: checking a batch (`model`).
@@ -67,14 +67,17 @@ class DecodedRecords:
 
 def encode_batch(batch: Batch, *, raw_snappy: bool = False) -> bytes:
     """The batch's bytes; `raw_snappy` compresses as librdkafka does, without the Java client's framing."""
-    records = encode_records(batch.records, batch.base_timestamp)
-    compressed = compress(batch.compression, records, raw_snappy=raw_snappy)
+    payload = batch.payload
+    if payload is None:
+        records = encode_records(batch.records, batch.base_timestamp)
+        payload = compress(batch.compression, records, raw_snappy=raw_snappy)
     try:
-        checked = _checked_header(batch) + compressed
+        checked = _checked_header(batch) + payload
         crc = crc32c(checked) ^ (0 if batch.crc_is_right else WRONG_CRC)
         unchecked = EPOCH_MAGIC_CRC.pack(batch.partition_leader_epoch, batch.magic, crc)
         length = len(unchecked) + len(checked) + batch.claimed_length_excess
-        return FRAME.pack(batch.base_offset, length) + unchecked + checked
+        whole = FRAME.pack(batch.base_offset, length) + unchecked + checked
+        return whole[: len(whole) - batch.missing_bytes]
     except struct.error as error:
         raise Unencodable(f"a field of the batch does not fit its type ({error}): {batch}") from error
 

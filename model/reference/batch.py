@@ -79,6 +79,10 @@ class Batch:
     claimed_count: int | None = None
     claimed_length_excess: int = 0
     """Bytes by which the length field lies: positive claims more than is there."""
+    missing_bytes: int = 0
+    """Bytes that are cut off at the end; length field and checksum are those of the whole batch."""
+    payload: bytes | None = None
+    """Bytes that stand where the (compressed) records should be, and are none; `None`: the records."""
 
     @property
     def count(self) -> int:
@@ -116,8 +120,8 @@ class Batch:
 
     @property
     def is_idempotent(self) -> bool:
-        """Whether a producer id is named (DefaultRecordBatch.hasProducerId)."""
-        return self.producer_id != NO_PRODUCER_ID
+        """Whether a producer id is named (AbstractRecordBatch.hasProducerId)."""
+        return self.producer_id > NO_PRODUCER_ID
 
     @property
     def last_sequence(self) -> int:
