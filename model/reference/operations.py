@@ -9,7 +9,7 @@ Not here: what may be answered (`model.reference.rules` finds the function for e
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from uuid import UUID
 
 from attrs import field, frozen
@@ -123,3 +123,222 @@ class DeleteTopics(Operation):
 
     topics: tuple[str | UUID, ...]
     timeout_ms: int = 30_000
+
+
+# -- committed offsets -----------------------------------------------------------------------------------------------
+
+NO_GENERATION = -1
+NO_MEMBER = ""
+
+
+@frozen(kw_only=True)
+class CommitPart:
+    """An offset to be kept for one partition. `leader_epoch` -1: not known; `metadata` None: Kafka's null."""
+
+    topic: str
+    partition: int = 0
+    offset: int = 0
+    leader_epoch: int = -1
+    metadata: str | None = ""
+
+
+@frozen(kw_only=True)
+class OffsetCommit(Operation):
+    """Keep offsets for a group. Generation -1 and no member id: a simple consumer, which no group manages."""
+
+    group: str
+    parts: tuple[CommitPart, ...]
+    generation: int = NO_GENERATION
+    member: str = NO_MEMBER
+    instance: str | None = None
+    retention_ms: int = -1
+    """Carried by versions 2 to 4 only; -1 leaves it to the broker (KIP-211)."""
+
+
+@frozen(kw_only=True)
+class GroupOffsets:
+    """Which offsets of a group are asked for; `partitions` None: all that it has (from v2)."""
+
+    group: str
+    partitions: tuple[tuple[str, int], ...] | None = None
+
+
+@frozen(kw_only=True)
+class OffsetFetch(Operation):
+    """Ask for committed offsets, of one group or (from v8) of several."""
+
+    groups: tuple[GroupOffsets, ...]
+    require_stable: bool = False
+    """Wait for open transactions (from v7, KIP-447)."""
+
+
+@frozen(kw_only=True)
+class FindCoordinator(Operation):
+    """Ask who keeps the offsets of groups: of one, or (from v4) of several."""
+
+    groups: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class ObserveLag(Operation):
+    """What a monitor does: log end offset (ListOffsets) less committed offset (OffsetFetch), for one partition."""
+
+    group: str
+    topic: str
+    partition: int = 0
+
+
+# -- partition counts and configuration ------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class PartitionIncrease:
+    """A topic's new number of partitions. `assignments` None: the broker chooses replicas for the added ones."""
+
+    topic: str
+    count: int
+    assignments: tuple[tuple[int, ...], ...] | None = None
+
+
+@frozen(kw_only=True)
+class CreatePartitions(Operation):
+    """Raise partition counts; `validate_only` checks and changes nothing."""
+
+    topics: tuple[PartitionIncrease, ...]
+    validate_only: bool = False
+    timeout_ms: int = 30_000
+
+
+class ResourceType(IntEnum):
+    """What a configuration belongs to (ConfigResource.Type)."""
+
+    TOPIC = 2
+    BROKER = 4
+
+
+@frozen(kw_only=True)
+class ConfigQuestion:
+    """Whose configuration is asked for; `keys` None: all of it."""
+
+    name: str
+    kind: ResourceType = ResourceType.TOPIC
+    keys: tuple[str, ...] | None = None
+
+
+@frozen(kw_only=True)
+class DescribeConfigs(Operation):
+    """Ask for configuration, with where each value comes from."""
+
+    resources: tuple[ConfigQuestion, ...]
+    include_synonyms: bool = False
+
+
+class ConfigChange(IntEnum):
+    """What to do to a setting (AlterConfigOp.OpType)."""
+
+    SET = 0
+    DELETE = 1
+    APPEND = 2
+    SUBTRACT = 3
+
+
+@frozen(kw_only=True)
+class ConfigEdit:
+    """One setting to change; `value` None: Kafka's null."""
+
+    key: str
+    change: ConfigChange = ConfigChange.SET
+    value: str | None = None
+
+
+@frozen(kw_only=True)
+class TopicConfigEdits:
+    """The settings of one topic to change, and no others."""
+
+    topic: str
+    edits: tuple[ConfigEdit, ...]
+
+
+@frozen(kw_only=True)
+class IncrementalAlterConfigs(Operation):
+    """Change topic settings one by one (KIP-339). Broker settings are never touched by the suite."""
+
+    topics: tuple[TopicConfigEdits, ...]
+    validate_only: bool = False
+
+
+# -- connections -----------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class ApiVersions(Operation):
+    """Ask what the broker speaks, in any version, also one that it does not know, as the first word of a client."""
+
+    version: int = 0
+    software_name: str = "tidegauge"
+    software_version: str = "1"
+
+
+class Flaw(StrEnum):
+    """What is wrong, or only unusual, with a frame on the wire."""
+
+    NEGATIVE_LENGTH = "a length of -1"
+    OVERSIZED_LENGTH = "a length of 2^31 - 1"
+    EMPTY_FRAME = "a length of 0"
+    SHORT_HEADER = "a frame that ends within the request's header"
+    UNKNOWN_API = "an API key that does not exist"
+    UNKNOWN_VERSION = "a version of Metadata that does not exist"
+    OVERRUNNING_COUNT = "a Metadata request whose array claims more topics than there are bytes"
+    CUT_BODY = "a Metadata request that ends within a topic's name"
+    GARBAGE = "an HTTP request"
+    GONE_CLIENT = "half of a frame, after which the client goes away"
+    IN_PIECES = "a right request that arrives byte by byte"
+    UNKNOWN_TAGS = "a right request with tagged fields that nobody has defined"
+    NO_CLIENT_ID = "a right request whose client id is null"
+
+
+@frozen(kw_only=True)
+class SendFrame(Operation):
+    """Send a frame with a flaw on a connection of its own, while another client's connection stays open."""
+
+    flaw: Flaw
+
+
+class Question(StrEnum):
+    """A request of a pipeline."""
+
+    API_VERSIONS = "ApiVersions"
+    METADATA = "Metadata"
+    SLOW_FETCH = "a Fetch that waits for records that do not come"
+
+
+@frozen(kw_only=True)
+class Pipeline(Operation):
+    """Send requests one after the other without awaiting answers: (what, its correlation id)."""
+
+    questions: tuple[tuple[Question, int], ...]
+    topic: str
+    """What the fetch waits on."""
+
+
+@frozen(kw_only=True)
+class FetchInSession(Operation):
+    """A fetch that opens (epoch 0), continues or closes (epoch -1) a fetch session (KIP-227)."""
+
+    parts: tuple[FetchPart, ...]
+    session_id: int = 0
+    session_epoch: int = 0
+    forgotten: tuple[tuple[str, int], ...] = ()
+
+
+# -- partitioning ----------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class LocateKeys(Operation):
+    """Let a real client produce keyed records to a new topic, and look where each of them lies."""
+
+    topic: str
+    keys: tuple[bytes, ...]
+    partitioner: str
+    """librdkafka's `partitioner`: murmur2 or murmur2_random as in Java's client, consistent for CRC-32."""

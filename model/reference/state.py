@@ -99,6 +99,15 @@ class Cluster:
     """Topic ids seen so far: a re-created topic must get another."""
     sessions: Mapping[int, object] = field(factory=dict)
     """Open fetch sessions (KIP-227) by id."""
+    brokers: Mapping[int, tuple[str, int]] = field(factory=dict)
+    """Host and port of each broker, once an answer has told them."""
+    cluster_id: str | None = None
+    broker_config: Mapping[str, str] = field(factory=dict)
+    """Broker settings that an answer has told: a cluster in use need not have the profile's defaults."""
+    api_ranges: Mapping[int, tuple[int, int]] | None = None
+    """Least and greatest version of each API, once an answer has told them."""
+    gone: frozenset[str] = frozenset()
+    """Names of topics that were deleted and not created again."""
 
     def partition(self, topic: str, index: int) -> Partition | None:
         """A partition, or None if there is no such topic or partition."""
@@ -107,7 +116,7 @@ class Cluster:
 
     def with_topic(self, topic: Topic) -> Cluster:
         """This cluster with `topic` added or replaced."""
-        return evolve(self, topics={**self.topics, topic.name: topic})
+        return evolve(self, topics={**self.topics, topic.name: topic}, gone=self.gone - {topic.name})
 
     def without_topic(self, name: str) -> Cluster:
         """This cluster without the topic; offsets committed for it go with it."""
@@ -115,7 +124,12 @@ class Cluster:
             group: {key: value for key, value in offsets.items() if key[0] != name}
             for group, offsets in self.groups.items()
         }
-        return evolve(self, topics={key: value for key, value in self.topics.items() if key != name}, groups=groups)
+        return evolve(
+            self,
+            topics={key: value for key, value in self.topics.items() if key != name},
+            groups=groups,
+            gone=self.gone | {name},
+        )
 
     def with_partition(self, topic: str, index: int, partition: Partition) -> Cluster:
         """This cluster with one partition replaced."""
