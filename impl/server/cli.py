@@ -1,0 +1,118 @@
+"""The command that runs a broker: `tidegauge serve`, or `python -m impl`."""
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+import click
+
+from impl.cluster.configs import BrokerConfig
+from impl.errors import BrokerError
+from impl.server.broker import Broker, DataDirectoryError
+from impl.server.dispatch import Dispatcher
+from impl.server.framing import Connection
+from impl.storage.checkpoints import CheckpointError
+from impl.storage.filesystem import RealFileSystem
+
+logger = logging.getLogger(__name__)
+
+EXAMPLES: Final = """Run a Kafka broker that keeps its data in files of one directory.
+
+\b
+Examples:
+  tidegauge serve --data /tmp/kafka
+  tidegauge serve --data /tmp/kafka --port 0
+  tidegauge serve --data /tmp/kafka --config log.segment.bytes=1048576 --config num.partitions=3
+
+When it can be reached it prints one line, `listening on HOST:PORT`. SIGTERM and SIGINT stop it cleanly; after any
+other end the next start checks its logs and cuts what was not written whole.
+"""
+
+# Loaded in the background once clients can connect, so that neither the start nor the first request waits for them.
+SLOW_MODULES: Final = (
+    "impl.server.handlers.metadata",
+    "impl.server.handlers.topics",
+    "impl.server.handlers.positions",
+    "impl.server.handlers.offsets",
+    "impl.server.handlers.groups",
+)
+
+
+def now_ms() -> int:
+    """The time in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def _parse_config(pairs: tuple[str, ...]) -> BrokerConfig:
+    """The `--config` options. Raises click.BadParameter."""
+    given = {}
+    for pair in pairs:
+        name, found, value = pair.partition("=")
+        if not found:
+            raise click.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--config")
+        given[name.strip()] = value
+    try:
+        return BrokerConfig(given)
+    except BrokerError as error:
+        raise click.BadParameter(error.message, param_hint="--config") from error
+
+
+@click.command(help=EXAMPLES)
+@click.option("--data", required=True, type=click.Path(file_okay=False, path_type=Path), help="The data directory.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on and to tell clients.")
+@click.option("--port", default=9092, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 picks one.")
+@click.option("--node-id", default=1, show_default=True, type=click.IntRange(0), help="This broker's id.")
+@click.option("--config", "configs", multiple=True, metavar="KEY=VALUE", help="A broker config of Kafka; repeatable.")
+@click.option(
+    "--log-level",
+    default="warning",
+    show_default=True,
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="What is logged on standard error.",
+)
+def serve(data: Path, host: str, port: int, node_id: int, configs: tuple[str, ...], log_level: str) -> None:
+    """See EXAMPLES."""
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    config = _parse_config(configs)
+    try:
+        broker = Broker(RealFileSystem(), data, config, node_id, now_ms)
+    except (DataDirectoryError, CheckpointError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    try:
+        asyncio.run(_run(broker, host, port))
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error}") from error
+    finally:
+        broker.close()
+
+
+async def _run(broker: Broker, host: str, port: int) -> None:
+    """Serve until a signal comes."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    connections: set[Connection] = set()
+    dispatcher = Dispatcher(broker)
+    frame_size_max = broker.config.number("socket.request.max.bytes")
+    server = await loop.create_server(lambda: Connection(dispatcher, frame_size_max, connections), host, port)
+    broker.host, broker.port = host, server.sockets[0].getsockname()[1]
+    click.echo(f"listening on {broker.host}:{broker.port}")
+    sys.stdout.flush()
+    threading.Thread(target=_load_slow_modules, name="load", daemon=True).start()
+    await stop.wait()
+    logger.info("stopping")
+    server.close()
+    for connection in tuple(connections):
+        connection.close()
+
+
+def _load_slow_modules() -> None:
+    for name in SLOW_MODULES:
+        import_module(name)

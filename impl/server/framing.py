@@ -1,0 +1,254 @@
+"""One connection: bytes in, requests in order, answers out in the same order.
+
+A frame is a length of four bytes and that many bytes of request. Requests of a connection are carried out one after
+the other; while one waits (a long poll) nothing more is read, as in Kafka, whose `SocketServer` mutes the channel.
+Memory is one buffer that grows with the bytes that arrive of a large request and shrinks after it. What is in a
+frame is the dispatcher's business. Records go from file to socket by sendfile.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from struct import Struct
+from typing import Final, Protocol
+
+from impl.server.wire import MalformedRequestError
+from impl.storage.log import LogSlice
+
+logger = logging.getLogger(__name__)
+
+FRAME_LENGTH = Struct(">i")
+BUFFER_SIZE: Final = 128 * 1024
+# A buffer up to this size is kept for the next large request.
+BUFFER_KEPT: Final = 2 * 1024 * 1024
+# Below this, copying records costs less than another system call.
+SENDFILE_FROM: Final = 32 * 1024
+
+Part = bytes | bytearray | LogSlice
+Reply = Sequence[Part] | None
+
+
+class CloseConnectionError(Exception):
+    """Raised by a handler where Kafka answers by closing the connection; the text is logged."""
+
+
+class Dispatch(Protocol):
+    """What carries out the request in a frame: its answer's parts, or a promise of them."""
+
+    def __call__(self, frame: memoryview) -> Reply | Awaitable[Reply]:
+        """May raise MalformedRequestError and CloseConnectionError; then the connection is closed."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """A client's connection."""
+
+    def __init__(self, dispatch: Dispatch, frame_size_max: int, connections: set["Connection"]) -> None:
+        self._dispatch = dispatch
+        self._frame_size_max = frame_size_max
+        self._connections = connections
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray(BUFFER_SIZE)
+        self._view = memoryview(self._buffer)
+        self._start = self._end = 0
+        self._pending: asyncio.Task[None] | None = None
+        self._output: list[bytes | bytearray] = []
+        self._peer: object = None
+        self._is_full = False  # the client does not read its answers
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.BaseProtocol."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP servers make no others
+        self._transport = transport
+        self._peer = transport.get_extra_info("peername")
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.BaseProtocol."""
+        self._connections.discard(self)
+        self._transport = None
+        if self._pending is not None:
+            self._pending.cancel()
+
+    def pause_writing(self) -> None:
+        """See asyncio.BaseProtocol: no further request is carried out until the client has read."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """See asyncio.BaseProtocol."""
+        self._is_full = False
+        if self._pending is None:
+            self._advance()
+
+    def close(self, reason: str = "") -> None:
+        """Close the connection, saying why in the log."""
+        if self._transport is not None:
+            if reason:
+                logger.warning("closing the connection from %s: %s", self._peer, reason)
+            self._transport.close()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """See asyncio.BufferedProtocol."""
+        return self._view[self._end :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """See asyncio.BufferedProtocol."""
+        self._end += nbytes
+        if self._pending is None and not self._is_full:
+            self._advance()
+
+    def eof_received(self) -> bool:
+        """See asyncio.Protocol: half-closed connections are closed."""
+        return False
+
+    def _advance(self) -> None:
+        """Carry out the requests that are complete, until one has to wait."""
+        try:
+            while self._pending is None and not self._is_full and (frame := self._next_frame()) is not None:
+                reply = self._dispatch(frame)
+                if isinstance(reply, Awaitable):
+                    self._wait_for(reply)
+                elif reply is not None:
+                    self._send(reply)
+            self._flush()
+        except (MalformedRequestError, CloseConnectionError) as error:
+            self._flush()
+            self.close(str(error))
+        except Exception:
+            logger.exception("closing the connection from %s: a request failed", self._peer)
+            self.close()
+        self._set_reading()
+
+    def _set_reading(self) -> None:
+        """Read while requests can be carried out."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._pending is None and not self._is_full:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def _next_frame(self) -> memoryview | None:
+        """The next complete frame's content. Makes room for the rest of an incomplete one."""
+        available = self._end - self._start
+        size = 0
+        if available >= FRAME_LENGTH.size:
+            (size,) = FRAME_LENGTH.unpack_from(self._buffer, self._start)
+            if size < 0 or size > self._frame_size_max:
+                raise MalformedRequestError(f"a frame of {size} bytes")
+            if available >= FRAME_LENGTH.size + size:
+                begin = self._start + FRAME_LENGTH.size
+                self._start = begin + size
+                return self._view[begin : self._start]
+        self._make_room(FRAME_LENGTH.size + size)
+        return None
+
+    def _make_room(self, frame_size: int) -> None:
+        """Make sure that the rest of an incomplete frame has somewhere to go."""
+        pending = self._view[self._start : self._end]
+        capacity = len(self._buffer)
+        if frame_size > capacity and (len(pending) == capacity or frame_size <= BUFFER_KEPT):
+            # Twice what has arrived, so that no client takes memory just by announcing a large frame.
+            self._use_buffer(min(frame_size, max(2 * capacity, BUFFER_KEPT)), pending)
+        elif not len(pending) and capacity > BUFFER_KEPT:
+            self._use_buffer(BUFFER_SIZE, pending)
+        elif self._start and (not len(pending) or self._end == capacity or self._start + frame_size > capacity):
+            self._view[: len(pending)] = bytes(pending)
+            self._start, self._end = 0, len(pending)
+
+    def _use_buffer(self, size: int, pending: memoryview) -> None:
+        buffer = bytearray(size)
+        buffer[: len(pending)] = pending
+        self._buffer, self._view = buffer, memoryview(buffer)
+        self._start, self._end = 0, len(pending)
+
+    def _wait_for(self, reply: Awaitable[Reply]) -> None:
+        self._flush()
+        self._pending = asyncio.ensure_future(self._finish(reply))
+
+    async def _finish(self, reply: Awaitable[Reply]) -> None:
+        """Send an answer when it is there, then go on with the next request."""
+        try:
+            parts = await reply
+            if parts is not None:
+                self._send(parts)
+        except asyncio.CancelledError:
+            raise
+        except (MalformedRequestError, CloseConnectionError) as error:
+            self.close(str(error))
+        except Exception:
+            logger.exception("closing the connection from %s: a request failed", self._peer)
+            self.close()
+        finally:
+            if self._pending is asyncio.current_task():
+                self._pending = None
+        self._advance()
+
+    def _send(self, parts: Sequence[Part]) -> None:
+        """Send an answer, or begin to: what the socket does not take at once is finished by a task."""
+        for number, part in enumerate(parts):
+            if not isinstance(part, LogSlice):
+                self._output.append(part)
+            elif part.size < SENDFILE_FROM:
+                self._output.append(part.file.read_at(part.position, part.size))
+            else:
+                self._flush()
+                sent = self._send_now(part)
+                if sent < part.size:
+                    rest = LogSlice(part.file, part.position + sent, part.size - sent)
+                    self._pending = asyncio.ensure_future(self._send_later(rest, parts[number + 1 :]))
+                    return
+
+    def _flush(self) -> None:
+        if self._output and self._transport is not None:
+            output, self._output = self._output, []
+            self._transport.write(output[0] if len(output) == 1 else b"".join(output))
+
+    def _send_now(self, part: LogSlice) -> int:
+        """As much of the records as the socket takes without waiting; answers the bytes sent."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or transport.get_write_buffer_size():
+            return 0
+        try:
+            socket = transport.get_extra_info("socket")
+            return os.sendfile(socket.fileno(), part.file.fileno(), part.position, part.size)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            self.close(f"sending records failed: {error}")
+            return 0
+
+    async def _send_later(self, records: LogSlice, rest: Sequence[Part]) -> None:
+        """Send what the socket did not take at once. The descriptor is duplicated, as the log may be deleted."""
+        source = _Duplicate(records)
+        try:
+            if self._transport is not None and not self._transport.is_closing():
+                loop = asyncio.get_running_loop()
+                await loop.sendfile(self._transport, source, records.position, records.size)  # type: ignore[arg-type]
+        except OSError as error:
+            self.close(f"sending records failed: {error}")
+        finally:
+            source.close()
+        self._pending = None
+        if rest and self._transport is not None:
+            self._send(rest)
+        self._advance()
+
+
+class _Duplicate:
+    """Just enough of a binary file for `loop.sendfile`."""
+
+    def __init__(self, records: LogSlice) -> None:
+        self._descriptor = os.dup(records.file.fileno())
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def seek(self, _position: int) -> None:
+        """Positions are passed to sendfile; there is none to keep."""
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+ConnectionFactory = Callable[[], Connection]

@@ -1,0 +1,139 @@
+"""Metadata and DescribeCluster: what clients learn of topics and of this one broker.
+
+Unknown topics are created if the client and `auto.create.topics.enable` allow it; as in Kafka the answer that
+creates one still calls it unknown, and the next has it (`AutoTopicCreationManager`).
+"""
+
+from collections.abc import Iterable
+from typing import Final
+from uuid import UUID
+
+from kafka.protocol.admin import DescribeClusterRequest, DescribeClusterResponse
+from kafka.protocol.metadata import MetadataRequest, MetadataResponse
+
+from impl.cluster.catalog import INTERNAL_TOPICS, Topic, TopicRequest, check_topic_name
+from impl.errors import BrokerError, ErrorCode
+from impl.server.apis import Request
+from impl.server.broker import Broker
+from impl.server.framing import Reply
+from impl.server.messages import decode, encode
+
+FIRST_WITH_NAMELESS_TOPICS: Final = 12
+NO_ID: Final = UUID(int=0)
+AnswerTopic = MetadataResponse.MetadataResponseTopic
+AnswerPartition = AnswerTopic.MetadataResponsePartition
+# What an unauthenticated client may do, as bits of AclOperation: everything that Kafka lists without an authorizer.
+CLUSTER_OPERATIONS: Final = {4, 5, 7, 8, 9, 10, 11, 12}
+TOPIC_OPERATIONS: Final = {3, 4, 5, 6, 7, 8, 10, 11}
+
+
+def metadata(broker: Broker, request: Request) -> Reply:
+    """Describe the topics asked for, or all."""
+    message = decode(MetadataRequest, request)
+    wants_all = message.topics is None or (request.version == 0 and not message.topics)
+    if wants_all:
+        topics = [_describe(broker, topic) for topic in broker.catalog.all()]
+    else:
+        topics = _refused(message, request.version) or list(_asked(broker, message, request.version))
+    if request.version >= 8 and message.include_topic_authorized_operations:  # noqa: PLR2004 - KIP-430
+        for topic in topics:
+            topic.authorized_operations = TOPIC_OPERATIONS
+    response = MetadataResponse(
+        throttle_time_ms=0,
+        brokers=[
+            MetadataResponse.MetadataResponseBroker(
+                node_id=broker.node_id, host=broker.host, port=broker.port, rack=None
+            )
+        ],
+        cluster_id=broker.cluster_id,
+        controller_id=broker.node_id,
+        topics=topics,
+    )
+    if 8 <= request.version <= 10 and message.include_cluster_authorized_operations:  # noqa: PLR2004 - KIP-430
+        response.authorized_operations = CLUSTER_OPERATIONS
+    return encode(response, request)
+
+
+def _refused(message: MetadataRequest, version: int) -> list[AnswerTopic]:
+    """INVALID_REQUEST for each topic when a version names one in a way that it can't."""
+    if version >= FIRST_WITH_NAMELESS_TOPICS:
+        return []
+    asked = message.topics or []
+    if all(topic.name is not None and topic.topic_id in (None, NO_ID) for topic in asked):
+        return []
+    return [_missing(topic.name or "", ErrorCode.INVALID_REQUEST, topic.topic_id or NO_ID) for topic in asked]
+
+
+def _asked(broker: Broker, message: MetadataRequest, version: int) -> Iterable[AnswerTopic]:
+    """The topics of a request, by id if it has ids, else by name; each once."""
+    asked = message.topics or []
+    ids = {topic.topic_id: None for topic in asked if topic.topic_id not in (None, NO_ID)}
+    if version >= FIRST_WITH_NAMELESS_TOPICS and ids:
+        for topic_id in ids:
+            topic = broker.catalog.by_id(topic_id)
+            yield _describe(broker, topic) if topic else _missing(None, ErrorCode.UNKNOWN_TOPIC_ID, topic_id)
+        return
+    may_create = message.allow_auto_topic_creation or version < 4  # noqa: PLR2004 - the flag came with version 4
+    for name in dict.fromkeys(topic.name for topic in asked):
+        topic = broker.catalog.get(name)
+        yield _describe(broker, topic) if topic else _unknown(broker, name, may_create=may_create)
+
+
+def _unknown(broker: Broker, name: str, *, may_create: bool) -> AnswerTopic:
+    """Say that a topic is unknown, and create it if that is allowed."""
+    try:
+        check_topic_name(name)
+        if may_create and broker.config.flag("auto.create.topics.enable"):
+            broker.create_topic(broker.catalog.check_creation(TopicRequest(name)))
+    except BrokerError as error:
+        return _missing(name, error.code)
+    return _missing(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+
+
+def _missing(name: str | None, code: ErrorCode, topic_id: UUID = NO_ID) -> AnswerTopic:
+    return AnswerTopic(
+        error_code=code, name=name, topic_id=topic_id, is_internal=name in INTERNAL_TOPICS, partitions=[]
+    )
+
+
+def _describe(broker: Broker, topic: Topic) -> AnswerTopic:
+    node = [broker.node_id]
+    partitions = [
+        AnswerPartition(
+            error_code=0,
+            partition_index=index,
+            leader_id=broker.node_id,
+            leader_epoch=broker.partitions[topic.name, index].leader_epoch,
+            replica_nodes=node,
+            isr_nodes=node,
+            offline_replicas=[],
+        )
+        for index in range(topic.partition_count)
+    ]
+    return AnswerTopic(
+        error_code=0,
+        name=topic.name,
+        topic_id=topic.topic_id,
+        is_internal=topic.name in INTERNAL_TOPICS,
+        partitions=partitions,
+    )
+
+
+def describe_cluster(broker: Broker, request: Request) -> Reply:
+    """The cluster's id and its one broker (KIP-700)."""
+    message = decode(DescribeClusterRequest, request)
+    node = DescribeClusterResponse.DescribeClusterBroker(
+        broker_id=broker.node_id, host=broker.host, port=broker.port, rack=None
+    )
+    response = DescribeClusterResponse(
+        throttle_time_ms=0,
+        error_code=0,
+        error_message=None,
+        endpoint_type=getattr(message, "endpoint_type", 1) or 1,
+        cluster_id=broker.cluster_id,
+        controller_id=broker.node_id,
+        brokers=[node],
+    )
+    if message.include_cluster_authorized_operations:
+        response.authorized_operations = CLUSTER_OPERATIONS
+    return encode(response, request)

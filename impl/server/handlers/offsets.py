@@ -1,0 +1,135 @@
+"""OffsetCommit and OffsetFetch for simple consumers, which have no generation and no member id.
+
+`GroupCoordinatorService.commitOffsets`, `OffsetMetadataManager`. Groups with members are not here yet: a commit that
+claims a generation is refused as Kafka refuses it for a group without members.
+"""
+
+from typing import Final
+
+from kafka.protocol.consumer import (
+    OffsetCommitRequest,
+    OffsetCommitResponse,
+    OffsetFetchRequest,
+    OffsetFetchResponse,
+)
+
+from impl.cluster.offsets import CommittedOffset, TopicPartition
+from impl.errors import ErrorCode
+from impl.server.apis import Request
+from impl.server.broker import Broker
+from impl.server.framing import Reply
+from impl.server.messages import decode, encode
+
+FIRST_WITH_LEADER_EPOCH: Final = 6
+FIRST_WITH_ERROR: Final = 2
+FIRST_WITH_GROUPS: Final = 8
+FIRST_WITH_MEMBER_EPOCH: Final = 9
+
+CommitTopic = OffsetCommitResponse.OffsetCommitResponseTopic
+CommitPartition = CommitTopic.OffsetCommitResponsePartition
+FetchTopic = OffsetFetchResponse.OffsetFetchResponseTopic
+FetchPartition = FetchTopic.OffsetFetchResponsePartition
+FetchGroup = OffsetFetchResponse.OffsetFetchResponseGroup
+GroupTopic = FetchGroup.OffsetFetchResponseTopics
+GroupPartition = GroupTopic.OffsetFetchResponsePartitions
+
+
+def offset_commit(broker: Broker, request: Request) -> Reply:
+    """Keep offsets of partitions that exist."""
+    message = decode(OffsetCommitRequest, request)
+    now_ms = broker.now_ms()
+    size_max = broker.config.number("offset.metadata.max.bytes")
+    refusal = _refusal(broker, message)
+    offsets: dict[TopicPartition, CommittedOffset] = {}
+    topics = []
+    for topic in message.topics:
+        results = []
+        for partition in topic.partitions:
+            metadata = partition.committed_metadata or ""
+            code = refusal
+            if (topic.name, partition.partition_index) not in broker.partitions:
+                code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            elif code == ErrorCode.NONE and len(metadata) > size_max:
+                code = ErrorCode.OFFSET_METADATA_TOO_LARGE
+            elif code == ErrorCode.NONE:
+                epoch = partition.committed_leader_epoch if request.version >= FIRST_WITH_LEADER_EPOCH else -1
+                committed = CommittedOffset(partition.committed_offset, epoch, metadata, now_ms)
+                offsets[topic.name, partition.partition_index] = committed
+            results.append(CommitPartition(partition_index=partition.partition_index, error_code=code))
+        topics.append(CommitTopic(name=topic.name, partitions=results))
+    broker.offsets.commit(message.group_id, offsets, now_ms)
+    return encode(OffsetCommitResponse(throttle_time_ms=0, topics=topics), request)
+
+
+def _refusal(broker: Broker, message: OffsetCommitRequest) -> ErrorCode:
+    """Why no offset of a request may be committed (`ClassicGroup.validateOffsetCommit` for a group without members)."""
+    generation = message.generation_id_or_member_epoch
+    if generation < 0:
+        return ErrorCode.NONE if not message.member_id else ErrorCode.UNKNOWN_MEMBER_ID
+    if broker.offsets.of_group(message.group_id):
+        return ErrorCode.UNKNOWN_MEMBER_ID
+    return ErrorCode.ILLEGAL_GENERATION
+
+
+def offset_fetch(broker: Broker, request: Request) -> Reply:
+    """Committed offsets: of the partitions asked for, or all; from version 8 on of several groups."""
+    message = decode(OffsetFetchRequest, request)
+    if request.version >= FIRST_WITH_GROUPS:
+        groups = [_group(broker, asked) for asked in message.groups]
+        return encode(OffsetFetchResponse(throttle_time_ms=0, groups=groups), request)
+    topics = [
+        FetchTopic(
+            name=name,
+            partitions=[
+                FetchPartition(
+                    partition_index=index,
+                    committed_offset=found.offset,
+                    committed_leader_epoch=found.leader_epoch,
+                    metadata=found.metadata,
+                    error_code=0,
+                )
+                for index, found in offsets
+            ],
+        )
+        for name, offsets in _offsets(broker, message.group_id, message.topics)
+    ]
+    return encode(OffsetFetchResponse(throttle_time_ms=0, topics=topics, error_code=0), request)
+
+
+def _group(broker: Broker, asked: OffsetFetchRequest.OffsetFetchRequestGroup) -> FetchGroup:
+    topics = [
+        GroupTopic(
+            name=name,
+            partitions=[
+                GroupPartition(
+                    partition_index=index,
+                    committed_offset=found.offset,
+                    committed_leader_epoch=found.leader_epoch,
+                    metadata=found.metadata,
+                    error_code=0,
+                )
+                for index, found in offsets
+            ],
+        )
+        for name, offsets in _offsets(broker, asked.group_id, asked.topics)
+    ]
+    return FetchGroup(group_id=asked.group_id, topics=topics, error_code=0)
+
+
+UNKNOWN: Final = CommittedOffset(-1, -1, "", -1)
+NamedOffsets = list[tuple[str, list[tuple[int, CommittedOffset]]]]
+
+
+def _offsets(broker: Broker, group: str, asked: object) -> NamedOffsets:
+    """What a group has committed, by topic; -1 for what it has not."""
+    committed = broker.offsets.of_group(group)
+    if asked is None:
+        by_topic: dict[str, list[tuple[int, CommittedOffset]]] = {}
+        for (topic, index), found in committed.items():
+            by_topic.setdefault(topic, []).append((index, found))
+        return list(by_topic.items())
+    topics: list[OffsetFetchRequest.OffsetFetchRequestTopic] = list(asked)  # type: ignore[call-overload]
+    return [
+        (topic.name, [(index, committed.get((topic.name, index), UNKNOWN)) for index in topic.partition_indexes])
+        for topic in topics
+    ]

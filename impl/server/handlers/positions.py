@@ -1,0 +1,123 @@
+"""Requests about positions in logs: ListOffsets, OffsetForLeaderEpoch, DeleteRecords."""
+
+from typing import Final
+
+from kafka.protocol.admin import DeleteRecordsRequest, DeleteRecordsResponse
+from kafka.protocol.consumer import (
+    ListOffsetsRequest,
+    ListOffsetsResponse,
+    OffsetForLeaderEpochRequest,
+    OffsetForLeaderEpochResponse,
+)
+
+from impl.cluster.catalog import INTERNAL_TOPICS
+from impl.errors import BrokerError, ErrorCode
+from impl.server.apis import Request
+from impl.server.broker import Broker
+from impl.server.framing import Reply
+from impl.server.messages import decode, encode
+
+# The first version of ListOffsets that knows each special timestamp (ReplicaManager.isListOffsetsTimestampUnsupported).
+FIRST_WITH_TIMESTAMP: Final = {-1: 1, -2: 1, -3: 7, -4: 8, -5: 9}
+NEVER: Final = 32767
+FIRST_WITH_LEADER_EPOCH: Final = 4
+
+ListedTopic = ListOffsetsResponse.ListOffsetsTopicResponse
+ListedPartition = ListedTopic.ListOffsetsPartitionResponse
+EpochTopic = OffsetForLeaderEpochResponse.OffsetForLeaderTopicResult
+EpochEnd = EpochTopic.EpochEndOffset
+DeletedTopic = DeleteRecordsResponse.DeleteRecordsTopicResult
+DeletedPartition = DeletedTopic.DeleteRecordsPartitionResult
+
+
+def list_offsets(broker: Broker, request: Request) -> Reply:
+    """Offsets by timestamp or special timestamp. A partition that is named twice is INVALID_REQUEST."""
+    message = decode(ListOffsetsRequest, request)
+    named: dict[tuple[str, int], int] = {}
+    for topic in message.topics:
+        for partition in topic.partitions:
+            key = topic.name, partition.partition_index
+            named[key] = named.get(key, 0) + 1
+    answers: dict[str, dict[int, ListedPartition]] = {}
+    for topic in message.topics:
+        of_topic = answers.setdefault(topic.name, {})
+        for partition in topic.partitions:
+            is_duplicate = named[topic.name, partition.partition_index] > 1
+            answer = _list_offset(broker, request.version, topic.name, partition, is_duplicate=is_duplicate)
+            of_topic[partition.partition_index] = answer
+    topics = [ListedTopic(name=name, partitions=list(listed.values())) for name, listed in answers.items()]
+    return encode(ListOffsetsResponse(throttle_time_ms=0, topics=topics), request)
+
+
+def _list_offset(
+    broker: Broker,
+    version: int,
+    topic: str,
+    wanted: ListOffsetsRequest.ListOffsetsTopic.ListOffsetsPartition,
+    *,
+    is_duplicate: bool,
+) -> ListedPartition:
+    index = wanted.partition_index
+    epoch = wanted.current_leader_epoch if version >= FIRST_WITH_LEADER_EPOCH else -1
+    try:
+        if is_duplicate:
+            raise BrokerError(ErrorCode.INVALID_REQUEST)
+        if wanted.timestamp < 0 and version < FIRST_WITH_TIMESTAMP.get(wanted.timestamp, NEVER):
+            raise BrokerError(ErrorCode.UNSUPPORTED_VERSION)
+        found = broker.partition(topic, index).find_offset(wanted.timestamp, epoch)
+    except BrokerError as error:
+        return ListedPartition(
+            partition_index=index, error_code=error.code, timestamp=-1, offset=-1, leader_epoch=-1
+        )
+    if found is None:
+        return ListedPartition(partition_index=index, error_code=0, timestamp=-1, offset=-1, leader_epoch=-1)
+    return ListedPartition(
+        partition_index=index,
+        error_code=0,
+        timestamp=found.timestamp,
+        offset=found.offset,
+        leader_epoch=found.leader_epoch,
+    )
+
+
+def offset_for_leader_epoch(broker: Broker, request: Request) -> Reply:
+    """Where leader epochs end (KIP-101, KIP-320)."""
+    message = decode(OffsetForLeaderEpochRequest, request)
+    topics = []
+    for topic in message.topics:
+        ends = []
+        for wanted in topic.partitions:
+            try:
+                partition = broker.partition(topic.topic, wanted.partition)
+                epoch, offset = partition.end_of_epoch(wanted.leader_epoch, wanted.current_leader_epoch)
+                code = ErrorCode.NONE
+            except BrokerError as error:
+                epoch, offset, code = -1, -1, error.code
+            ends.append(
+                EpochEnd(error_code=code, partition=wanted.partition, leader_epoch=epoch, end_offset=offset)
+            )
+        topics.append(EpochTopic(topic=topic.topic, partitions=ends))
+    return encode(OffsetForLeaderEpochResponse(throttle_time_ms=0, topics=topics), request)
+
+
+def delete_records(broker: Broker, request: Request) -> Reply:
+    """Raise log start offsets (KIP-107)."""
+    message = decode(DeleteRecordsRequest, request)
+    topics = []
+    for topic in message.topics:
+        results = {wanted.partition_index: _delete(broker, topic.name, wanted) for wanted in topic.partitions}
+        topics.append(DeletedTopic(name=topic.name, partitions=list(results.values())))
+    return encode(DeleteRecordsResponse(throttle_time_ms=0, topics=topics), request)
+
+
+def _delete(
+    broker: Broker, topic: str, wanted: DeleteRecordsRequest.DeleteRecordsTopic.DeleteRecordsPartition
+) -> DeletedPartition:
+    index = wanted.partition_index
+    try:
+        if topic in INTERNAL_TOPICS:
+            raise BrokerError(ErrorCode.INVALID_TOPIC_EXCEPTION)
+        low_watermark = broker.delete_records(broker.partition(topic, index), wanted.offset)
+    except BrokerError as error:
+        return DeletedPartition(partition_index=index, low_watermark=-1, error_code=error.code)
+    return DeletedPartition(partition_index=index, low_watermark=low_watermark, error_code=0)

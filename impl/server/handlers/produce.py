@@ -1,0 +1,140 @@
+"""Produce and InitProducerId.
+
+A produce request's partitions are independent: each is appended or refused by itself. With acks=0 nothing is answered,
+and an error closes the connection (`KafkaApis.handleProduceRequest`). There are no transactions yet.
+"""
+
+import logging
+from struct import Struct
+from typing import Final
+
+from impl.cluster.catalog import INTERNAL_TOPICS
+from impl.errors import BrokerError, ErrorCode
+from impl.replica.partition import Partition
+from impl.replica.validator import RecordsRefusedError
+from impl.server.apis import Request
+from impl.server.broker import Broker
+from impl.server.framing import CloseConnectionError, Reply
+from impl.server.produce_codec import FIRST_FLEXIBLE, ProduceAnswer, read_produce, write_produce
+from impl.server.wire import INT16, INT32, Reader, Writer
+from impl.storage.batch import ATTRIBUTES_POSITION, MAGIC, MAGIC_POSITION, CorruptBatchError, split_batches
+from impl.storage.compression import ZSTD
+
+logger = logging.getLogger(__name__)
+
+VALID_ACKS: Final = frozenset({0, 1, -1})
+FIRST_WITH_ZSTD: Final = 7
+# Refused without a look at the partition's log, and so answered without its log start offset (ReplicaManager).
+WITHOUT_LOG_START: Final = frozenset(
+    {
+        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode.NOT_LEADER_OR_FOLLOWER,
+        ErrorCode.MESSAGE_TOO_LARGE,
+        ErrorCode.RECORD_LIST_TOO_LARGE,
+        ErrorCode.CORRUPT_MESSAGE,
+        ErrorCode.KAFKA_STORAGE_ERROR,
+    }
+)
+
+
+def produce(broker: Broker, request: Request) -> Reply:
+    """Append each partition's batch. Raises CloseConnectionError for an error that acks=0 leaves no answer for."""
+    message = read_produce(request.body, request.version)
+    now_ms = broker.now_ms()
+    topics: list[tuple[str, list[ProduceAnswer]]] = []
+    failed = []
+    for name, partitions in message.topics:
+        answers = []
+        for index, records in dict(partitions).items():
+            answer = _append(broker, request.version, message.acks, name, index, records, now_ms)
+            answers.append(answer)
+            if answer.error != ErrorCode.NONE:
+                failed.append(f"{name}-{index}: {answer.error.name}")
+        topics.append((name, answers))
+    if message.acks == 0:
+        if failed:
+            raise CloseConnectionError(f"a produce request with acks=0 failed: {', '.join(failed)}")
+        return None
+    writer = Writer(is_flexible=request.version >= FIRST_FLEXIBLE)
+    write_produce(writer, request.version, topics)
+    return [writer.data]
+
+
+def _append(
+    broker: Broker, version: int, acks: int, topic: str, index: int, records: memoryview | None, now_ms: int
+) -> ProduceAnswer:
+    """Append one partition's records; every refusal becomes an answer."""
+    partition = broker.partitions.get((topic, index))
+    if partition is None:
+        return ProduceAnswer(index, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    try:
+        batch = _only_batch(records, version)
+    except CorruptBatchError:
+        return ProduceAnswer(index, ErrorCode.CORRUPT_MESSAGE)
+    except BrokerError as error:
+        return ProduceAnswer(index, error.code)
+    if acks not in VALID_ACKS:
+        return ProduceAnswer(index, ErrorCode.INVALID_REQUIRED_ACKS)
+    if topic in INTERNAL_TOPICS:
+        return ProduceAnswer(index, ErrorCode.INVALID_TOPIC_EXCEPTION)
+    try:
+        appended = partition.append(batch, now_ms)
+    except BrokerError as error:
+        logger.info("refusing a batch for %s-%d: %s", topic, index, error)
+        return _refusal(partition, error)
+    except OSError:
+        logger.exception("appending to %s-%d failed", topic, index)
+        return ProduceAnswer(index, ErrorCode.KAFKA_STORAGE_ERROR)
+    return ProduceAnswer(
+        index, ErrorCode.NONE, appended.base_offset, appended.log_append_time, appended.log_start_offset
+    )
+
+
+def _only_batch(records: memoryview | None, version: int) -> memoryview:
+    """The one batch that a request may have for a partition (`ProduceRequest.validateRecords`)."""
+    batches = split_batches(records if records is not None else memoryview(b""))
+    batch = next(batches, None)
+    if batch is None or batch[MAGIC_POSITION] != MAGIC:
+        raise BrokerError(ErrorCode.INVALID_RECORD, "not a record batch of format v2")
+    if version < FIRST_WITH_ZSTD and batch[ATTRIBUTES_POSITION + 1] & 7 == ZSTD:
+        raise BrokerError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs version 7 of Produce")
+    if next(batches, None) is not None:
+        raise BrokerError(ErrorCode.INVALID_RECORD, "more than one record batch")
+    return batch
+
+
+def _refusal(partition: Partition, error: BrokerError) -> ProduceAnswer:
+    log_start = -1 if error.code in WITHOUT_LOG_START else partition.log.log_start_offset
+    if isinstance(error, RecordsRefusedError):
+        return ProduceAnswer(
+            partition.index, error.code, -1, -1, log_start, error.errors, error.message
+        )
+    return ProduceAnswer(partition.index, error.code, log_start_offset=log_start)
+
+
+PRODUCER = Struct(">qh")
+INIT_FIRST_FLEXIBLE: Final = 2
+INIT_FIRST_WITH_EPOCH: Final = 3
+
+
+def init_producer_id(broker: Broker, request: Request) -> Reply:
+    """A new producer id. Transactional ids are refused with INVALID_REQUEST until transactions are here."""
+    reader = Reader(request.body, is_flexible=request.version >= INIT_FIRST_FLEXIBLE)
+    transactional_id = reader.nullable_string()
+    reader.int32()  # transaction timeout
+    producer_id, producer_epoch = -1, -1
+    if request.version >= INIT_FIRST_WITH_EPOCH:
+        producer_id, producer_epoch = reader.struct(PRODUCER)
+    error = ErrorCode.NONE
+    if (producer_id == -1) != (producer_epoch == -1):
+        error = ErrorCode.INVALID_REQUEST
+    elif transactional_id is not None:
+        error = ErrorCode.INVALID_REQUEST if transactional_id == "" else ErrorCode.COORDINATOR_NOT_AVAILABLE
+    writer = Writer(is_flexible=request.version >= INIT_FIRST_FLEXIBLE)
+    writer.data += INT32.pack(0) + INT16.pack(error)
+    if error == ErrorCode.NONE:
+        writer.data += PRODUCER.pack(broker.producer_ids.allocate(), 0)
+    else:
+        writer.data += PRODUCER.pack(-1, -1)
+    writer.tagged_fields()
+    return [writer.data]

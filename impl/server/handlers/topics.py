@@ -1,0 +1,152 @@
+"""CreateTopics, DeleteTopics and CreatePartitions, as `ControllerApis` answers them."""
+
+from collections import Counter
+from typing import Final
+from uuid import UUID
+
+from kafka.protocol.admin import (
+    CreatePartitionsRequest,
+    CreatePartitionsResponse,
+    CreateTopicsRequest,
+    CreateTopicsResponse,
+    DeleteTopicsRequest,
+    DeleteTopicsResponse,
+)
+
+from impl.cluster.catalog import Topic, TopicRequest
+from impl.cluster.configs import TOPIC_CONFIGS
+from impl.errors import BrokerError, ErrorCode
+from impl.server.apis import Request
+from impl.server.broker import Broker
+from impl.server.framing import Reply
+from impl.server.messages import decode, encode
+
+NO_ID: Final = UUID(int=0)
+FIRST_WITH_CONFIGS: Final = 5
+FIRST_DELETING_BY_ID: Final = 6
+
+CreatedTopic = CreateTopicsResponse.CreatableTopicResult
+CreatedConfig = CreatedTopic.CreatableTopicConfigs
+DeletedTopic = DeleteTopicsResponse.DeletableTopicResult
+GrownTopic = CreatePartitionsResponse.CreatePartitionsTopicResult
+
+
+def create_topics(broker: Broker, request: Request) -> Reply:
+    """Create topics, or only say what would happen (`validate_only`)."""
+    message = decode(CreateTopicsRequest, request)
+    counts = Counter(topic.name for topic in message.topics)
+    results = []
+    for asked in {topic.name: topic for topic in message.topics}.values():
+        try:
+            if counts[asked.name] > 1:
+                raise BrokerError(ErrorCode.INVALID_REQUEST, "Duplicate topic name.")
+            topic = broker.catalog.check_creation(_topic_request(asked))
+            if not message.validate_only:
+                broker.create_topic(topic)
+            results.append(_created(broker, topic, request.version, is_real=not message.validate_only))
+        except BrokerError as error:
+            results.append(_not_created(asked.name, error))
+    return encode(CreateTopicsResponse(throttle_time_ms=0, topics=results), request)
+
+
+def _topic_request(asked: CreateTopicsRequest.CreatableTopic) -> TopicRequest:
+    if asked.name == "__cluster_metadata":
+        raise BrokerError(
+            ErrorCode.INVALID_REQUEST, "Creation of internal topic __cluster_metadata is prohibited."
+        )
+    assignments = {each.partition_index: each.broker_ids for each in asked.assignments}
+    if len(assignments) != len(asked.assignments):
+        raise BrokerError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, "Found multiple manual partition assignments")
+    configs = {config.name: config.value for config in asked.configs}
+    return TopicRequest(asked.name, asked.num_partitions, asked.replication_factor, assignments, configs)
+
+
+def _created(broker: Broker, topic: Topic, version: int, *, is_real: bool) -> CreatedTopic:
+    result = CreatedTopic(
+        name=topic.name,
+        topic_id=topic.topic_id if is_real else NO_ID,
+        error_code=0,
+        error_message=None,
+        topic_config_error_code=0,
+        num_partitions=topic.partition_count,
+        replication_factor=1,
+        configs=[],
+    )
+    if version >= FIRST_WITH_CONFIGS:
+        for name in sorted(TOPIC_CONFIGS):
+            entry = broker.config.topic_entry(TOPIC_CONFIGS[name], topic.overrides)
+            result.configs.append(
+                CreatedConfig(
+                    name=name, value=entry.value, read_only=False, config_source=entry.source, is_sensitive=False
+                )
+            )
+    return result
+
+
+def _not_created(name: str, error: BrokerError) -> CreatedTopic:
+    return CreatedTopic(
+        name=name,
+        topic_id=NO_ID,
+        error_code=error.code,
+        error_message=error.message or None,
+        topic_config_error_code=0,
+        num_partitions=-1,
+        replication_factor=-1,
+        configs=[],
+    )
+
+
+def delete_topics(broker: Broker, request: Request) -> Reply:
+    """Delete topics by name, from version 6 on also by id."""
+    message = decode(DeleteTopicsRequest, request)
+    if request.version >= FIRST_DELETING_BY_ID:
+        asked = [(topic.name, topic.topic_id or NO_ID) for topic in message.topics]
+    else:
+        asked = [(name, NO_ID) for name in message.topic_names]
+    counts = Counter(asked)
+    results = [_delete(broker, name, topic_id, is_duplicate=counts[name, topic_id] > 1) for name, topic_id in counts]
+    return encode(DeleteTopicsResponse(throttle_time_ms=0, responses=results), request)
+
+
+def _delete(broker: Broker, name: str | None, topic_id: UUID, *, is_duplicate: bool) -> DeletedTopic:
+    """Delete one topic (`ControllerApis.deleteTopics`)."""
+    try:
+        if is_duplicate:
+            raise BrokerError(
+                ErrorCode.INVALID_REQUEST, "Duplicate topic name." if name is not None else "Duplicate topic id."
+            )
+        if name is None and topic_id == NO_ID:
+            raise BrokerError(ErrorCode.INVALID_REQUEST, "Neither topic name nor id were specified.")
+        if name is not None and topic_id != NO_ID:
+            raise BrokerError(ErrorCode.INVALID_REQUEST, "You may not specify both topic name and topic id.")
+        topic = broker.catalog.get(name) if name is not None else broker.catalog.by_id(topic_id)
+        if topic is None and name is None:
+            raise BrokerError(ErrorCode.UNKNOWN_TOPIC_ID, "This server does not host this topic ID.")
+        if topic is None:
+            raise BrokerError(
+                ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition."
+            )
+        broker.delete_topic(topic.name)
+    except BrokerError as error:
+        return DeletedTopic(name=name, topic_id=topic_id, error_code=error.code, error_message=error.message or None)
+    return DeletedTopic(name=topic.name, topic_id=topic.topic_id, error_code=0, error_message=None)
+
+
+def create_partitions(broker: Broker, request: Request) -> Reply:
+    """Give topics more partitions (KIP-195)."""
+    message = decode(CreatePartitionsRequest, request)
+    counts = Counter(topic.name for topic in message.topics)
+    results = []
+    for asked in {topic.name: topic for topic in message.topics}.values():
+        code, text = ErrorCode.NONE, None
+        try:
+            if counts[asked.name] > 1:
+                raise BrokerError(ErrorCode.INVALID_REQUEST, "Duplicate topic name.")
+            assignments = None if asked.assignments is None else [each.broker_ids for each in asked.assignments]
+            topic = broker.catalog.check_growth(asked.name, asked.count, assignments)
+            if not message.validate_only:
+                broker.grow_topic(topic)
+        except BrokerError as error:
+            code, text = error.code, error.message or None
+        results.append(GrownTopic(name=asked.name, error_code=code, error_message=text))
+    return encode(CreatePartitionsResponse(throttle_time_ms=0, results=results), request)

@@ -1,0 +1,168 @@
+"""The header of a record batch, format v2: read, check, stamp.
+
+Layout and field order: `org.apache.kafka.common.record.DefaultRecordBatch`. Lengths are in bytes, times in
+milliseconds since 1970. Records inside a batch are the business of `records`; offsets and epochs are decided by
+the log and only written here. Formats v0 and v1 are not read: Kafka 3.9 stores nothing but v2.
+"""
+
+from collections.abc import Iterator
+from struct import Struct
+from typing import Final
+
+import attrs
+from crc32c import crc32c
+
+from impl.storage.filesystem import Buffer
+
+HEADER = Struct(">qiibIhiqqqhii")
+HEADER_SIZE: Final = HEADER.size  # 61
+LOG_OVERHEAD: Final = 12  # base offset and length, which precede what the length counts
+SIZE_FIELD = Struct(">i")
+SIZE_POSITION: Final = 8
+MAGIC_POSITION: Final = 16
+CRC_POSITION: Final = 17
+CRC_FIELD = Struct(">I")
+CHECKED_FROM: Final = 21  # the CRC covers everything from the attributes on
+OFFSET_AND_SIZE = Struct(">qi")
+ATTRIBUTES_POSITION: Final = 21
+ATTRIBUTES_FIELD = Struct(">h")
+MAX_TIMESTAMP_POSITION: Final = 35
+TIMESTAMP_FIELD = Struct(">q")
+STAMP = Struct(">qiib")  # base offset, length, partition leader epoch, magic
+
+MAGIC: Final = 2
+COMPRESSION_MASK: Final = 0x07
+TIMESTAMP_TYPE_BIT: Final = 0x08
+TRANSACTIONAL_BIT: Final = 0x10
+CONTROL_BIT: Final = 0x20
+DELETE_HORIZON_BIT: Final = 0x40
+
+# The smallest length that Kafka's own reader takes for a batch: a v0 message (LegacyRecord.RECORD_OVERHEAD_V0).
+SMALLEST_LENGTH: Final = 14
+NO_PRODUCER_ID: Final = -1
+NO_SEQUENCE: Final = -1
+NO_TIMESTAMP: Final = -1
+SEQUENCE_MODULUS: Final = 2**31
+
+
+class CorruptBatchError(Exception):
+    """Bytes that are no record batch: a wrong length, magic or checksum. The text says which."""
+
+
+@attrs.frozen(slots=True)
+class BatchHeader:
+    """The fixed 61 bytes before the records, by Kafka's field names."""
+
+    base_offset: int
+    length: int
+    partition_leader_epoch: int
+    magic: int
+    crc: int
+    attributes: int
+    last_offset_delta: int
+    base_timestamp: int
+    max_timestamp: int
+    producer_id: int
+    producer_epoch: int
+    base_sequence: int
+    record_count: int
+
+    @property
+    def size(self) -> int:
+        """All bytes of the batch, with the twelve that its length field leaves out."""
+        return self.length + LOG_OVERHEAD
+
+    @property
+    def last_offset(self) -> int:
+        """The offset of the batch's last record."""
+        return self.base_offset + self.last_offset_delta
+
+    @property
+    def next_offset(self) -> int:
+        """The offset after the batch's last record."""
+        return self.base_offset + self.last_offset_delta + 1
+
+    @property
+    def last_sequence(self) -> int:
+        """The sequence number of the last record, modulo 2^31; -1 when the batch carries none."""
+        if self.base_sequence == NO_SEQUENCE:
+            return NO_SEQUENCE
+        return (self.base_sequence + self.last_offset_delta) % SEQUENCE_MODULUS
+
+    @property
+    def compression(self) -> int:
+        """The codec's id: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd."""
+        return self.attributes & COMPRESSION_MASK
+
+    @property
+    def has_log_append_time(self) -> bool:
+        """Whether the timestamps were set by a broker."""
+        return bool(self.attributes & TIMESTAMP_TYPE_BIT)
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether the batch is part of a transaction."""
+        return bool(self.attributes & TRANSACTIONAL_BIT)
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the batch holds a marker instead of data."""
+        return bool(self.attributes & CONTROL_BIT)
+
+    @property
+    def has_producer_id(self) -> bool:
+        """Whether an idempotent or transactional producer sent it."""
+        return self.producer_id > NO_PRODUCER_ID
+
+
+def parse_header(data: Buffer, position: int = 0) -> BatchHeader:
+    """The header at `position`. Raises CorruptBatchError when fewer than 61 bytes are left."""
+    if len(data) - position < HEADER_SIZE:
+        raise CorruptBatchError(f"{len(data) - position} bytes are too few for a batch header")
+    return BatchHeader(*HEADER.unpack_from(data, position))
+
+
+def stored_crc_matches(data: Buffer) -> bool:
+    """Whether one whole batch carries the CRC-32C of its bytes from the attributes on."""
+    return crc32c(memoryview(data)[CHECKED_FROM:]) == CRC_FIELD.unpack_from(data, CRC_POSITION)[0]
+
+
+def stamp(batch: bytearray | memoryview, base_offset: int, leader_epoch: int) -> None:
+    """Write the base offset and partition leader epoch into a batch. Neither is covered by the CRC."""
+    STAMP.pack_into(batch, 0, base_offset, len(batch) - LOG_OVERHEAD, leader_epoch, MAGIC)
+
+
+def stamp_timestamp(batch: bytearray | memoryview, max_timestamp: int, *, log_append_time: bool) -> None:
+    """Set the maximum timestamp and the timestamp type, and recompute the CRC only if that changed anything.
+
+    As `DefaultRecordBatch.setMaxTimestamp`: the base timestamp stays as the producer sent it.
+    """
+    (attributes,) = ATTRIBUTES_FIELD.unpack_from(batch, ATTRIBUTES_POSITION)
+    (current,) = TIMESTAMP_FIELD.unpack_from(batch, MAX_TIMESTAMP_POSITION)
+    if bool(attributes & TIMESTAMP_TYPE_BIT) == log_append_time and current == max_timestamp:
+        return
+    attributes &= COMPRESSION_MASK | TRANSACTIONAL_BIT | CONTROL_BIT | DELETE_HORIZON_BIT
+    if log_append_time:
+        attributes |= TIMESTAMP_TYPE_BIT
+    ATTRIBUTES_FIELD.pack_into(batch, ATTRIBUTES_POSITION, attributes)
+    TIMESTAMP_FIELD.pack_into(batch, MAX_TIMESTAMP_POSITION, max_timestamp)
+    CRC_FIELD.pack_into(batch, CRC_POSITION, crc32c(memoryview(batch)[CHECKED_FROM:]))
+
+
+def split_batches(data: Buffer) -> Iterator[memoryview]:
+    """The batches that lie one after the other in `data`; an incomplete last one is left out.
+
+    As `ByteBufferLogInputStream`: raises CorruptBatchError at a length or magic that no batch can have.
+    """
+    view = memoryview(data)
+    position = 0
+    while len(view) - position >= LOG_OVERHEAD:
+        (length,) = SIZE_FIELD.unpack_from(view, position + SIZE_POSITION)
+        if length < SMALLEST_LENGTH:
+            raise CorruptBatchError(f"record size {length} is less than the minimum {SMALLEST_LENGTH}")
+        if len(view) - position > MAGIC_POSITION and view[position + MAGIC_POSITION] > MAGIC:
+            raise CorruptBatchError(f"invalid magic {view[position + MAGIC_POSITION]}")
+        if len(view) - position < length + LOG_OVERHEAD:
+            return
+        yield view[position : position + length + LOG_OVERHEAD]
+        position += length + LOG_OVERHEAD

@@ -1,0 +1,136 @@
+"""The small files of a broker's data directory, each written whole and atomically.
+
+`leader-epoch-checkpoint` and `log-start-offset-checkpoint` are in Kafka's checkpoint format (`CheckpointFile`: a
+version line, a count line, then entries); `meta.properties` and `partition.metadata` are properties (KIP-516,
+KIP-631). Whether and when they are written is for the callers to decide.
+"""
+
+import base64
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import attrs
+
+from impl.storage.filesystem import FileSystem
+
+LEADER_EPOCHS: Final = "leader-epoch-checkpoint"
+LOG_START_OFFSETS: Final = "log-start-offset-checkpoint"
+PARTITION_METADATA: Final = "partition.metadata"
+META_PROPERTIES: Final = "meta.properties"
+CLEAN_SHUTDOWN: Final = ".kafka_cleanshutdown"
+VERSION: Final = "0"
+
+
+class CheckpointError(Exception):
+    """A small file that can't be understood. The text names it; an operator has to look."""
+
+
+def read_checkpoint(files: FileSystem, path: Path) -> list[list[str]]:
+    """The entries of a checkpoint, each split at spaces; none when the file is missing. Raises CheckpointError."""
+    if not files.exists(path):
+        return []
+    lines = files.read_file(path).decode().splitlines()
+    if len(lines) < 2 or lines[0] != VERSION or lines[1] != str(len(lines) - 2):
+        raise CheckpointError(f"{path} is no checkpoint of version {VERSION}")
+    return [line.split() for line in lines[2:]]
+
+
+def write_checkpoint(files: FileSystem, path: Path, entries: Iterable[str]) -> None:
+    """Write a checkpoint durably."""
+    lines = list(entries)
+    files.replace_file(path, "\n".join([VERSION, str(len(lines)), *lines, ""]).encode())
+
+
+def read_properties(files: FileSystem, path: Path, separator: str = "=") -> dict[str, str]:
+    """`key=value` lines; empty when the file is missing. Lines that begin with # are comments."""
+    if not files.exists(path):
+        return {}
+    pairs = {}
+    for line in files.read_file(path).decode().splitlines():
+        key, found, value = line.partition(separator)
+        if found and not line.startswith("#"):
+            pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def write_properties(files: FileSystem, path: Path, properties: Mapping[str, str], separator: str = "=") -> None:
+    """Write `key=value` lines durably."""
+    files.replace_file(path, "".join(f"{k}{separator}{v}\n" for k, v in properties.items()).encode())
+
+
+def uuid_text(value: UUID) -> str:
+    """A UUID as Kafka writes it: base64 for URLs, 22 characters (`org.apache.kafka.common.Uuid.toString`)."""
+    return base64.urlsafe_b64encode(value.bytes).decode().rstrip("=")
+
+
+def parse_uuid(text: str) -> UUID:
+    """The inverse of `uuid_text`. Raises ValueError."""
+    return UUID(bytes=base64.urlsafe_b64decode(text + "=="))
+
+
+@attrs.frozen(slots=True)
+class EpochEntry:
+    """A leader epoch and the offset of the first record that could be written in it."""
+
+    epoch: int
+    start_offset: int
+
+
+class LeaderEpochs:
+    """The leader epochs of one log (`LeaderEpochFileCache`, KIP-101). Entries ascend in both fields."""
+
+    def __init__(self, files: FileSystem, path: Path) -> None:
+        self._files = files
+        self._path = path
+        self.entries = [EpochEntry(int(e), int(o)) for e, o in read_checkpoint(files, path)]
+
+    @property
+    def latest(self) -> int | None:
+        """The newest epoch; None when none is known."""
+        return self.entries[-1].epoch if self.entries else None
+
+    def assign(self, epoch: int, start_offset: int) -> None:
+        """Note that `epoch` begins at `start_offset`; entries that this contradicts go. Durable on return."""
+        if self.entries and self.entries[-1].epoch == epoch:
+            return
+        kept = [e for e in self.entries if e.epoch < epoch and e.start_offset < start_offset]
+        self._replace([*kept, EpochEntry(epoch, start_offset)])
+
+    def end_offset_for(self, requested: int, log_end_offset: int) -> tuple[int, int]:
+        """The epoch at or before `requested` and where it ends; (-1, -1) when that is not known.
+
+        `LeaderEpochFileCache.endOffsetFor`, KIP-279: an epoch before the first known one ends where that begins.
+        """
+        if requested < 0 or not self.entries:
+            return -1, -1
+        if requested == self.entries[-1].epoch:
+            return requested, log_end_offset
+        above = [entry for entry in self.entries if entry.epoch > requested]
+        if not above:
+            return -1, -1
+        below = [entry for entry in self.entries if entry.epoch <= requested]
+        return (below[-1].epoch if below else requested), above[0].start_offset
+
+    def epoch_for_offset(self, offset: int) -> int | None:
+        """The epoch in which `offset` was or would have been written."""
+        fitting = [entry.epoch for entry in self.entries if entry.start_offset <= offset]
+        return fitting[-1] if fitting else None
+
+    def truncate_from_start(self, log_start_offset: int) -> None:
+        """Forget epochs that end before the log begins; the first that is left begins with the log."""
+        before = [entry for entry in self.entries if entry.start_offset <= log_start_offset]
+        if before:
+            after = self.entries[len(before) :]
+            self._replace([EpochEntry(before[-1].epoch, log_start_offset), *after])
+
+    def truncate_from_end(self, log_end_offset: int) -> None:
+        """Forget epochs that begin at or after the log's end."""
+        if self.entries and self.entries[-1].start_offset >= log_end_offset:
+            self._replace([entry for entry in self.entries if entry.start_offset < log_end_offset])
+
+    def _replace(self, entries: list[EpochEntry]) -> None:
+        if entries != self.entries:
+            write_checkpoint(self._files, self._path, (f"{e.epoch} {e.start_offset}" for e in entries))
+            self.entries = entries

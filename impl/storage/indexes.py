@@ -1,0 +1,124 @@
+"""The two indexes beside a segment: offset to position, and timestamp to offset.
+
+Entries are byte-compatible with Kafka's `.index` (8 bytes: relative offset, position) and `.timeindex` (12 bytes:
+timestamp in ms, relative offset), big-endian and ascending (`OffsetIndex`, `TimeIndex`). Unlike Kafka's, the files
+are not preallocated: they hold exactly their entries. Lookups read from the file, so an index costs no memory.
+An index may lag behind its segment; it is rebuilt from the segment when it is in doubt.
+"""
+
+from struct import Struct
+from typing import Final
+
+from impl.storage.filesystem import File
+
+OFFSET_ENTRY = Struct(">ii")
+TIME_ENTRY = Struct(">qi")
+NO_TIMESTAMP: Final = -1
+
+
+class _EntryFile:
+    """Entries of one fixed size in a file, searched by their first field."""
+
+    def __init__(self, file: File, entry: Struct, size_max: int) -> None:
+        self._file = file
+        self._entry = entry
+        self._count = file.size() // entry.size
+        self._count_max = size_max // entry.size
+
+    @property
+    def count(self) -> int:
+        """How many entries there are."""
+        return self._count
+
+    def entry(self, number: int) -> tuple[int, int]:
+        """The entry at `number`, from 0."""
+        data = self._file.read_at(number * self._entry.size, self._entry.size)
+        key, value = self._entry.unpack(data)
+        return key, value
+
+    def _add(self, key: int, value: int) -> None:
+        self._file.write_at(self._count * self._entry.size, (self._entry.pack(key, value),))
+        self._count += 1
+
+    def _floor(self, key: int) -> int:
+        """The number of the last entry whose first field is <= key; -1 when there is none."""
+        low, high = 0, self._count
+        while low < high:
+            middle = (low + high) // 2
+            if self.entry(middle)[0] <= key:
+                low = middle + 1
+            else:
+                high = middle
+        return low - 1
+
+    def clear(self) -> None:
+        """Forget all entries, before a rebuild."""
+        self._file.truncate(0)
+        self._count = 0
+
+    def sync(self) -> None:
+        """Make the entries durable."""
+        self._file.sync()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class OffsetIndex(_EntryFile):
+    """`.index`: where in the segment a batch begins, for one batch in every `index.interval.bytes`."""
+
+    def __init__(self, file: File, base_offset: int, size_max: int) -> None:
+        super().__init__(file, OFFSET_ENTRY, size_max)
+        self._base_offset = base_offset
+
+    @property
+    def is_full(self) -> bool:
+        """Whether `segment.index.bytes` leaves no room for an entry."""
+        return self.count >= self._count_max
+
+    def append(self, offset: int, position: int) -> None:
+        """Say that the batch with last offset `offset` begins at `position` (a byte of the segment)."""
+        self._add(offset - self._base_offset, position)
+
+    def position_before(self, offset: int) -> int:
+        """A position at or before the batch that holds `offset`."""
+        number = self._floor(offset - self._base_offset)
+        return self.entry(number)[1] if number >= 0 else 0
+
+
+class TimeIndex(_EntryFile):
+    """`.timeindex`: the largest timestamp so far, and the offset that it was seen at."""
+
+    def __init__(self, file: File, base_offset: int, size_max: int) -> None:
+        super().__init__(file, TIME_ENTRY, size_max)
+        self._base_offset = base_offset
+        self._last_timestamp = self.entry(self.count - 1)[0] if self.count else NO_TIMESTAMP
+
+    @property
+    def is_full(self) -> bool:
+        """Whether room is left only for the entry that closing the segment adds (`TimeIndex.isFull`)."""
+        return self.count >= self._count_max - 1
+
+    def append(self, timestamp: int, offset: int) -> None:
+        """Add an entry unless the timestamp is not later than the last one's."""
+        if timestamp > self._last_timestamp:
+            self._add(timestamp, offset - self._base_offset)
+            self._last_timestamp = timestamp
+
+    def last(self) -> tuple[int, int]:
+        """Timestamp and offset of the last entry; (-1, base offset) when there is none (`TimeIndex.lastEntry`)."""
+        if not self.count:
+            return NO_TIMESTAMP, self._base_offset
+        timestamp, relative = self.entry(self.count - 1)
+        return timestamp, relative + self._base_offset
+
+    def offset_before(self, timestamp: int) -> int:
+        """An offset at or before the first record with this timestamp or a later one (`TimeIndex.lookup`)."""
+        number = self._floor(timestamp)
+        return self._base_offset + (self.entry(number)[1] if number >= 0 else 0)
+
+    def clear(self) -> None:
+        """See `_EntryFile.clear`."""
+        super().clear()
+        self._last_timestamp = NO_TIMESTAMP

@@ -1,0 +1,170 @@
+"""The records inside one batch of format v2, after decompression: walk, read, write.
+
+Layout: `org.apache.kafka.common.record.DefaultRecord` (KIP-98). Timestamps and offsets appear as the deltas
+that are stored; whoever knows the batch's header adds its base. Nothing here decides whether a record is
+acceptable beyond its structure, and nothing here compresses.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import attrs
+
+# Where a varint (32 bit) and a varlong (64 bit) must have ended: ByteUtils.readVarint and readVarlong.
+VARINT_BITS: Final = 35
+VARLONG_BITS: Final = 70
+INT_MAX: Final = 2**31 - 1
+# Fewer records than this are walked one by one: setting a run up costs as much as three records.
+SHORTEST_RUN: Final = 6
+
+
+class InvalidRecordError(Exception):
+    """Records whose structure is broken, or that are not as many as declared. The text says where."""
+
+
+@attrs.frozen(slots=True)
+class Record:
+    """One record as it lies in its batch; `headers` stays encoded, beginning with their count."""
+
+    attributes: int
+    timestamp_delta: int
+    offset_delta: int
+    key: bytes | None
+    value: bytes | None
+    headers: bytes
+
+
+@attrs.frozen(slots=True)
+class RecordsSummary:
+    """What a validator must know of all records: deltas in milliseconds and offsets."""
+
+    earliest_delta: int
+    latest_delta: int
+    every_record_has_key: bool
+    offsets_are_consecutive: bool
+
+
+def _varint(data: bytes, position: int, bits: int = VARINT_BITS) -> tuple[int, int]:
+    """A zigzag varint and the position behind it. Raises IndexError at the end, InvalidRecordError if too long."""
+    raw = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        raw |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return (raw >> 1) ^ -(raw & 1), position
+        shift += 7
+        if shift >= bits:
+            raise InvalidRecordError("a variable-length integer does not end")
+
+
+def _headers_end(data: bytes, position: int, end: int) -> int:
+    """The position behind the headers that begin at `position`."""
+    count, position = _varint(data, position)
+    if count < 0 or count > end - position:
+        raise InvalidRecordError(f"invalid number of headers {count}")
+    for _ in range(count):
+        size, position = _varint(data, position)
+        if size < 0:
+            raise InvalidRecordError(f"invalid header key size {size}")
+        position += size
+        size, position = _varint(data, position)
+        position += max(size, 0)
+    return position
+
+
+def _record_at(data: bytes, position: int) -> tuple[Record, int]:
+    """The record at `position` and the position behind it. IndexError and InvalidRecordError as `_varint`."""
+    size, position = _varint(data, position)
+    end = position + size
+    if size < 0 or end > len(data):
+        raise InvalidRecordError("incorrect declared batch size, premature end of the records")
+    attributes = data[position]
+    timestamp_delta, position = _varint(data, position + 1, VARLONG_BITS)
+    offset_delta, position = _varint(data, position)
+    key_size, position = _varint(data, position)
+    key = data[position : position + key_size] if key_size >= 0 else None
+    position += max(key_size, 0)
+    value_size, position = _varint(data, position)
+    value = data[position : position + value_size] if value_size >= 0 else None
+    position += max(value_size, 0)
+    headers_from = position
+    position = _headers_end(data, position, end)
+    if position != end:
+        raise InvalidRecordError(f"a record of {size} bytes does not end where it should")
+    return Record(attributes, timestamp_delta, offset_delta, key, value, data[headers_from:end]), end
+
+
+def read_records(data: bytes, count: int) -> Iterator[Record]:
+    """`count` records, which must fill `data` exactly. Raises InvalidRecordError when they do not."""
+    position = 0
+    try:
+        for _ in range(count):
+            record, position = _record_at(data, position)
+            yield record
+    except IndexError:
+        raise InvalidRecordError("a record ends after the end of its batch") from None
+    if position != len(data):
+        raise InvalidRecordError("incorrect declared batch size, records still remaining")
+
+
+def summarize(data: bytes, count: int) -> RecordsSummary:
+    """Walk `count` records without building them. Raises InvalidRecordError as `read_records` does.
+
+    This is most of the work of an append, so runs of records with the same shape are checked by strided slices
+    (see `_uniform_run`), and only the others byte by byte.
+    """
+    position = index = 0
+    earliest, latest = 2**63, -(2**63)
+    keys = consecutive = True
+    try:
+        while index < count:
+            start = position
+            size, body = _varint(data, position)
+            position = body + size
+            if size < 0 or position > len(data):
+                raise InvalidRecordError("incorrect declared batch size, premature end of the records")
+            timestamp_delta, at = _varint(data, body + 1, VARLONG_BITS)
+            offset_from = at
+            offset_delta, at = _varint(data, at)
+            key_from = at
+            key_size, at = _varint(data, at)
+            value_from = at + max(key_size, 0)
+            value_size, at = _varint(data, value_from)
+            headers_from = at + max(value_size, 0)
+            if data[headers_from] == 0 and headers_from + 1 == position:
+                fixed = (start, body), (key_from, at - value_from + key_from)
+            elif _headers_end(data, headers_from, position) != position:
+                raise InvalidRecordError(f"a record of {size} bytes does not end where it should")
+            earliest = min(earliest, timestamp_delta)
+            latest = max(latest, timestamp_delta)
+            keys = keys and key_size >= 0
+            consecutive = consecutive and offset_delta == index
+            index += 1
+    except IndexError:
+        raise InvalidRecordError("a record ends after the end of its batch") from None
+    if position != len(data):
+        raise InvalidRecordError("incorrect declared batch size, records still remaining")
+    return RecordsSummary(earliest, latest, keys, consecutive)
+
+
+def _append_varint(out: bytearray, value: int) -> None:
+    """Append a signed number in zigzag encoding."""
+    raw = (value << 1) ^ (value >> 63)
+    while raw > 0x7F:
+        out.append((raw & 0x7F) | 0x80)
+        raw >>= 7
+    out.append(raw)
+
+
+def encode_record(out: bytearray, timestamp_delta: int, offset_delta: int, record: Record) -> None:
+    """Append a record to a batch's body, with other deltas than its own."""
+    body = bytearray((record.attributes,))
+    _append_varint(body, timestamp_delta)
+    _append_varint(body, offset_delta)
+    for part in (record.key, record.value):
+        _append_varint(body, -1 if part is None else len(part))
+        body += part or b""
+    body += record.headers
+    _append_varint(out, len(body))
+    out += body

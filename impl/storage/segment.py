@@ -1,0 +1,204 @@
+"""One segment of a log: a file of batches with its two indexes.
+
+The segment knows positions, offsets and timestamps of its batches, and when it is full (`LogSegment.shouldRoll`,
+KIP-33, KIP-32). It does not check batches, assign offsets or decide what is deleted. Times are passed in, in
+milliseconds since 1970.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from impl.storage.batch import HEADER_SIZE, NO_TIMESTAMP, BatchHeader, parse_header
+from impl.storage.filesystem import Buffer, File, FileSystem
+from impl.storage.indexes import OffsetIndex, TimeIndex
+
+RELATIVE_OFFSET_MAX: Final = 2**31 - 1
+SCAN_SIZE: Final = 64 * 1024
+
+
+@attrs.frozen(slots=True)
+class SegmentLimits:
+    """When a segment is full. Kafka's topic configs are named beside each."""
+
+    bytes_max: int  # segment.bytes
+    age_ms_max: int  # segment.ms
+    index_bytes_max: int  # segment.index.bytes
+    index_interval_bytes: int  # index.interval.bytes
+
+
+@attrs.frozen(slots=True)
+class BatchAt:
+    """A batch's header and where it begins in its segment."""
+
+    position: int
+    header: BatchHeader
+
+
+def file_name(base_offset: int, suffix: str) -> str:
+    """The name that Kafka gives a segment's file: the base offset in twenty digits."""
+    return f"{base_offset:020d}{suffix}"
+
+
+class Segment:
+    """A segment, open for reading; the last one of its log is also appended to."""
+
+    def __init__(self, files: FileSystem, directory: Path, base_offset: int, limits: SegmentLimits, now_ms: int) -> None:
+        self.base_offset = base_offset
+        self.limits = limits
+        self._directory = directory
+        self._files = files
+        self._log = files.open(self.path(".log"), create=True)
+        index_size = limits.index_bytes_max
+        self._offsets = OffsetIndex(files.open(self.path(".index"), create=True), base_offset, index_size)
+        self._times = TimeIndex(files.open(self.path(".timeindex"), create=True), base_offset, index_size)
+        self.size = self._log.size()
+        self._created_ms = now_ms
+        self._bytes_since_index_entry = 0
+        self._first_batch_timestamp: int | None = None
+        self.max_timestamp, self.offset_of_max_timestamp = self._times.last()
+
+    def path(self, suffix: str) -> Path:
+        """The path of one of the segment's files."""
+        return self._directory / file_name(self.base_offset, suffix)
+
+    @property
+    def file(self) -> File:
+        """The file of batches, for zero-copy reading."""
+        return self._log
+
+    def append(self, batch: Buffer, header: BatchHeader, max_timestamp: int) -> None:
+        """Write one batch, whose header already carries its final offsets, at the end (`LogSegment.append`)."""
+        position = self.size
+        self._log.write_at(position, (batch,))
+        self.size = position + len(batch)
+        self.note_batch(position, header, max_timestamp)
+
+    def note_batch(self, position: int, header: BatchHeader, max_timestamp: int) -> None:
+        """Keep the indexes and the largest timestamp, for a batch just written or found by recovery."""
+        if max_timestamp > self.max_timestamp:
+            self.max_timestamp, self.offset_of_max_timestamp = max_timestamp, header.last_offset
+        if self._bytes_since_index_entry > self.limits.index_interval_bytes:
+            self._offsets.append(header.last_offset, position)
+            self._times.append(self.max_timestamp, self.offset_of_max_timestamp)
+            self._bytes_since_index_entry = 0
+        self._bytes_since_index_entry += header.size
+
+    def should_roll(self, batch_size: int, batch_max_timestamp: int, last_offset: int, now_ms: int) -> bool:
+        """Whether a batch must go to a new segment: size, age, full indexes, or an offset too far from the base."""
+        limits = self.limits
+        if self.size > limits.bytes_max - batch_size:
+            return True
+        if self.size > 0 and self._waited_ms(now_ms, batch_max_timestamp) > limits.age_ms_max:
+            return True
+        if self._offsets.is_full or self._times.is_full:
+            return True
+        return not 0 <= last_offset - self.base_offset <= RELATIVE_OFFSET_MAX
+
+    def _waited_ms(self, now_ms: int, batch_max_timestamp: int) -> int:
+        """The segment's age by its records' times if its first batch has one, else by the clock."""
+        if self._first_batch_timestamp is None and self.size >= HEADER_SIZE:
+            self._first_batch_timestamp = self.header_at(0).max_timestamp
+        first = self._first_batch_timestamp
+        if first is not None and first >= 0:
+            return batch_max_timestamp - first
+        return now_ms - self._created_ms
+
+    def header_at(self, position: int) -> BatchHeader:
+        """The header of the batch that begins at `position`. Raises CorruptBatchError at the end."""
+        return parse_header(self._log.read_at(position, HEADER_SIZE))
+
+    def batches_from(self, position: int, end: int | None = None) -> Iterator[BatchAt]:
+        """The batches from `position` on, up to `end` (a position; the segment's size when None)."""
+        end = self.size if end is None else end
+        window, window_from = b"", position
+        while end - position >= HEADER_SIZE:
+            if position + HEADER_SIZE > window_from + len(window):
+                window, window_from = self._log.read_at(position, SCAN_SIZE), position
+                if len(window) < HEADER_SIZE:
+                    return
+            header = parse_header(window, position - window_from)
+            yield BatchAt(position, header)
+            position += header.size
+
+    def find(self, offset: int) -> BatchAt | None:
+        """The first batch whose last offset is at least `offset`; None when all are before it."""
+        for batch in self.batches_from(self._offsets.position_before(offset)):
+            if batch.header.last_offset >= offset:
+                return batch
+        return None
+
+    def find_timestamp(self, timestamp: int, from_offset: int) -> Iterator[BatchAt]:
+        """Batches that may hold the first record at or after `timestamp` and `from_offset`, in order."""
+        start = max(self._times.offset_before(timestamp), from_offset)
+        for batch in self.batches_from(self._offsets.position_before(start)):
+            if batch.header.max_timestamp >= timestamp and batch.header.last_offset >= from_offset:
+                yield batch
+
+    def find_max_timestamp(self) -> BatchAt | None:
+        """The batch that holds the largest timestamp; None in an empty segment."""
+        position = self._offsets.position_before(self.offset_of_max_timestamp)
+        for batch in self.batches_from(position):
+            if batch.header.max_timestamp == self.max_timestamp:
+                return batch
+        return None
+
+    def read(self, position: int, size: int) -> bytes:
+        """Bytes of the segment."""
+        return self._log.read_at(position, size)
+
+    def largest_timestamp(self) -> int:
+        """The largest timestamp, or the file's time when no batch has one (`LogSegment.largestTimestamp`)."""
+        return self.max_timestamp if self.max_timestamp != NO_TIMESTAMP else self._log.modified_ms()
+
+    def forget_indexes(self) -> None:
+        """Empty the indexes, so that `note_batch` can rebuild them."""
+        self._offsets.clear()
+        self._times.clear()
+        self._bytes_since_index_entry = 0
+        self.max_timestamp, self.offset_of_max_timestamp = NO_TIMESTAMP, self.base_offset
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to `size` bytes. The indexes must hold nothing behind that."""
+        self._log.truncate(size)
+        self.size = size
+
+    def catch_up(self) -> BatchAt | None:
+        """Learn of the batches behind the last index entry; answers the last batch.
+
+        For a segment whose indexes are trusted (a clean stop): only the tail that they don't cover is read.
+        """
+        start = self._offsets.entry(self._offsets.count - 1)[1] if self._offsets.count else 0
+        last = None
+        for last in self.batches_from(start):
+            if last.position > start or not self._offsets.count:
+                self._bytes_since_index_entry += last.header.size
+            if last.header.max_timestamp > self.max_timestamp:
+                self.max_timestamp = last.header.max_timestamp
+                self.offset_of_max_timestamp = last.header.last_offset
+        return last
+
+    def seal(self) -> None:
+        """Add the last time index entry, as Kafka does when a segment becomes inactive or is closed."""
+        if self.size:
+            self._times.append(self.max_timestamp, self.offset_of_max_timestamp)
+
+    def sync(self) -> None:
+        """Make the batches and indexes durable."""
+        self._log.sync()
+        self._offsets.sync()
+        self._times.sync()
+
+    def close(self) -> None:
+        """Close all files."""
+        self._log.close()
+        self._offsets.close()
+        self._times.close()
+
+    def remove(self) -> None:
+        """Close and delete the segment's files."""
+        self.close()
+        for suffix in (".log", ".index", ".timeindex", ".txnindex"):
+            self._files.remove(self.path(suffix))
