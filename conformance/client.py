@@ -17,10 +17,19 @@ from conformance.targets.base import Address, Target
 from conformance.wire.apis import Api, client_range, message
 from conformance.wire.connection import Connection
 from conformance.wire.errors import WireError
+from conformance.wire.fetch import FetchPartition, FetchRequest, FetchTopic
 from model.reference.errors import ErrorCode
 
 METADATA_VERSION_MAX = 9
 """Names suffice for routing; later versions add ids."""
+FETCH_VERSION_MAX = 12
+"""The last version that names topics."""
+_NOT_YET_SERVED = {
+    ErrorCode.NOT_LEADER_OR_FOLLOWER,
+    ErrorCode.LEADER_NOT_AVAILABLE,
+    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    ErrorCode.REPLICA_NOT_AVAILABLE,
+}
 
 
 class Unsupported(Exception):
@@ -194,7 +203,20 @@ class Client:
         return bool(found) and (
             len(found[0].partitions) >= partitions
             and all(each.error_code == ErrorCode.NONE and each.leader_id >= 0 for each in found[0].partitions)
+            and all(self._is_served(topic, each.partition_index) for each in found[0].partitions)
         )
+
+    def _is_served(self, topic: str, partition: int) -> bool:
+        """Whether the leader knows that it leads: a broker of Kafka may announce itself some ms before it does."""
+        version = self.version(Api.FETCH, FETCH_VERSION_MAX)
+        if version > FETCH_VERSION_MAX:
+            return True
+        wanted = FetchTopic(topic=topic, partitions=(FetchPartition(index=partition, fetch_offset=0, max_bytes=1),))
+        request = FetchRequest(max_wait_ms=0, min_bytes=0, max_bytes=1, topics=(wanted,))
+        with self.fresh(self.leader(topic, partition)) as connection:
+            answer = connection.call(Api.FETCH, version, request).answer
+        codes = {each.error_code for found in answer.topics for each in found.partitions}
+        return not codes & _NOT_YET_SERVED
 
     def is_gone(self, topic: str) -> bool:
         """Whether the target knows no such topic, by a fresh look."""
