@@ -11,6 +11,8 @@ Not covered: clusters, security, dedicated controllers.
 from __future__ import annotations
 
 import base64
+import contextlib
+import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +26,7 @@ from conformance.targets.processes import Child, run
 
 NODE_ID = 1
 _FORMAT_CEILING_S = 60.0
+_TOPICS_CEILING_S = 3.0
 _SESSION_MS = 4_000
 """A broker that was killed can't come back before its session is over (by default 9 s); a pause should be shorter."""
 _JVM = (
@@ -87,6 +90,8 @@ class ApacheKafka(ProcessTarget):
         self.default_profile = self._edition.profile
         self._settings = dict(settings or {})
         self._zookeeper: Address | None = None
+        self._topics = 0
+        self._listed_at_s: float | None = None
 
     def launch(self, folder: Path, address: Address) -> Launch:
         """Bring the jars, write the configuration, and format the storage or start ZooKeeper."""
@@ -108,7 +113,25 @@ class ApacheKafka(ProcessTarget):
 
     def is_ready(self, address: Address) -> bool:
         """The broker answers before it may serve: it must also be listed by its own metadata."""
-        return NODE_ID in probe.brokers(address)
+        return NODE_ID in probe.brokers(address) and self._has_its_topics(address)
+
+    def before_stop(self) -> None:
+        """Remember how many topics there are; a broker that is down or paused has been asked before."""
+        if self._zookeeper is not None and self.broker.alive and not self.broker.paused:
+            self._listed_at_s = None
+            with contextlib.suppress(probe.NoAnswerError):  # then what was known last must do
+                self._topics = probe.topic_count(self.bootstrap[0])
+
+    def _has_its_topics(self, address: Address) -> bool:
+        """With ZooKeeper the broker learns of its topics a moment (0.1 s) later than of itself.
+
+        Only so long, though: a topic may have been deleted since.
+        """
+        if self._zookeeper is None or probe.topic_count(address) >= self._topics:
+            return True
+        now_s = time.monotonic()
+        self._listed_at_s = self._listed_at_s or now_s
+        return now_s - self._listed_at_s > _TOPICS_CEILING_S
 
     def before_start(self, ceiling_s: float) -> None:
         """A broker can't register in ZooKeeper while the registration from before it was killed is there."""

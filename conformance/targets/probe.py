@@ -16,6 +16,8 @@ from conformance.wire.errors import WireError
 from conformance.wire.security import Security
 
 _API_VERSIONS, _METADATA = 18, 3
+_NO_TOPICS, _ALL_TOPICS = 0, -1
+"""The length of Metadata's array of topics: empty, and null, which asks for all of them."""
 _CORRELATION_ID = 0x71DE
 _CLIENT_ID = b"tidegauge-probe"
 _POLL_S = 0.05
@@ -37,12 +39,26 @@ def api_versions(address: Address, security: Security | None = None) -> None:
 
 
 def brokers(address: Address, security: Security | None = None) -> dict[int, Address]:
-    """The brokers that Metadata version 1 tells, by node id; none are listed while the broker is still joining.
+    """The brokers that Metadata tells, by node id; none are listed while the broker is still joining.
 
     Raises:
         NoAnswerError: no answer of that shape came.
     """
-    answer = _ask(address, _METADATA, 1, struct.pack(">i", 0), security)
+    return _metadata(address, _NO_TOPICS, security)[0]
+
+
+def topic_count(address: Address, security: Security | None = None) -> int:
+    """How many topics Metadata tells of.
+
+    Raises:
+        NoAnswerError: no answer of that shape came.
+    """
+    return _metadata(address, _ALL_TOPICS, security)[1]
+
+
+def _metadata(address: Address, topics: int, security: Security | None) -> tuple[dict[int, Address], int]:
+    """The brokers and the number of topics that Metadata version 1 tells."""
+    answer = _ask(address, _METADATA, 1, struct.pack(">i", topics), security)
     found: dict[int, Address] = {}
     try:
         (count,) = struct.unpack_from(">i", answer)
@@ -54,9 +70,10 @@ def brokers(address: Address, security: Security | None = None) -> dict[int, Add
             port, rack_length = struct.unpack_from(">ih", answer, at + host_length)
             at += host_length + 6 + max(rack_length, 0)
             found[node_id] = Address(host, port)
+        _controller_id, topic_count = struct.unpack_from(">ii", answer, at)
     except (struct.error, UnicodeDecodeError) as error:
         raise NoAnswerError(f"{address} answered Metadata version 1 in another shape: {error}") from error
-    return found
+    return found, topic_count
 
 
 def wait_until(

@@ -49,7 +49,7 @@ class ProcessTarget(Target):
         self._broker: Child | None = None
         self._helpers: list[Child] = []
         self._addresses: list[Address] = []
-        self.faults = ProcessFaults(self)
+        self.faults: ProcessFaults = ProcessFaults(self)
 
     @abstractmethod
     def launch(self, folder: Path, address: Address) -> Launch:
@@ -70,6 +70,9 @@ class ProcessTarget(Target):
 
     def before_start(self, ceiling_s: float) -> None:
         """Wait for whatever a broker that was killed has left behind."""
+
+    def before_stop(self) -> None:
+        """The broker is about to be stopped or killed by a fault."""
 
     @property
     def bootstrap(self) -> tuple[Address, ...]:
@@ -191,6 +194,7 @@ class ProcessFaults(Faults):
 
     def _stop(self) -> None:
         target = self._target
+        target.before_stop()
         if not target.broker.stop(target.stop_ceiling_s):
             raise TargetError(
                 f"{target.name} ignored SIGTERM for {target.stop_ceiling_s:g} s and was killed;"
@@ -203,6 +207,7 @@ class ProcessFaults(Faults):
         self._target.start_broker()
 
     def _kill(self) -> None:
+        self._target.before_stop()
         self._target.broker.kill()
 
     def _restart(self) -> None:

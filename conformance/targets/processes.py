@@ -45,6 +45,7 @@ class Child:
         self._environment = {**os.environ, **(environment or {})}
         self._talks = talks
         self._process: subprocess.Popen[bytes] | None = None
+        self._exit_code = 0
 
     @property
     def alive(self) -> bool:
@@ -99,19 +100,18 @@ class Child:
             raise
 
     def wait(self, ceiling_s: float) -> int:
-        """Wait until it ends by itself and return its exit code.
+        """Wait until it ends and return its exit code, or the last one if it ended already.
 
         Raises:
             TargetError: it still runs.
         """
-        if self._process is None:
-            raise TargetError(f"{self.what} was not started")
-        try:
-            code = self._process.wait(ceiling_s)
-        except subprocess.TimeoutExpired:
-            raise TargetError(f"{self.what} did not end within {ceiling_s:g} s") from None
-        self._buried()
-        return code
+        if self._process is not None:
+            try:
+                self._process.wait(ceiling_s)
+            except subprocess.TimeoutExpired:
+                raise TargetError(f"{self.what} did not end within {ceiling_s:g} s") from None
+            self._buried()
+        return self._exit_code
 
     def stop(self, ceiling_s: float) -> bool:
         """Ask it to end (SIGTERM), then kill it. Returns whether it ended when it was asked."""
@@ -169,6 +169,7 @@ class Child:
         self.paused = False
         if process is None:
             return
+        self._exit_code = process.returncode
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()

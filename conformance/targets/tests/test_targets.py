@@ -1,0 +1,78 @@
+"""Targets that nobody here wrote, and the bundled broker: each starts, answers, takes every fault and ends."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from conformance.targets import probe
+from conformance.targets.apache_kafka import EDITIONS, ApacheKafka
+from conformance.targets.base import TargetError
+from conformance.targets.bundled import Bundled
+from conformance.targets.mock import Mock
+from conformance.targets.noida import Noida
+from conformance.targets.process_target import ProcessTarget
+from conformance.targets.tansu import Tansu
+from conformance.targets.tests.test_bundled import exercise
+
+
+@pytest.mark.parametrize("kind", [Tansu, Noida])
+def test_peers(kind: type[ProcessTarget]) -> None:
+    target = kind()  # type: ignore[call-arg]
+    with target:
+        assert len(probe.brokers(target.bootstrap[0])) == 1
+        exercise(target)
+
+
+@pytest.mark.parametrize("kind", [Tansu, Noida])
+def test_peers_that_are_missing(kind: type[ProcessTarget], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(TargetError, match=r"pip install 'tidegauge\[peers\]'"), kind():  # type: ignore[call-arg]
+        pass
+
+
+def test_mock() -> None:
+    with Mock(brokers=2) as target:
+        assert list(probe.brokers(target.bootstrap[0])) == [1, 2]
+        target.faults.do("stop", 2)
+        with pytest.raises(probe.NoAnswerError):
+            probe.api_versions(target.bootstrap[1])
+        probe.api_versions(target.bootstrap[0])
+        target.faults.do("start", 2)
+        probe.api_versions(target.bootstrap[1])
+        target.faults.do("restart", 1)
+        with pytest.raises(TargetError, match="broker 9 down"):
+            target.faults.do("stop", 9)
+        with pytest.raises(TargetError, match="can't 'pause'"):
+            target.faults.do("pause", 1)
+    with pytest.raises(TargetError, match="not been started"):
+        _ = target.bootstrap
+
+
+def test_bundled() -> None:
+    with Bundled(settings={"num.partitions": "3"}) as target:
+        assert list(probe.brokers(target.bootstrap[0])) == [1]
+        exercise(target)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_apache_kafka(edition: str) -> None:
+    with ApacheKafka(edition) as target:
+        assert list(probe.brokers(target.bootstrap[0])) == [1]
+        exercise(target)
+
+
+@pytest.mark.real
+def test_two_at_a_time() -> None:
+    with ApacheKafka() as one, ApacheKafka() as other:
+        assert one.bootstrap != other.bootstrap
+
+
+@pytest.mark.parametrize(("variable", "value"), [("JAVA_HOME", "/no/such/jdk"), ("PATH", "/no/such/bin")])
+def test_no_java(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(TargetError, match="install a JDK 17 and Maven"), ApacheKafka():
+        pass
