@@ -1,9 +1,9 @@
 """Record batches as bytes, message format v2: `Batch` is written with every lie that it tells, and read back.
 
-Reading what was written gives an equal `Batch`, with exceptions that bytes cannot show: a length field
-that lies (`claimed_length_excess`) or a cut (`missing_bytes`) moves the border of the batch, and a claim equal to
-the truth reads as `None`. Record timestamps are read as the producer set them, also under LogAppendTime, where consumers show
-the batch's greatest timestamp instead.
+Reading what was written gives an equal `Batch`, with exceptions that bytes cannot show: a length field that
+lies (`claimed_length_excess`) or a cut (`missing_bytes`) moves the border of the batch, a `payload` is read as
+records or not at all, and a claim equal to the truth reads as `None`. Record timestamps are read as the
+producer set them, also under LogAppendTime, where consumers show the batch's greatest timestamp instead.
 
 Messages of format v0 and v1 are recognised and kept as bytes, not read. Not here: checking a batch (`model`).
 

@@ -151,9 +151,14 @@ def _authenticate(connection: Caller, token: bytes) -> bytes:
     return bytes(answer.auth_bytes)
 
 
-def _log_in_by_scram(connection: Caller, credentials: Credentials, nonce: str | None = None) -> None:
+def scram_client(mechanism: str, username: str, password: str, nonce: str | None = None) -> Any:
+    """The client's side of one log-in, by scramp; `nonce` is for tests, which need it known."""
+    return ScramClient([mechanism], username, password, c_nonce=nonce)
+
+
+def _log_in_by_scram(connection: Caller, credentials: Credentials) -> None:
     """Two rounds: each side proves that it knows the password, neither says it (RFC 5802)."""
-    client = ScramClient([credentials.mechanism], credentials.username, credentials.password, c_nonce=nonce)
+    client = scram_client(credentials.mechanism, credentials.username, credentials.password)
     try:
         client.set_server_first(_authenticate(connection, client.get_client_first().encode()).decode())
         client.set_server_final(_authenticate(connection, client.get_client_final().encode()).decode())
