@@ -7,7 +7,7 @@ folder and is kept over restarts.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from conformance.targets.base import Address
@@ -19,23 +19,15 @@ _IMPORT_ROOT = Path(__file__).resolve().parents[2]
 class Bundled(ProcessTarget):
     """Our broker."""
 
-    def __init__(self, *, source: Path | None = None, arguments: Sequence[str] = ()) -> None:
-        """`source` holds the `impl` package, if not the one beside this package; `arguments` go to its command line."""
+    def __init__(self, *, source: Path | None = None, settings: Mapping[str, str] | None = None) -> None:
+        """`source` holds the `impl` package, if not the one beside this package; `settings` are added to its config."""
         super().__init__("bundled")
         self._source = (source or _IMPORT_ROOT).resolve()
-        self._arguments = list(arguments)
+        self._settings = dict(settings or {})
 
     def launch(self, folder: Path, address: Address) -> Launch:
         """`python -m impl` with the scratch folder as its working directory, so that only `source` provides `impl`."""
-        data = folder / "data"
-        command = [
-            sys.executable,
-            "-m",
-            "impl",
-            "--data",
-            str(data),
-            "--port",
-            str(address.port),
-            *self._arguments,
-        ]
+        command = [sys.executable, "-m", "impl", "--data", str(folder / "data"), "--port", str(address.port)]
+        for name, value in self._settings.items():
+            command += ["--config", f"{name}={value}"]
         return Launch(command, {"PYTHONPATH": str(self._source), "PYTHONUNBUFFERED": "1"})
