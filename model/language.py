@@ -104,6 +104,8 @@ class State:
         self._fields = dict(fields)
 
     def __getattr__(self, name: str) -> Any:
+        if name in State.__slots__:  # not there yet: a copy or a pickle is being made
+            raise AttributeError(name)
         try:
             return self._fields[name]
         except KeyError:

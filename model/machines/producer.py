@@ -3,13 +3,13 @@
 The state is the leader's entry for one producer id on one partition (ProducerStateEntry.java): the producer's
 epoch and the last five batches of that epoch. A batch claims an epoch and a range of sequence numbers, `first` to
 `last`, which count modulo 2^31. For every claim exactly one action is enabled: the batch is appended, or answered
-from memory, or refused.
+from memory, or refused. A restart of the leader may make it forget batches, but never the newest.
 
-Modelled: appends by clients (KIP-98, KIP-360, KIP-679's defaults do not matter here).
-Not modelled: transactions, appends by replicas (they skip these checks) and by coordinators (epoch only), and the
-expiry of entries (`producer.id.expiration.ms`), after which the entry is as it was at first.
+Modelled: appends by clients (KIP-98, KIP-360), restarts, the expiry of entries (`producer.id.expiration.ms`).
+Not modelled: transactions, appends by replicas (they skip these checks) and by coordinators (epoch only).
 
-Source: ProducerAppendInfo.java, ProducerStateEntry.java, UnifiedLog.analyzeAndValidateProducerState.
+Source: ProducerAppendInfo.java, ProducerStateEntry.java, UnifiedLog.analyzeAndValidateProducerState,
+ProducerStateManager (snapshots).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ WINDOW = 5
 """How many batches the leader remembers of a producer (ProducerStateEntry.NUM_BATCHES_TO_RETAIN)."""
 
 SLOT = Sort("Slot", WINDOW)
+COUNT = Sort("Count", WINDOW + 1)
 SEQUENCE = Sort("Sequence")
 EPOCH = Sort("ProducerEpoch")
 OFFSET = Sort("Offset")
@@ -33,7 +34,7 @@ producer = Machine(
     fields={
         "known": Field(BOOLEAN, "whether the leader remembers this producer"),
         "epoch": Field(EPOCH, "the newest producer epoch seen"),
-        "remembered": Field(SLOT, "how many batches of that epoch are remembered, 0 to 5"),
+        "remembered": Field(COUNT, "how many batches of that epoch are remembered, 0 to 5"),
         "first": Field(SEQUENCE, "first sequence number of a remembered batch; slot 0 is the newest", (SLOT,)),
         "last": Field(SEQUENCE, "its last sequence number", (SLOT,)),
         "offset": Field(OFFSET, "the offset that its first record was given", (SLOT,)),
@@ -52,6 +53,21 @@ def records_in(first: Any, last: Any) -> Any:
     return ite(first <= last, last - first + 1, last - first + 1 + MODULUS)
 
 
+def is_new(s: State) -> Any:
+    """Whether nothing binds the producer: it is not remembered, or by a batch that claimed no epoch (-1)."""
+    return anyof(no(s.known), s.epoch < 0)
+
+
+def begins_epoch(s: State, epoch: Any) -> Any:
+    """Whether a batch of this epoch would be the first that is remembered of it, or of any newer one."""
+    return allof(no(is_new(s)), anyof(epoch > s.epoch, allof(epoch == s.epoch, s.remembered == 0)))
+
+
+def continues_epoch(s: State, epoch: Any) -> Any:
+    """Whether a batch of this epoch comes after others of it."""
+    return allof(no(is_new(s)), epoch == s.epoch, s.remembered > 0)
+
+
 def is_remembered_at(s: State, slot: Any, epoch: Any, first: Any, last: Any) -> Any:
     """Whether the batch is the one remembered at `slot`: same epoch, exactly the same range."""
     return allof(s.known, epoch == s.epoch, slot < s.remembered, s.first[slot] == first, s.last[slot] == last)
@@ -66,7 +82,8 @@ def _append(s: State, epoch: Any, first: Any, last: Any, kept: Any) -> State:
     """The batch goes to the log's end and becomes the newest of those remembered; `kept` older ones stay."""
 
     def pushed(values: Any, value: Any) -> Any:
-        return values.where(lambda slot: slot > 0, lambda slot: values[slot - 1]).set(0, value)
+        older = values.where(lambda slot: slot > 0, lambda slot: ite(slot <= kept, values[slot - 1], 0))
+        return older.set(0, value)
 
     return s.but(
         known=True,
@@ -85,7 +102,13 @@ def append_of_unknown_producer(s: State, epoch: Any, first: Any, last: Any) -> S
 
     Before 2.5 a first sequence number other than 0 was refused with UNKNOWN_PRODUCER_ID (KAFKA-8710).
     """
-    return Step((Guard("the_producer_is_not_known", no(s.known)),), lambda: _append(s, epoch, first, last, kept=0))
+    return Step(
+        (
+            Guard("nothing_binds_the_producer", is_new(s)),
+            Guard("it_is_not_a_duplicate", no(is_duplicate(s, epoch, first, last)), safety_critical=True),
+        ),
+        lambda: _append(s, epoch, first, last, kept=ite(epoch == s.epoch, s.remembered, 0)),
+    )
 
 
 @producer.action(epoch=EPOCH, first=SEQUENCE, last=SEQUENCE)
@@ -93,9 +116,7 @@ def append_next(s: State, epoch: Any, first: Any, last: Any) -> Step:
     """The batch that follows the newest one of the same epoch is appended (ProducerAppendInfo.inSequence)."""
     return Step(
         (
-            Guard("the_producer_is_known", s.known),
-            Guard("the_epoch_is_the_newest", epoch == s.epoch),
-            Guard("a_batch_of_this_epoch_is_remembered", s.remembered > 0),
+            Guard("others_of_this_epoch_came_before", continues_epoch(s, epoch)),
             Guard("it_is_not_a_duplicate", no(is_duplicate(s, epoch, first, last)), safety_critical=True),
             Guard("its_sequence_follows", follows(first, s.last[0]), safety_critical=True),
         ),
@@ -108,11 +129,7 @@ def append_in_new_epoch(s: State, epoch: Any, first: Any, last: Any) -> Step:
     """The first batch of a newer epoch is appended if it starts at 0; what was remembered is forgotten."""
     return Step(
         (
-            Guard("the_producer_is_known", s.known),
-            Guard(
-                "the_epoch_is_newer_or_has_no_batch_yet",
-                anyof(epoch > s.epoch, allof(epoch == s.epoch, s.remembered == 0)),
-            ),
+            Guard("it_begins_an_epoch", begins_epoch(s, epoch)),
             Guard("it_starts_at_zero", first == 0, safety_critical=True),
         ),
         lambda: _append(s, epoch, first, last, kept=0),
@@ -136,9 +153,7 @@ def refuse_gap(s: State, epoch: Any, first: Any, last: Any) -> Step:
     """
     return Step(
         (
-            Guard("the_producer_is_known", s.known),
-            Guard("the_epoch_is_the_newest", epoch == s.epoch),
-            Guard("a_batch_of_this_epoch_is_remembered", s.remembered > 0),
+            Guard("others_of_this_epoch_came_before", continues_epoch(s, epoch)),
             Guard("it_is_not_a_duplicate", no(is_duplicate(s, epoch, first, last))),
             Guard("its_sequence_does_not_follow", no(follows(first, s.last[0]))),
         ),
@@ -151,11 +166,7 @@ def refuse_late_start(s: State, epoch: Any, first: Any, last: Any) -> Step:  # n
     """The first batch of a newer epoch is refused if it does not start at 0: OUT_OF_ORDER_SEQUENCE_NUMBER."""
     return Step(
         (
-            Guard("the_producer_is_known", s.known),
-            Guard(
-                "the_epoch_is_newer_or_has_no_batch_yet",
-                anyof(epoch > s.epoch, allof(epoch == s.epoch, s.remembered == 0)),
-            ),
+            Guard("it_begins_an_epoch", begins_epoch(s, epoch)),
             Guard("it_does_not_start_at_zero", first != 0),
         ),
         lambda: s,
@@ -167,8 +178,45 @@ def refuse_old_epoch(s: State, epoch: Any, first: Any, last: Any) -> Step:  # no
     """A batch of an older epoch is refused: INVALID_PRODUCER_EPOCH (KAFKA-10687 for why not PRODUCER_FENCED)."""
     return Step(
         (
-            Guard("the_producer_is_known", s.known),
+            Guard("something_binds_the_producer", no(is_new(s))),
             Guard("the_epoch_is_older", epoch < s.epoch, safety_critical=True),
         ),
         lambda: s,
+    )
+
+
+# -- what befalls the leader -----------------------------------------------------------------------------------------
+
+
+@producer.action(kept=COUNT)
+def recall(s: State, kept: Any) -> Step:
+    """A leader that was restarted reads its memory back: `kept` of the batches, the newest ones, and at least one.
+
+    A snapshot holds the newest batch of each producer; the batches after the snapshot are read again from the log.
+    """
+
+    def newest(values: Any) -> Any:
+        return values.where(lambda slot: slot >= kept, lambda _slot: 0)
+
+    return Step(
+        (
+            Guard("no_more_than_were_remembered", kept <= s.remembered),
+            Guard("the_newest_is_kept", anyof(kept > 0, s.remembered == 0), safety_critical=True),
+        ),
+        lambda: s.but(remembered=kept, first=newest(s.first), last=newest(s.last), offset=newest(s.offset)),
+    )
+
+
+@producer.action()
+def expire(s: State) -> Step:
+    """A leader forgets a producer that has not appended for `producer.id.expiration.ms` (a day unless set)."""
+
+    def nothing(values: Any) -> Any:
+        return values.where(lambda _slot: True, lambda _slot: 0)
+
+    return Step(
+        (Guard("the_producer_is_known", s.known),),
+        lambda: s.but(
+            known=False, epoch=0, remembered=0, first=nothing(s.first), last=nothing(s.last), offset=nothing(s.offset)
+        ),
     )

@@ -118,10 +118,14 @@ def enabled(machine: Machine, state: State, **given: Any) -> Iterator[Enabled]:
     Actions that lack one of the given parameters are passed over: they answer another request.
     """
     for action in machine.actions.values():
-        if not given.keys() <= action.parameters.keys():
-            continue
-        free = [name for name in action.parameters if name not in given]
-        for choice in itertools.product(*(_values_of(action.parameters[name]) for name in free)):
-            arguments = {**given, **dict(zip(free, choice, strict=True))}
-            if action.apply(state, **arguments).enabled:
-                yield Enabled(action, arguments, state)
+        if given.keys() <= action.parameters.keys():
+            yield from ways(action, state, **given)
+
+
+def ways(action: Action, state: State, **given: Any) -> Iterator[Enabled]:
+    """Every way in which one action can be taken with the given arguments."""
+    free = [name for name in action.parameters if name not in given]
+    for choice in itertools.product(*(_values_of(action.parameters[name]) for name in free)):
+        arguments = {**given, **dict(zip(free, choice, strict=True))}
+        if action.apply(state, **arguments).enabled:
+            yield Enabled(action, arguments, state)

@@ -28,6 +28,7 @@ EARLIEST = -2
 LATEST = -1
 MAX_TIMESTAMP = -3
 EARLIEST_LOCAL = -4
+LATEST_TIERED = -5
 
 
 @frozen(kw_only=True)
@@ -342,3 +343,54 @@ class LocateKeys(Operation):
     keys: tuple[bytes, ...]
     partitioner: str
     """librdkafka's `partitioner`: murmur2 or murmur2_random as in Java's client, consistent for CRC-32."""
+
+
+# -- producer ids ----------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class InitProducerId(Operation):
+    """Ask for a producer id; transactional id None: for idempotence only. Id and epoch travel from v3 (KIP-360)."""
+
+    transactional_id: str | None = None
+    transaction_timeout_ms: int = 60_000
+    producer_id: int = -1
+    producer_epoch: int = -1
+
+
+# -- offsets by time and by epoch ------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class ListOffsetsPart:
+    """Which offset of a partition: a timestamp, or EARLIEST, LATEST, ...; `current_leader_epoch` -1: not checked."""
+
+    topic: str
+    partition: int = 0
+    timestamp: int = LATEST
+    current_leader_epoch: int = -1
+
+
+@frozen(kw_only=True)
+class ListOffsets(Operation):
+    """Look up offsets by time."""
+
+    parts: tuple[ListOffsetsPart, ...]
+    isolation: Isolation = Isolation.READ_UNCOMMITTED
+
+
+@frozen(kw_only=True)
+class OffsetForLeaderEpochPart:
+    """Of which epoch of a partition the end is wanted. `current_leader_epoch` -1: unchecked."""
+
+    topic: str
+    partition: int = 0
+    leader_epoch: int
+    current_leader_epoch: int = -1
+
+
+@frozen(kw_only=True)
+class OffsetForLeaderEpoch(Operation):
+    """Ask where epochs ended, as a consumer does to find out whether its log was truncated (KIP-320)."""
+
+    parts: tuple[OffsetForLeaderEpochPart, ...]

@@ -27,6 +27,19 @@ class Stored:
     leader_epoch: int | None = None
     append_time: int | None = None
     """Milliseconds at which the broker says that it appended it (LogAppendTime only)."""
+    acks: int = -1
+    """The acknowledgements that its producer asked for."""
+    is_recompressed: bool = False
+    """Whether the topic's `compression.type` makes the broker write it anew, so that `size` is not what is stored."""
+    image: bytes | None = None
+    """Its bytes as the first reader got them; None until one did."""
+
+    @property
+    def stored_size(self) -> int | None:
+        """Its bytes in the log; None if the broker chose them and nobody has seen them yet."""
+        if self.image is not None:
+            return len(self.image)
+        return None if self.is_recompressed else self.size
 
     @property
     def base_offset(self) -> int:
@@ -44,10 +57,18 @@ class Partition:
     log_start_offset: int = 0
     log_end_offset: int = 0
     entries: tuple[Stored, ...] = ()
-    producers: Mapping[int, State] = field(factory=dict)
+    producers: Mapping[int, tuple[State, ...]] = field(factory=dict)
+    """For each producer id, the states that the leader's memory of it may be in: one, but for after a restart."""
+    not_appended_by: str | None = None
+    """The requirement by which the last batch that was sent here was not appended; None once one is appended."""
     leader_epoch: int | None = None
+    """The leader epoch, if an answer has told it since the leader was last elected."""
     epoch_starts: tuple[tuple[int, int], ...] = ()
     """(leader epoch, its first offset), oldest first, as far as it is known (leader-epoch-checkpoint)."""
+    current_epoch_start: int = 0
+    """Where the log ended when the current leader was elected."""
+    restarts: int = 0
+    """How often the brokers had been restarted when this partition was last written to."""
 
     @property
     def high_watermark(self) -> int:
@@ -72,6 +93,8 @@ class Topic:
     partitions: tuple[Partition, ...]
     topic_id: UUID | None = None
     config: Mapping[str, str] = field(factory=dict)
+    is_recreated: bool = False
+    """Whether a topic of this name was deleted before."""
 
     def with_partition(self, index: int, partition: Partition) -> Topic:
         """This topic with one partition replaced."""
@@ -80,11 +103,19 @@ class Topic:
 
 @frozen
 class Committed:
-    """A committed offset as a group keeps it (OffsetAndMetadata)."""
+    """A committed offset as a group keeps it (OffsetAndMetadata), or what is known where none is kept."""
 
     offset: int
     metadata: str = ""
     leader_epoch: int = -1
+    rule: str = "OFF-01"
+    """The requirement that says why this is kept, or that the last commit is not."""
+    is_kept: bool = True
+    """False: nothing is committed, although a commit was tried."""
+    number: int = 0
+    """Which commit of the run it was; a later one is for another group or partition."""
+    restarts: int = 0
+    """How often the broker had been restarted by then."""
 
 
 @frozen
@@ -95,10 +126,14 @@ class Cluster:
     groups: Mapping[str, Mapping[tuple[str, int], Committed]] = field(factory=dict)
     producer_ids: frozenset[int] = frozenset()
     """Producer ids handed out so far: none may be handed out twice."""
+    former_producer_ids: frozenset[int] = frozenset()
+    """Those of them that were handed out before the last restart of a broker."""
     topic_ids: frozenset[UUID] = frozenset()
     """Topic ids seen so far: a re-created topic must get another."""
     sessions: Mapping[int, object] = field(factory=dict)
     """Open fetch sessions (KIP-227) by id."""
+    restarts: int = 0
+    """How often the brokers have been restarted; whatever is older must have survived it."""
     brokers: Mapping[int, tuple[str, int]] = field(factory=dict)
     """Host and port of each broker, once an answer has told them."""
     cluster_id: str | None = None
@@ -106,6 +141,10 @@ class Cluster:
     """Broker settings that an answer has told: a cluster in use need not have the profile's defaults."""
     api_ranges: Mapping[int, tuple[int, int]] | None = None
     """Least and greatest version of each API, once an answer has told them."""
+    commits: int = 0
+    """How many offsets were committed."""
+    restarts: int = 0
+    """How often brokers were stopped and started."""
     gone: frozenset[str] = frozenset()
     """Names of topics that were deleted and not created again."""
 
