@@ -143,8 +143,6 @@ class Cluster:
     """Least and greatest version of each API, once an answer has told them."""
     commits: int = 0
     """How many offsets were committed."""
-    restarts: int = 0
-    """How often brokers were stopped and started."""
     gone: frozenset[str] = frozenset()
     """Names of topics that were deleted and not created again."""
 
