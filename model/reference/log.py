@@ -1,39 +1,41 @@
-"""Appending to and reading from a partition's log, as a client sees it.
+"""Appending to a partition's log, as a client sees it.
 
-Modelled: offsets, what a read returns, the bounds of the log, the idempotent producer (through its machine).
-Not modelled: which bytes lie where (segments come with their own module), compaction, retention.
+Modelled: offsets, acknowledgements, partitions that are judged one by one, the idempotent producer (its machine).
+Not modelled: which bytes lie where, compaction, retention. Reading is in `model.reference.reading`, deleting in
+`model.reference.deletion`, what a batch must be in `model.reference.validation`.
 
-Source: UnifiedLog.java, LocalLog.java, ReplicaManager.readFromLog, ReplicaManager.appendRecords.
+Source: KafkaApis.handleProduceRequest, ReplicaManager.appendRecords, UnifiedLog.append, LocalLog.java.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from uuid import UUID
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from model.language import State
 from model.machines import producer as machine
 from model.readings import values
 from model.reference import validation
-from model.reference.batch import NO_LEADER_EPOCH, Batch, TimestampType
+from model.reference.batch import NO_LEADER_EPOCH, Batch
 from model.reference.errors import ErrorCode
-from model.reference.operations import Fetch, FetchPart, Produce, ProducePart
+from model.reference.operations import Produce, ProducePart
 from model.reference.outcomes import (
     Between,
     Effect,
     Exactly,
     Expect,
-    Meets,
     Permitted,
     Section,
     Values,
     declare,
-    error,
     success,
 )
+from model.reference.returned import codec_of
 from model.reference.rules import Context, rule
-from model.reference.state import Cluster, Partition, Stored, Topic
+from model.reference.settings import setting
+from model.reference.state import Cluster, Stored, Topic
 
 ANSWERED = declare("produce.answered", "the request as a whole was answered")
 APPENDED = declare("produce.appended", "the batch was appended and got the next offsets")
@@ -41,198 +43,231 @@ DUPLICATE = declare("produce.duplicate", "the batch was appended before; answere
 OUT_OF_ORDER = declare("produce.out_of_order", "the batch's sequence number leaves a gap: refused")
 OLD_EPOCH = declare("produce.old_producer_epoch", "the batch is of an older producer epoch: refused")
 NO_SUCH_PARTITION = declare("produce.unknown_partition", "no such topic or partition")
+INVALID_ACKS = declare("produce.invalid_acks", "acks is none of 0, 1 and -1: refused")
+REPEATED = declare("produce.repeated_partition", "the partition is named again later in the request: not judged here")
 
-FETCHED = declare("fetch.answered", "the request as a whole was answered")
-RECORDS = declare("fetch.records", "batches from the one that holds the offset on")
-NOTHING_YET = declare("fetch.nothing_yet", "the offset is the end of what can be read: no records, no error")
-OUT_OF_RANGE = declare("fetch.out_of_range", "the offset is before the log's start or past its end")
-FETCH_UNKNOWN = declare("fetch.unknown_partition", "no such topic or partition")
-
-
-# -- produce ---------------------------------------------------------------------------------------------------------
+VALID_ACKS = (-1, 0, 1)
+PRODUCE_BY_ID_FROM = 13
+NO_TOPIC_ID = UUID(int=0)
 
 
 @rule(Produce)
 def produce(cluster: Cluster, operation: Produce, context: Context) -> tuple[Section, ...]:
     """What a produce may answer: each partition is judged by itself, whatever befalls the others."""
-    whole = Section("request", (Permitted(ANSWERED, ()),))
-    return (whole, *(_produce_part(cluster, operation, part, context) for part in operation.parts))
+    asked = tuple(sorted({(part.topic, part.partition) for part in operation.parts}))
+    whole = (
+        Expect("partitions", Exactly(asked), "LOG-17"),
+        Expect("throttle_time_ms", Exactly(0), "LOG-42", vital=False),
+    )
+    refusals = [_refusals(cluster, operation, part, context) for part in operation.parts]
+    sections = [
+        _section(cluster, operation, index, refusals, context) for index in range(len(operation.parts))
+    ]
+    return (Section("request", (Permitted(ANSWERED, whole),)), *sections)
 
 
-def _produce_part(cluster: Cluster, operation: Produce, part: ProducePart, context: Context) -> Section:
+def _section(
+    cluster: Cluster,
+    operation: Produce,
+    index: int,
+    refusals: list[tuple[Permitted, ...]],
+    context: Context,
+) -> Section:
+    part = operation.parts[index]
     where = f"{part.topic}-{part.partition}"
-    topic = cluster.topics.get(part.topic)
-    partition = cluster.partition(part.topic, part.partition)
-    if topic is None or partition is None:
-        return Section(
-            where,
-            (validation.refused(NO_SUCH_PARTITION, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "LOG-10"),),
-        )
-    refusal = validation.refusal(topic, part, operation, context)
-    if refusal is not None:
-        return Section(where, (refusal,))
+    if any((each.topic, each.partition) == (part.topic, part.partition) for each in operation.parts[index + 1 :]):
+        return Section(where, (Permitted(REPEATED, ()),))
+    if refusals[index]:
+        return Section(where, tuple(_nothing_appended(part, each) for each in refusals[index]))
     (batch,) = part.batches or ()
     (size,) = part.sizes
-    return Section(where, tuple(_append_or_answer(topic, part.partition, batch, size, context)))
-
-
-def _append_or_answer(topic: Topic, index: int, batch: Batch, size: int, context: Context) -> list[Permitted]:
-    """One permitted outcome for each step of the producer's machine that is enabled; without one, an append."""
-    partition = topic.partitions[index]
-    if not batch.is_idempotent:
-        return [_appended(topic, index, batch, size, None, context, "LOG-01")]
-    known = partition.producers.get(batch.producer_id) or values.initial(machine.producer)
-    state = known.but(log_end_offset=partition.log_end_offset)
-    claim = {"epoch": batch.producer_epoch, "first": batch.base_sequence, "last": batch.last_sequence}
-    outcomes = []
-    for step in values.enabled(machine.producer, state, **claim):
-        name = step.action.name
-        if name.startswith("append"):
-            outcomes.append(_appended(topic, index, batch, size, step.take(), context, "IDM-02"))
-        elif name == "answer_duplicate":
-            outcomes.append(_duplicate(partition, state.offset[step.arguments["slot"]]))
-        elif name == "refuse_old_epoch":
-            outcomes.append(validation.refused(OLD_EPOCH, ErrorCode.INVALID_PRODUCER_EPOCH, "IDM-05"))
-        else:
-            outcomes.append(validation.refused(OUT_OF_ORDER, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, "IDM-04"))
-    return outcomes
-
-
-def _duplicate(partition: Partition, offset: int) -> Permitted:
-    return Permitted(
-        DUPLICATE,
-        (
-            success("IDM-03"),
-            Expect("base_offset", Exactly(offset), "IDM-03"),
-            Expect("log_start_offset", Exactly(partition.log_start_offset), "LOG-11", vital=False),
-        ),
+    append = _Append(
+        cluster,
+        cluster.topics[part.topic],
+        part.partition,
+        batch,
+        size,
+        operation.acks,
+        context,
+        another_is_refused=any(refusals),
     )
+    return Section(where, tuple(append.outcomes()))
 
 
-def _appended(
-    topic: Topic,
-    index: int,
-    batch: Batch,
-    size: int,
-    remembered: State | None,
-    context: Context,
-    rule_of_success: str,
-) -> Permitted:
-    partition = topic.partitions[index]
-    stamped_by_broker = setting(topic, context, "message.timestamp.type") == "LogAppendTime"
-    time = (
-        Between(context.sent_ms - context.clock_slack_ms, context.answered_ms + context.clock_slack_ms)
-        if stamped_by_broker
-        else Exactly(-1)
-    )
-    return Permitted(
-        APPENDED,
-        (
-            success(rule_of_success),
-            Expect("base_offset", Exactly(partition.log_end_offset), "LOG-01"),
-            Expect("log_append_time_ms", time, "BAT-20", vital=False),
-            Expect("log_start_offset", Exactly(partition.log_start_offset), "LOG-11", vital=False),
-        ),
-        _store(topic.name, index, batch, size, remembered, stamped_by_broker=stamped_by_broker),
-    )
+def _refusals(
+    cluster: Cluster, operation: Produce, part: ProducePart, context: Context
+) -> tuple[Permitted, ...]:
+    """How the part is refused before its producer is looked at; nothing if it isn't."""
+    topic = cluster.topics.get(part.topic)
+    if topic is None or cluster.partition(part.topic, part.partition) is None:
+        by_id = topic is None and context.version >= PRODUCE_BY_ID_FROM
+        code = ErrorCode.UNKNOWN_TOPIC_ID if by_id else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        return (validation.refused(NO_SUCH_PARTITION, code, "LOG-10"),)
+    refusal = validation.refusal(topic, part, operation, context)
+    refusals = () if refusal is None else (refusal,)
+    if operation.acks not in VALID_ACKS:
+        # Some of a batch's checks come before this one and some after it; which is no business of clients.
+        return (validation.refused(INVALID_ACKS, ErrorCode.INVALID_REQUIRED_ACKS, "LOG-45"), *refusals)
+    return refusals
 
 
-def _store(
-    topic: str, index: int, batch: Batch, size: int, remembered: State | None, *, stamped_by_broker: bool
-) -> Effect:
+def _nothing_appended(part: ProducePart, refusal: Permitted) -> Permitted:
+    """The refusal, after which the log must be as it was."""
+    requirement = refusal.expects[0].requirement
+
     def then(cluster: Cluster, answer: Values) -> Cluster:
-        partition = cluster.topics[topic].partitions[index]
-        append_time = answer.get("log_append_time_ms") if stamped_by_broker else None
-        stored = Stored(
-            batch.at(partition.log_end_offset, NO_LEADER_EPOCH),
-            size,
-            partition.leader_epoch,
-            append_time if isinstance(append_time, int) else None,
+        cluster = refusal.then(cluster, answer)
+        partition = cluster.partition(part.topic, part.partition)
+        if partition is None:
+            return cluster
+        return cluster.with_partition(part.topic, part.partition, evolve(partition, not_appended_by=requirement))
+
+    return evolve(refusal, then=then)
+
+
+# -- one batch that is fit to be appended ------------------------------------------------------------------------------
+
+
+@frozen
+class _Append:
+    """A batch that came to its partition, and what decides its answer."""
+
+    cluster: Cluster
+    topic: Topic
+    index: int
+    batch: Batch
+    size: int
+    acks: int
+    context: Context
+    another_is_refused: bool
+
+    @property
+    def partition(self) -> Partition:
+        return self.topic.partitions[self.index]
+
+    @property
+    def predates_restart(self) -> bool:
+        return self.partition.restarts < self.cluster.restarts and self.partition.log_end_offset > 0
+
+    def outcomes(self) -> list[Permitted]:
+        """One for each answer that the producer's machine allows; without a producer id, an append."""
+        if not self.batch.is_idempotent:
+            return [self._appended(None, "LOG-01")]
+        return [self._outcome(kind, offset, states) for (kind, offset), states in self._steps().items()]
+
+    def _steps(self) -> Mapping[tuple[str, int], tuple[State, ...]]:
+        """What the leader may do, with the states that its memory of the producer may be in afterwards."""
+        known = self.partition.producers.get(self.batch.producer_id) or (values.initial(machine.producer),)
+        claim = {
+            "epoch": self.batch.producer_epoch,
+            "first": self.batch.base_sequence,
+            "last": self.batch.last_sequence,
+        }
+        steps: dict[tuple[str, int], tuple[State, ...]] = {}
+        for before in known:
+            state = before.but(log_end_offset=self.partition.log_end_offset)
+            for step in values.enabled(machine.producer, state, **claim):
+                kind = step.action.name
+                if kind.startswith("append"):
+                    key = ("append", -1)
+                elif kind == "answer_duplicate":
+                    key = (kind, state.offset[step.arguments["slot"]])
+                else:
+                    key = (kind, -1)
+                steps[key] = tuple(dict.fromkeys((*steps.get(key, ()), step.take())))
+        return steps
+
+    def _outcome(self, kind: str, offset: int, states: tuple[State, ...]) -> Permitted:
+        if kind == "append":
+            return self._appended(states, "IDM-02")
+        if kind == "answer_duplicate":
+            return self._not_appended(self._duplicate(offset), states)
+        if kind == "refuse_old_epoch":
+            refused = validation.refused(OLD_EPOCH, ErrorCode.INVALID_PRODUCER_EPOCH, "IDM-05")
+        else:
+            refused = validation.refused(OUT_OF_ORDER, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, "IDM-04")
+        return self._not_appended(refused, states)
+
+    def _duplicate(self, offset: int) -> Permitted:
+        expects = (success("IDM-03"), Expect("base_offset", Exactly(offset), "IDM-03"), self._log_start())
+        return Permitted(DUPLICATE, expects)
+
+    def _not_appended(self, permitted: Permitted, states: tuple[State, ...]) -> Permitted:
+        def then(cluster: Cluster, _answer: Values) -> Cluster:
+            partition = cluster.topics[self.topic.name].partitions[self.index]
+            producers = {**partition.producers, self.batch.producer_id: states}
+            changed = evolve(partition, producers=producers, not_appended_by=permitted.expects[0].requirement)
+            return cluster.with_partition(self.topic.name, self.index, changed)
+
+        return evolve(permitted, then=then)
+
+    # -- an append -------------------------------------------------------------------------------------------------
+
+    def _appended(self, states: tuple[State, ...] | None, rule_of_success: str) -> Permitted:
+        if self.another_is_refused:
+            rule_of_success = "LOG-16"
+        elif self.acks == 1:
+            rule_of_success = "LOG-44"
+        return Permitted(
+            APPENDED,
+            (
+                success(rule_of_success),
+                Expect("base_offset", Exactly(self.partition.log_end_offset), self._rule_of_offset()),
+                Expect("log_append_time_ms", self._append_time(), "BAT-20", vital=False),
+                self._log_start(),
+            ),
+            self._store(states),
         )
-        producers = partition.producers
-        if remembered is not None:
-            producers = {**producers, batch.producer_id: remembered}
-        return cluster.with_partition(
-            topic,
-            index,
-            evolve(
+
+    def _rule_of_offset(self) -> str:
+        """Who says which offset is next: it goes on after a restart, after deletion, and in the order of sending."""
+        if self.predates_restart:
+            return "LOG-08"
+        if self.partition.log_start_offset == self.partition.log_end_offset > 0:
+            return "LOG-39"
+        if self.context.pipelined:
+            return "LOG-31"
+        return "LOG-01"
+
+    def _log_start(self) -> Expect:
+        requirement = "LOG-09" if self.predates_restart else "LOG-11"
+        return Expect("log_start_offset", Exactly(self.partition.log_start_offset), requirement, vital=False)
+
+    @property
+    def _stamped_by_broker(self) -> bool:
+        return setting(self.topic, self.context, "message.timestamp.type") == "LogAppendTime"
+
+    def _append_time(self) -> Between | Exactly:
+        if not self._stamped_by_broker:
+            return Exactly(-1)
+        slack = self.context.clock_slack_ms
+        return Between(self.context.sent_ms - slack, self.context.answered_ms + slack)
+
+    def _store(self, states: tuple[State, ...] | None) -> Effect:
+        codec = codec_of(setting(self.topic, self.context, "compression.type"), self.batch.compression)
+
+        def then(cluster: Cluster, answer: Values) -> Cluster:
+            partition = cluster.topics[self.topic.name].partitions[self.index]
+            append_time = answer.get("log_append_time_ms") if self._stamped_by_broker else None
+            stored = Stored(
+                self.batch.at(partition.log_end_offset, NO_LEADER_EPOCH),
+                self.size,
+                partition.leader_epoch,
+                append_time if isinstance(append_time, int) else None,
+                acks=self.acks,
+                is_recompressed=codec != self.batch.compression,
+            )
+            producers = partition.producers
+            if states is not None:
+                producers = {**producers, self.batch.producer_id: states}
+            appended = evolve(
                 partition,
                 log_end_offset=stored.next_offset,
                 entries=(*partition.entries, stored),
                 producers=producers,
-            ),
-        )
+                not_appended_by=None,
+                restarts=cluster.restarts,
+            )
+            return cluster.with_partition(self.topic.name, self.index, appended)
 
-    return then
-
-
-def setting(topic: Topic, context: Context, name: str) -> str:
-    """A topic's setting: its own if it has one, otherwise the profile's default."""
-    return topic.config.get(name, context.profile.defaults[name])
-
-
-# -- fetch -----------------------------------------------------------------------------------------------------------
-
-
-@rule(Fetch)
-def fetch(cluster: Cluster, operation: Fetch, context: Context) -> tuple[Section, ...]:
-    """What a fetch may answer: its partitions one by one."""
-    whole = Section("request", (Permitted(FETCHED, (success("LOG-02"),)),))
-    return (whole, *(_fetch_part(cluster, operation, part, context) for part in operation.parts))
-
-
-def _fetch_part(cluster: Cluster, operation: Fetch, part: FetchPart, context: Context) -> Section:
-    where = f"{part.topic}-{part.partition}"
-    partition = cluster.partition(part.topic, part.partition)
-    if partition is None:
-        return Section(where, (Permitted(FETCH_UNKNOWN, (error(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "LOG-10"),)),))
-    if not partition.log_start_offset <= part.offset <= partition.log_end_offset:
-        return Section(where, (Permitted(OUT_OF_RANGE, (error(ErrorCode.OFFSET_OUT_OF_RANGE, "LOG-03"),)),))
-    bounds = (
-        success("LOG-03"),
-        Expect("high_watermark", Exactly(partition.high_watermark), "LOG-12", vital=False),
-        Expect("last_stable_offset", Exactly(partition.last_stable_offset), "LOG-13", vital=False),
-        Expect("log_start_offset", Exactly(partition.log_start_offset), "LOG-11", vital=False),
-    )
-    readable = partition.from_offset(part.offset)
-    if not readable:
-        return Section(where, (Permitted(NOTHING_YET, (*bounds, Expect("records", Exactly(()), "LOG-03"))),))
-    return Section(where, (Permitted(RECORDS, (*bounds, *_records_expected(readable))),))
-
-
-def _records_expected(readable: tuple[Stored, ...]) -> tuple[Expect, ...]:
-    """The answered batches are the first few of `readable`, each whole; every aspect is a rule of its own."""
-
-    def aspect(words: str, requirement: str, of: Callable[[Batch, Stored], bool]) -> Expect:
-        def holds(seen: object) -> bool:
-            return isinstance(seen, tuple) and all(of(got, stored) for got, stored in zip(seen, readable, strict=False))
-
-        return Expect("records", Meets(words, holds), requirement)
-
-    def some_of_them(seen: object) -> bool:
-        return isinstance(seen, tuple) and 1 <= len(seen) <= len(readable)
-
-    return (
-        Expect("records", Meets(f"1 to {len(readable)} whole batches", some_of_them), "LOG-04"),
-        aspect(
-            f"offsets from {readable[0].base_offset} on, as they were assigned",
-            "LOG-01",
-            lambda got, stored: (got.base_offset, got.last_offset) == (stored.base_offset, stored.batch.last_offset),
-        ),
-        aspect(
-            "keys, values, headers and their order as produced",
-            "LOG-02",
-            lambda got, stored: _payloads(got) == _payloads(stored.batch),
-        ),
-        aspect("timestamps as produced, or as stamped by the broker", "BAT-21", _timestamps_agree),
-    )
-
-
-def _payloads(batch: Batch) -> list[tuple[object, ...]]:
-    return [(record.key, record.value, record.headers) for record in batch.records]
-
-
-def _timestamps_agree(got: Batch, stored: Stored) -> bool:
-    if stored.append_time is not None:
-        return got.timestamp_type == TimestampType.LOG_APPEND_TIME and got.max_timestamp == stored.append_time
-    return [record.timestamp for record in got.records] == [record.timestamp for record in stored.batch.records]
+        return then
