@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from attrs import frozen
 
 from conformance.client import Client, Range, Unsupported
-from conformance.translate import translation_of
+from conformance.translate import Conversation, conversation_of, translation_of
 from conformance.wire.apis import Api, client_range
 from conformance.wire.connection import Connection, Exchange, Ticket
 from conformance.wire.errors import AnswerTimedOut, ConnectionClosed, MalformedAnswer, Unreachable
@@ -87,6 +87,8 @@ class Pending:
     connection: str
     broker: int
     sent_ms: int
+    pipelined: bool = False
+    """Whether an earlier request of the connection was not answered yet."""
 
 
 def now_ms() -> int:
@@ -147,10 +149,58 @@ class Session:
 
     def perform(self, operation: Operation, connection: str = "main", broker: int | None = None) -> Performed:
         """Send an operation, await its answer, judge it, and move the model on."""
-        pending = self.send(operation, connection, broker)
+        conversation = conversation_of(operation)
+        if conversation is not None:
+            return self._converse(operation, conversation)
+        return self.finish(self.send(operation, connection, broker))
+
+    def eventually(self, operation: Operation, connection: str = "main", ceiling_s: float = 10.0) -> Performed:
+        """Perform an operation that only looks again and again, until its answer is allowed or time is up.
+
+        What one broker was told reaches the others, and its own caches, in a while. The last answer is the one that
+        is judged and kept.
+        """
+        deadline = time.monotonic() + ceiling_s
+        pause = 0.002
+        while True:
+            pending = self.send(operation, connection)
+            if isinstance(pending, Performed):
+                return pending
+            outcome, exchange = self.await_answer(pending)
+            _, findings, _ = self.explain(self.cluster, pending, outcome)
+            is_allowed = isinstance(outcome, Answered) and not any(finding.mismatches for finding in findings)
+            if is_allowed or isinstance(outcome, Unknown) or time.monotonic() > deadline:
+                return self.judged(pending, outcome, exchange)
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.1)
+
+    def _converse(self, operation: Operation, conversation: Conversation) -> Performed:
+        """Carry out an operation that is no single request, judge what came of it, and move the model on."""
+        versions = [self.version_of(api) for api in conversation.apis]
+        version = versions[0] if versions else 0
+        context = Context(self.profile, version, now_ms())
+        sections = allowed(self.cluster, operation, context)
+        findings: tuple[Finding, ...] = ()
+        outcome: Outcome
+        try:
+            outcome = Answered(tuple(conversation.hold(operation, self.client, self.cluster)))
+        except (ConnectionClosed, AnswerTimedOut, MalformedAnswer, Unreachable) as error:
+            outcome = Unknown(f"{type(error).__name__}: {error}")
+        else:
+            findings = tuple(
+                judge(section, values) for section, values in zip(sections, outcome.sections, strict=True)
+            )
+            for finding, values in zip(findings, outcome.sections, strict=True):
+                self.cluster = finding.outcome.then(self.cluster, values)
+        step = Performed(operation, version, "own", outcome, None, sections, findings)
+        self._keep(step)
+        return step
+
+    def finish(self, pending: Pending | Performed, timeout_s: float | None = None) -> Performed:
+        """Await and judge the answer to an operation that was sent."""
         if isinstance(pending, Performed):
             return pending
-        return self.judged(pending, *self.await_answer(pending))
+        return self.judged(pending, *self.await_answer(pending, timeout_s))
 
     def send(self, operation: Operation, connection: str = "main", broker: int | None = None) -> Pending | Performed:
         """Send an operation without awaiting its answer; `Performed` (unknown) if it could not be sent."""
@@ -161,13 +211,14 @@ class Session:
         sent_ms = now_ms()
         try:
             link = self.client.connection(connection, node)
+            pipelined = link.is_awaiting
             ticket = link.send(translation.api, version, request)
         except (ConnectionClosed, AnswerTimedOut, Unreachable) as error:
             self.client.drop(connection, node)
             step = Performed(operation, version, connection, Unknown(str(error)), None, (), ())
             self._keep(step)
             return step
-        return Pending(operation, ticket, link, connection, node, sent_ms)
+        return Pending(operation, ticket, link, connection, node, sent_ms, pipelined)
 
     def await_answer(self, pending: Pending, timeout_s: float | None = None) -> tuple[Outcome, Exchange | None]:
         """Read the answer to an operation under way, undecided and unjudged."""
@@ -195,7 +246,9 @@ class Session:
         self, cluster: Cluster, pending: Pending, outcome: Outcome
     ) -> tuple[tuple[Section, ...], tuple[Finding, ...], Cluster]:
         """How the model judges an outcome from a given cluster, and the cluster after it; changes nothing."""
-        context = Context(self.profile, pending.ticket.version, pending.sent_ms, now_ms())
+        context = Context(
+            self.profile, pending.ticket.version, pending.sent_ms, now_ms(), pipelined=pending.pipelined
+        )
         sections = allowed(cluster, pending.operation, context)
         if isinstance(outcome, Unknown):
             return sections, (), cluster

@@ -10,12 +10,13 @@ from conformance.translate.base import Translation, register
 from conformance.wire import fetch as fetch_wire
 from conformance.wire import produce as produce_wire
 from conformance.wire.apis import Api
-from conformance.wire.batch import decode_batches, encode_batches
+from conformance.wire.batch import FRAME, decode_batches, encode_batches
 from conformance.wire.connection import Exchange
 from model.reference.errors import error_of
 from model.reference.operations import Fetch, FetchPart, Produce, ProducePart
 from model.reference.outcomes import Values
 from model.reference.state import Cluster
+from model.reference.waiting import Waited
 
 NO_ID = UUID(int=0)
 FETCH_BY_ID_FROM = 13
@@ -37,6 +38,19 @@ def _grouped(parts: Sequence[Any]) -> dict[str, list[Any]]:
     for part in parts:
         by_topic.setdefault(part.topic, []).append(part)
     return by_topic
+
+
+def _answered(parts: Sequence[Any], answer: Any, cluster: Cluster) -> tuple[tuple[object, int], ...]:
+    """The partitions that were answered, by the topic's name as the request had it; sorted."""
+    names: dict[object, str] = {}
+    for part in parts:
+        names.setdefault(getattr(part, "topic_id", None) or _id_of(cluster, part.topic), part.topic)
+    found = [
+        (topic.topic if topic.topic is not None else names.get(topic.topic_id, str(topic.topic_id)), partition.index)
+        for topic in answer.topics
+        for partition in topic.partitions
+    ]
+    return tuple(sorted(found))
 
 
 # -- produce ---------------------------------------------------------------------------------------------------------
@@ -81,7 +95,8 @@ def _decode_produce(operation: Produce, version: int, exchange: Exchange, cluste
             record_errors=None if errors is None else tuple(each.batch_index for each in errors),
         )
 
-    return [{"throttle_time_ms": answer.throttle_time_ms}, *(part_values(part) for part in operation.parts)]
+    whole = {"throttle_time_ms": answer.throttle_time_ms, "partitions": _answered(operation.parts, answer, cluster)}
+    return [whole, *(part_values(part) for part in operation.parts)]
 
 
 register(
@@ -96,6 +111,20 @@ register(
         ),
     ),
 )
+
+
+def images_of(records: bytes) -> tuple[bytes, ...]:
+    """The bytes of each whole batch."""
+    images = []
+    position = 0
+    while len(records) - position >= FRAME.size:
+        _, length = FRAME.unpack_from(records, position)
+        end = position + FRAME.size + length
+        if end > len(records):
+            break
+        images.append(records[position:end])
+        position = end
+    return tuple(images)
 
 
 # -- fetch -----------------------------------------------------------------------------------------------------------
@@ -147,11 +176,14 @@ def _decode_fetch(operation: Fetch, version: int, exchange: Exchange, cluster: C
         for each in topic.partitions:
             found[topic.topic if topic.topic is not None else topic.topic_id, each.index] = each
     total = sum(len(each.records or b"") for each in found.values())
+    waited_ms = exchange.seconds * 1000
     whole = _carried(
         error=error_of(answer.error_code or 0),
+        partitions=_answered(operation.parts, answer, cluster),
         session_id=answer.session_id,
         throttle_time_ms=answer.throttle_time_ms,
-        waited_ms=exchange.seconds * 1000,
+        waited_ms=waited_ms,
+        wait=Waited(waited_ms, total),
         total_bytes=total,
     )
     by_id = version >= FETCH_BY_ID_FROM
@@ -174,6 +206,7 @@ def _decode_fetch(operation: Fetch, version: int, exchange: Exchange, cluster: C
             "diverging_epoch": seen.diverging_epoch,
             "records": decoded.batches,
             "records_bytes": len(seen.records or b""),
+            "images": images_of(seen.records or b""),
         }
 
     return [whole, *(part_values(part) for part in operation.parts)]

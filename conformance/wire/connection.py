@@ -133,6 +133,11 @@ class Connection:
         """Close the connection; answers under way are lost."""
         self._socket.close()
 
+    @property
+    def is_awaiting(self) -> bool:
+        """Whether a request is under way whose answer was not received."""
+        return bool(self._awaited)
+
     def send_bytes(self, raw: bytes) -> None:
         """Send these bytes, whatever they are; a frame's length prefix is the caller's to write."""
         self._socket.settimeout(self.answer_timeout)

@@ -14,6 +14,7 @@ from model.reference import (
     offsets,
     partition_counts,
     producer_ids,
+    reading,
     sessions,
     topics,
 )
@@ -32,6 +33,7 @@ FAMILIES = (
     offsets,
     partition_counts,
     producer_ids,
+    reading,
     sessions,
     topics,
 )

@@ -30,6 +30,8 @@ class Context:
     sent_ms: int = 0
     answered_ms: int = 0
     clock_slack_ms: int = 5_000
+    pipelined: bool = False
+    """Whether it was sent before an earlier request of the same connection was answered."""
 
 
 Rule = Callable[[Cluster, Operation, Context], tuple[Section, ...]]
