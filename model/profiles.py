@@ -38,6 +38,7 @@ _DEFAULTS: Mapping[str, str] = {
     "segment.index.bytes": "10485760",
     "segment.ms": "604800000",
     "socket.request.max.bytes": "104857600",
+    "transaction.max.timeout.ms": "900000",
 }
 """Broker and topic defaults of 3.9, by the topic-level name where there is one."""
 
