@@ -13,16 +13,17 @@ Not here: real-time order between groups of operations. A group is judged only w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from attrs import evolve, field, frozen
 
 from conformance.session import Answered, Outcome, Unanswered, Unknown
+from conformance.wire.connection import Exchange
 from model.profiles import Profile
-from model.reference.operations import Operation
+from model.reference.operations import Operation, Produce
 from model.reference.oracle import Context, allowed
 from model.reference.outcomes import Finding, Mismatch, judge
-from model.reference.state import Cluster
+from model.reference.state import Cluster, Partition
 
 STATES_MOST = 5_000
 """How many partial explanations are looked at before a search is given up."""
@@ -40,6 +41,8 @@ class Sent:
     version: int
     connection: str
     sent_ms: int
+    restarts: int = 0
+    """How often the broker had been restarted when it was sent."""
     in_turn: bool = False
     """No answer is due, but the connection still lives: a later answer on it means that this one was taken."""
 
@@ -51,6 +54,7 @@ class Event:
     sent: Sent
     outcome: Outcome
     answered_ms: int
+    exchange: Exchange | None = None
 
 
 @frozen
@@ -116,12 +120,43 @@ class _Search:
         if any(each.in_turn and each.connection == sent.connection for each in world.pending[:place]):
             return
         rest = (*world.pending[:place], *world.pending[place + 1 :])
-        context = Context(self.profile, sent.version, sent.sent_ms, sent.sent_ms)
-        clusters = [world.cluster]
-        for section in allowed(world.cluster, sent.operation, context):
-            clusters = [choice.then(cluster, {}) for cluster in clusters for choice in section.choices]
-        for cluster in clusters:
+        for cluster in landings(world.cluster, sent, self.profile):
             yield evolve(so_far, world=World(cluster, rest), landed=(*so_far.landed, sent))
+
+
+def landings(cluster: Cluster, sent: Sent, profile: Profile) -> Iterator[Cluster]:
+    """The clusters in which a lost operation has taken effect, one for each way that the model permits.
+
+    What was sent before a restart was appended under the leader before it, whose epoch may not be known any more.
+    """
+    is_old = sent.restarts < cluster.restarts
+    places = (
+        [(each.topic, each.partition) for each in sent.operation.parts] if isinstance(sent.operation, Produce) else []
+    )
+    before = cluster
+    if is_old:
+        cluster = _patched(cluster, places, lambda _place, partition: evolve(partition, leader_epoch=None))
+    clusters = [cluster]
+    for section in allowed(cluster, sent.operation, Context(profile, sent.version, sent.sent_ms, sent.sent_ms)):
+        clusters = [choice.then(each, {}) for each in clusters for choice in section.choices]
+
+    def led_anew(place: tuple[str, int], partition: Partition) -> Partition:
+        former = before.partition(*place)
+        epoch = former.leader_epoch if former is not None else None
+        return evolve(partition, leader_epoch=epoch, current_epoch_start=partition.log_end_offset)
+
+    yield from (_patched(each, places, led_anew) if is_old else each for each in clusters)
+
+
+def _patched(
+    cluster: Cluster, places: Sequence[tuple[str, int]], change: Callable[[tuple[str, int], Partition], Partition]
+) -> Cluster:
+    """The cluster with some of its partitions changed."""
+    for place in places:
+        partition = cluster.partition(*place)
+        if partition is not None:
+            cluster = cluster.with_partition(*place, change(place, partition))
+    return cluster
 
 
 def _due_first(world: World, connection: str) -> bool:

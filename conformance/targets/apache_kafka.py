@@ -14,7 +14,7 @@ import base64
 import contextlib
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -29,10 +29,23 @@ _FORMAT_CEILING_S = 60.0
 _TOPICS_CEILING_S = 3.0
 _SESSION_MS = 4_000
 """A broker that was killed can't come back before its session is over (by default 9 s); a pause should be shorter."""
-_JVM = (
-    # Quick to start and small: several of these run side by side in one test run.
-    "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.net.preferIPv4Stack=true",
-)  # fmt: skip
+QUICK_JVM = (
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xshare:auto",
+    "-Djava.net.preferIPv4Stack=true",
+)
+"""Quick to start and small: several of these run side by side in one test run."""
+SERVER_JVM = (
+    "-Xmx1G",
+    "-Xms1G",
+    "-server",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-Djava.net.preferIPv4Stack=true",
+)
+"""As Kafka's own start script runs it (kafka-server-start.sh, kafka-run-class.sh): for measurements."""
 _LOG4J = """\
 log4j.rootLogger=INFO, out
 log4j.appender.out=org.apache.log4j.ConsoleAppender
@@ -76,8 +89,14 @@ class ApacheKafka(ProcessTarget):
 
     start_ceiling_s = 90.0
 
-    def __init__(self, edition: str = DEFAULT_EDITION, *, settings: Mapping[str, str] | None = None) -> None:
-        """`settings` are added to the broker's configuration.
+    def __init__(
+        self,
+        edition: str = DEFAULT_EDITION,
+        *,
+        settings: Mapping[str, str] | None = None,
+        jvm: Sequence[str] = QUICK_JVM,
+    ) -> None:
+        """`settings` are added to the broker's configuration; `jvm` are the options of its Java machine.
 
         Raises:
             TargetError: there is no such edition; lists those there are.
@@ -89,6 +108,7 @@ class ApacheKafka(ProcessTarget):
         self._edition = EDITIONS[edition]
         self.default_profile = self._edition.profile
         self._settings = dict(settings or {})
+        self._jvm = tuple(jvm)
         self._zookeeper: Address | None = None
         self._topics = 0
         self._listed_at_s: float | None = None
@@ -147,7 +167,7 @@ class ApacheKafka(ProcessTarget):
         log4j = folder / "log4j.properties"
         log4j.write_text(_LOG4J)
         classes = maven.jars(self._edition.pom) / "*"
-        return [maven.java(), *_JVM, f"-Dlog4j.configuration={log4j.as_uri()}", "-cp", str(classes)]
+        return [maven.java(), *self._jvm, f"-Dlog4j.configuration={log4j.as_uri()}", "-cp", str(classes)]
 
     def _kraft(self) -> dict[str, str]:
         controller = self.reserve_port()

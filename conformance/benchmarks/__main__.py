@@ -1,0 +1,55 @@
+"""`make bench`: the bundled broker against Apache Kafka 3.9, alternating rounds in one run.
+
+Prints the median of each figure and the ratio, and writes them as JSON if asked.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import median
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from conformance.benchmarks.broker import measure
+from conformance.targets.apache_kafka import SERVER_JVM, ApacheKafka
+from conformance.targets.base import TargetError
+from conformance.targets.bundled import Bundled
+from conformance.targets.process_target import ProcessTarget
+
+
+@click.command(epilog="Example: python -m conformance.benchmarks --rounds 5 --json figures.json")
+@click.option("--rounds", default=3, show_default=True, help="Rounds of each broker; the median counts.")
+@click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the figures here."
+)
+def main(rounds: int, json_file: Path | None) -> None:
+    """Measure the bundled broker against Apache Kafka 3.9 (KRaft) on this machine."""
+    console = Console()
+    figures: dict[str, list[dict[str, float]]] = {"bundled": [], "apache-kafka": []}
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("measuring", total=2 * rounds)
+        for _ in range(rounds):
+            for name, measured in figures.items():
+                target: ProcessTarget = Bundled() if name == "bundled" else ApacheKafka(jvm=SERVER_JVM)
+                try:
+                    measured.append(dict(measure(target)))
+                except TargetError as error:
+                    raise click.ClickException(str(error)) from error
+                progress.advance(task)
+    table = Table("", "bundled", "Apache Kafka", "ratio", title=f"medians of {rounds} alternating rounds")
+    result = {}
+    for figure in figures["bundled"][0]:
+        ours, theirs = (median(each[figure] for each in figures[name]) for name in ("bundled", "apache-kafka"))
+        result[figure] = {"bundled": ours, "apache-kafka": theirs, "ratio": ours / theirs}
+        table.add_row(figure, f"{ours:,.2f}", f"{theirs:,.2f}", f"{ours / theirs:.2f}")
+    console.print(table)
+    if json_file is not None:
+        json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

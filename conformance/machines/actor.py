@@ -1,0 +1,260 @@
+"""The one who acts: performs the steps of a sequence on a target, with the model beside.
+
+It knows what the clients of the sequence know (topics, producers and what they sent) to make operations of steps, and
+holds every answer to the model through `conformance.history`. A broker fault loses connections; what was under way
+then stays pending.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+
+from attrs import define, evolve, field, frozen
+
+from conformance.client import Unsupported, poll
+from conformance.engine import Bench
+from conformance.history.explain import Event, Explanation, Sent, World, broken, explain, judged
+from conformance.machines.steps import Step, operation_of
+from conformance.session import Answered, Pending, Session, Unknown, now_ms
+from model.reference.batch import Batch
+from model.reference.operations import (
+    CreateTopics,
+    InitProducerId,
+    ListOffsets,
+    ListOffsetsPart,
+    Metadata,
+    Operation,
+    TopicSpec,
+)
+from model.reference.outcomes import Mismatch
+from model.reference.restart import restarted
+
+FAULT = "fault"
+"""The kind of step that is a fault, and no operation."""
+
+Place = tuple[str, int]
+"""A topic and a partition of it."""
+
+
+class Violation(Exception):
+    """No order of the operations, and no landing of lost ones, accounts for what the target answered."""
+
+    def __init__(self, message: str, mismatches: Sequence[Mismatch]) -> None:
+        super().__init__(message)
+        self.mismatches = tuple(mismatches)
+
+
+@define
+class Producer:
+    """What a producer knows of itself, and the batches that it has sent to each partition."""
+
+    producer_id: int
+    epoch: int = 0
+    sent: dict[Place, list[Batch]] = field(factory=dict)
+
+
+@frozen
+class Act:
+    """Steps that were in flight together, and the operations that they meant."""
+
+    steps: tuple[Step, ...]
+    events: tuple[Event, ...]
+
+
+class Actor:
+    """A sequence under way."""
+
+    def __init__(self, bench: Bench, tolerated: frozenset[str] = frozenset()) -> None:
+        """`tolerated` names requirements whose breaking is passed over."""
+        self.bench = bench
+        self.tolerated = tolerated
+        self.session = Session(bench.client, bench.profile)
+        self.world = World(self.session.cluster)
+        self.topics: list[str] = []
+        self.producers: list[Producer] = []
+        self.groups = [bench.names.new("g") for _ in range(2)]
+        self.acts: list[Act] = []
+        self.reached: Counter[str] = Counter()
+        self.judged: frozenset[str] = frozenset()
+        """The requirements whose rules were consulted."""
+        self.last: tuple[Event, ...] = ()
+        """The newest operations, whether or not they could be accounted for."""
+        self.operations = 0
+        self.unsupported: Counter[str] = Counter()
+        self.passed_over: list[tuple[Event, Mismatch]] = []
+        """Mismatches that were tolerated."""
+        self.is_lost = False
+        """Whether one of them was vital: model and target no longer agree, and the sequence can't go on."""
+        self.counter = 0
+
+    # -- what steps need ---------------------------------------------------------------------------------------------
+
+    def number(self) -> int:
+        """A number not given before in this sequence: it makes values unique."""
+        self.counter += 1
+        return self.counter
+
+    def topic(self, place: int) -> str:
+        """The topic at this place; the first is made when it is first needed."""
+        if not self.topics:
+            self.new_topic({})
+        return self.topics[place % len(self.topics)]
+
+    def partition(self, topic: str, place: int) -> int:
+        """A partition of the topic."""
+        known = self.world.cluster.topics.get(topic)
+        return place % len(known.partitions) if known is not None and known.partitions else 0
+
+    def producer(self, place: int) -> Producer:
+        """The producer at this place; made when it is first needed."""
+        while len(self.producers) <= place:
+            (answered,) = self.perform([(InitProducerId(transactional_id=None), 0)])
+            outcome = answered.outcome
+            found = outcome.sections[0].get("producer_id") if isinstance(outcome, Answered) else None
+            if not isinstance(found, int):
+                raise Unsupported("no producer id was handed out")
+            self.producers.append(Producer(found))
+        return self.producers[place]
+
+    def new_topic(self, config: dict[str, str], partitions: int = 2) -> None:
+        """Make a topic and wait until it can be used."""
+        name = self.bench.names.new("f")
+        spec = TopicSpec(name=name, partitions=partitions, config=dict(config))
+        self.perform([(CreateTopics(topics=(spec,)), 0)])
+        if name in self.world.cluster.topics:
+            self.topics.append(name)
+            self.settle([name])
+
+    def settle(self, topics: Sequence[str]) -> None:
+        """Wait for leaders, and let the model learn ids and epochs."""
+        for name in topics:
+            known = self.world.cluster.topics.get(name)
+            if known is not None:
+                count = len(known.partitions)
+                poll(f"leaders of {name}", partial(self.bench.client.leaders_are_known, name, count))
+                self.perform([(Metadata(topics=(name,)), 0)])
+
+    # -- acting ------------------------------------------------------------------------------------------------------
+
+    def act(self, steps: Sequence[Step]) -> None:
+        """Perform steps that are in flight together (mostly one). A fault among them comes after all were sent.
+
+        Raises:
+            Violation: the model does not account for what was answered.
+        """
+        if self.is_lost:
+            return
+        wanted = []
+        for step in steps:
+            operation = operation_of(self, step)
+            if operation is not None:
+                wanted.append((operation, step.connection))
+        faults = [step.arguments["action"] for step in steps if step.kind == FAULT]
+        under_way = self._send(wanted)
+        for action in faults:
+            self._break(action)
+        events = self._answers(under_way)
+        self.acts.append(Act(tuple(steps), tuple(events)))
+        if faults:
+            self._after_fault()
+
+    def perform(self, wanted: Sequence[tuple[Operation, int]]) -> list[Event]:
+        """Send operations, all of them before the first answer is read; then account for the answers."""
+        return self._answers(self._send(wanted))
+
+    def _send(self, wanted: Sequence[tuple[Operation, int]]) -> list[tuple[Sent, Pending | None]]:
+        under_way: list[tuple[Sent, Pending | None]] = []
+        for operation, connection in wanted:
+            try:
+                pending = self.session.send(operation, f"c{connection}")
+            except Unsupported as error:
+                self.unsupported[str(error)] += 1
+                continue
+            if isinstance(pending, Pending):
+                link = f"{pending.connection}@{pending.broker}"
+                sent = Sent(operation, pending.ticket.version, link, pending.sent_ms, self.world.cluster.restarts)
+                under_way.append((sent, pending))
+            else:
+                under_way.append((Sent(operation, pending.version, pending.connection, now_ms()), None))
+        return under_way
+
+    def _answers(self, under_way: Sequence[tuple[Sent, Pending | None]]) -> list[Event]:
+        events = [self._event(sent, pending) for sent, pending in under_way]
+        self.account_for(events)
+        return events
+
+    def _event(self, sent: Sent, pending: Pending | None) -> Event:
+        if pending is None:
+            return Event(sent, Unknown("it could not be sent"), now_ms())
+        outcome, exchange = self.session.await_answer(pending)
+        return Event(sent, outcome, now_ms(), exchange)
+
+    def account_for(self, events: Sequence[Event]) -> None:
+        """Hold a group of answers to the model, and move on to a world that explains them."""
+        self.operations += len(events)
+        self.last = tuple(events)
+        found = explain(self.world, events, self.bench.profile, self.tolerated)
+        if found is None:
+            raise self._violation(events)
+        self._move_to(found)
+        for event in events:
+            if isinstance(event.outcome, Unknown):
+                self.world = self.world.without_connection(event.sent.connection)
+
+    def _move_to(self, found: Explanation) -> None:
+        self.world = found.world
+        self.session.cluster = found.world.cluster
+        for event, findings in found.findings:
+            self.reached.update(finding.outcome.name for finding in findings)
+            self.judged = self.judged.union(*(finding.judged for finding in findings))
+            passed_over = [each for finding in findings for each in finding.mismatches]
+            self.passed_over += [(event, each) for each in passed_over]
+            self.is_lost |= any(each.vital for each in passed_over)
+
+    def _violation(self, events: Sequence[Event]) -> Violation:
+        """What is wrong, told for the order in which the operations were sent."""
+        cluster = self.world.cluster
+        wrong: list[Mismatch] = []
+        for event in events:
+            if isinstance(event.outcome, Answered):
+                findings, cluster = judged(cluster, event, self.bench.profile)
+                wrong += [each for finding in findings for each in broken(finding, self.tolerated)]
+        what = "; ".join(map(str, wrong)) or "each answer is allowed alone, but no order allows all of them"
+        lost = f" (even if some of {len(self.world.pending)} lost operations took effect)" if self.world.pending else ""
+        return Violation(f"{what}{lost}", wrong)
+
+    # -- faults ------------------------------------------------------------------------------------------------------
+
+    def _break(self, action: str) -> None:
+        """Restart or kill the broker, and return when it serves again."""
+        faults = self.bench.target.faults
+        if faults is None:
+            raise Unsupported("no faults can be done to this target")
+        broker = self.bench.client.any_broker()
+        faults.do(action, broker)
+        if action in {"stop", "kill"}:
+            faults.do("start", broker)
+
+    def _after_fault(self) -> None:
+        """Every connection is lost. What was pending may have been taken or not: where the logs end now shows it."""
+        self.bench.client.forget()
+        for sent in self.world.pending:
+            self.world = self.world.without_connection(sent.connection)
+        cluster = self.world.cluster
+        places = [(name, each) for name, topic in cluster.topics.items() for each in range(len(topic.partitions))]
+        self.world = evolve(self.world, cluster=restarted(cluster, places))
+        self.session.cluster = self.world.cluster
+        self.settle(list(self.topics))
+        self.perform(
+            [(ListOffsets(parts=tuple(ListOffsetsPart(topic=name, partition=index) for name, index in places)), 0)]
+        )
+
+    def leave(self) -> None:
+        """Remove what the sequence made."""
+        for name in self.topics:
+            self.bench.client.delete_topic(name)
+
+
+__all__ = ["Act", "Actor", "Place", "Producer", "Violation"]

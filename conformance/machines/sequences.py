@@ -1,0 +1,96 @@
+"""A short generated sequence for each family, as part of `tidegauge conform`.
+
+What a sequence finds is laid at the door of the requirement whose rule was broken, whatever family was being tried.
+No faults are done to the broker here: that is `tidegauge fuzz`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from hypothesis.errors import FlakyFailure
+
+from conformance.client import NotReady, Unsupported
+from conformance.engine import Bench
+from conformance.history.explain import Event, SearchGivenUpError
+from conformance.machines.actor import Actor, Violation
+from conformance.machines.machine import Found, Plan, Tally, explore, kinds_for, machine
+from conformance.machines.script import Script
+from conformance.results import CaseResult, Verdict
+from conformance.session import Performed
+from model.catalogue import Level, requirements
+
+NAME = "generated_sequences"
+
+
+def tolerated_of(deviations: Iterable[str]) -> frozenset[str]:
+    """What sequences pass over: known deviations, and every SHOULD."""
+    should = {each.id for each in requirements().values() if each.level is Level.SHOULD}
+    return frozenset(deviations) | should
+
+
+def run_family(family: str, bench: Bench, examples: int, seed: int, deviations: Iterable[str] = ()) -> list[CaseResult]:
+    """Run sequences of the steps that are about one family.
+
+    Returns:
+        Nothing if no step is about the family; otherwise one result, which names the requirements that were broken.
+    """
+    if examples <= 0 or not kinds_for([family]):
+        return []
+    tally = Tally()
+    plan = Plan(frozenset({family}), tolerated=tolerated_of(deviations))
+    started = time.monotonic()
+    try:
+        explore(machine(bench, plan, tally), plan, examples, seed, None)
+    except (Violation, FlakyFailure):
+        if tally.found is None:
+            raise
+        return [_failed(family, bench, tally.found, seed, time.monotonic() - started)]
+    except (Unsupported, NotReady, SearchGivenUpError) as error:
+        verdict = Verdict.UNSUPPORTED if isinstance(error, Unsupported) else Verdict.NOT_RUN
+        return [_result(family, (), verdict, str(error), time.monotonic() - started, ())]
+    judged = tuple(sorted(each for each in tally.judged if each.startswith(family)))
+    return [_result(family, judged, Verdict.PASS, "", time.monotonic() - started, ())]
+
+
+def _failed(family: str, bench: Bench, found: Found, seed: int, seconds: float) -> CaseResult:
+    broken = tuple(dict.fromkeys(each.requirement for each in found.violation.mismatches)) or _first_of(family)
+    script = Script.of(found, bench.target.name, bench.profile.name, seed)
+    detail = f"{found.violation}\nThe steps, as a file for `tidegauge replay`:\n{script.text()}"
+    steps = tuple(performed(event) for act in found.acts for event in act.events)
+    return _result(family, broken, Verdict.FAIL, detail, seconds, steps)
+
+
+def _first_of(family: str) -> tuple[str, ...]:
+    """Where a breach is laid that no single rule explains."""
+    return tuple(each for each in requirements() if each.startswith(family))[:1]
+
+
+def _result(
+    family: str, ids: tuple[str, ...], verdict: Verdict, detail: str, seconds: float, steps: tuple[Performed, ...]
+) -> CaseResult:
+    return CaseResult(f"{family}/{NAME}", ids, "highest", verdict, detail, seconds, steps, ())
+
+
+def performed(event: Event) -> Performed:
+    """An event as a step of a report."""
+    sent = event.sent
+    return Performed(sent.operation, sent.version, sent.connection, event.outcome, event.exchange, (), ())
+
+
+def replay(bench: Bench, script: Script, tolerated: frozenset[str]) -> tuple[Actor, Violation | None]:
+    """Run the steps of a script.
+
+    Returns:
+        The actor, with all that was done, and the violation if there was one again.
+    """
+    actor = Actor(bench, tolerated)
+    try:
+        for group in script.groups:
+            actor.act(group)
+    except Violation as violation:
+        return actor, violation
+    finally:
+        actor.leave()
+    return actor, None

@@ -1,0 +1,1 @@
+"""The documentation: pages written by hand, and pages made from the catalogue and the tables of the suite."""

@@ -1,0 +1,120 @@
+"""Build the documentation site: `python -m docs.build`, or `make docs`.
+
+The pages in this folder are copied; one page a requirement family, the index of requirements and the table of seeded
+bugs are made from the same data that the suite runs on, so they can't differ from it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import click
+
+from conformance.case import Case
+from conformance.commands.collect import all_cases
+from conformance.tests.seeded import Bug, load_bugs
+from model.catalogue import Family, Requirement, families
+from model.reference.oracle import OUTCOMES
+
+HERE = Path(__file__).parent
+SOURCE_LINK = "docs"
+
+
+def pages() -> Mapping[str, str]:
+    """The generated pages by file name."""
+    cases, bugs = all_cases(), load_bugs()
+    made = {f"spec/{family.name.lower()}.md": family_page(family, cases, bugs) for family in families()}
+    made["spec/index.md"] = index_page()
+    made["spec/outcomes.md"] = outcomes_page()
+    made["spec/seeded-bugs.md"] = bugs_page(bugs)
+    return made
+
+
+def index_page() -> str:
+    """All requirements in one table."""
+    lines = ["# The spec", "", "| id | level | what must hold |", "|---|---|---|"]
+    for family in families():
+        for each in family.requirements:
+            lines.append(f"| [{each.id}]({family.name.lower()}.md#{each.id.lower()}) | {each.level} | {each.sentence} |")
+    total = sum(len(family.requirements) for family in families())
+    lines[1:1] = ["", f"{total} requirements in {len(families())} families."]
+    return "\n".join(lines) + "\n"
+
+
+def family_page(family: Family, cases: Iterable[Case], bugs: Iterable[Bug]) -> str:
+    """One family: every requirement with its source, its cases and the bugs that they are known to catch."""
+    lines = [f"# {family.name}: {family.title}", "", family.about, ""]
+    for each in family.requirements:
+        lines += _requirement(each, [c for c in cases if each.id in c.requirements], [b for b in bugs if b.requirement == each.id])
+    return "\n".join(lines) + "\n"
+
+
+def _requirement(requirement: Requirement, cases: list[Case], bugs: list[Bug]) -> list[str]:
+    holds = f"since {requirement.since}" + (f" until {requirement.until}" if requirement.until else "")
+    if requirement.control_plane:
+        holds += f", {requirement.control_plane} only"
+    lines = [
+        f"## {requirement.id}",
+        "",
+        f"**{requirement.sentence}**",
+        "",
+        requirement.intent,
+        "",
+        f"- Level: {requirement.level}; {holds}; tier: {requirement.tier}",
+        f"- Source: {'; '.join(requirement.source)}",
+        f"- Stated by: `{requirement.stated_by}`",
+    ]
+    lines += [f"- Case `{case.id}`: {' '.join(case.about.split())}" for case in cases]
+    lines += [f"- Known to catch: {bug.about}" for bug in bugs]
+    if requirement.notes:
+        lines += ["", requirement.notes.strip()]
+    return [*lines, ""]
+
+
+def outcomes_page() -> str:
+    """Every outcome that the model knows."""
+    lines = ["# Outcomes of the model", "", "| outcome | what it means |", "|---|---|"]
+    lines += [f"| `{name}` | {sentence} |" for name, sentence in sorted(OUTCOMES.items())]
+    return "\n".join(lines) + "\n"
+
+
+def bugs_page(bugs: Iterable[Bug]) -> str:
+    """The seeded bugs: what each breaks, and the real bug that inspired it."""
+    lines = [
+        "# Seeded bugs",
+        "",
+        "Each is put into a copy of the bundled broker, alone; the requirement's own cases must then fail.",
+        "`python -m conformance.tests.seeded ID` shows one.",
+        "",
+        "| id | what is wrong | inspired by |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {bug.id} | {bug.about} | {bug.inspired_by or ''} |" for bug in bugs]
+    return "\n".join(lines) + "\n"
+
+
+@click.command(epilog="Example: python -m docs.build --out site")
+@click.option("--out", default="site", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+def main(out: Path) -> None:
+    """Build the site."""
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / SOURCE_LINK
+        shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("*.py", "__pycache__", "*.yml", "tests"))
+        for name, text in pages().items():
+            (source / name).parent.mkdir(exist_ok=True)
+            (source / name).write_text(text, encoding="utf-8")
+        shutil.copy(HERE / "mkdocs.yml", scratch)
+        command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", f"{scratch}/mkdocs.yml"]
+        done = subprocess.run([*command, "-d", str(out.resolve())], check=False)  # noqa: S603  our own command
+    if done.returncode:
+        raise click.ClickException("mkdocs refused the pages; what it said is above")
+    click.echo(f"the site is in {out}")
+
+
+if __name__ == "__main__":
+    main()
