@@ -10,6 +10,7 @@ from uuid import UUID
 
 from attrs import evolve
 
+from model.reference import epochs
 from model.reference.errors import ErrorCode
 from model.reference.operations import CreateTopics, DeleteTopics, Metadata, TopicSpec
 from model.reference.outcomes import (
@@ -110,27 +111,17 @@ def _describe(cluster: Cluster, name: str | UUID) -> Section:
         success("MET-02"),
         Expect("partitions", Exactly(tuple(range(len(topic.partitions)))), "MET-02"),
     ]
+    expects += epochs.described(topic)
     if topic.topic_id is not None:
         expects.append(Expect("topic_id", Exactly(topic.topic_id), "MET-06"))
     return Section(topic.name, (Permitted(DESCRIBED, tuple(expects), _learn_epochs(topic.name)),))
 
 
 def _learn_epochs(name: str) -> Effect:
-    """Leader epochs are the target's to choose; from here on they are known."""
+    """Ids and leader epochs are the target's to choose; from here on they are known."""
 
     def then(cluster: Cluster, answer: Values) -> Cluster:
-        epochs = answer.get("leader_epochs")
-        cluster = learn_id(cluster, name, answer.get("topic_id"))
-        if not isinstance(epochs, tuple):
-            return cluster
-        for index, epoch in enumerate(epochs):
-            partition = cluster.partition(name, index)
-            if partition is not None and isinstance(epoch, int) and epoch >= 0 and epoch != partition.leader_epoch:
-                starts = (*partition.epoch_starts, (epoch, partition.log_end_offset))
-                cluster = cluster.with_partition(
-                    name, index, evolve(partition, leader_epoch=epoch, epoch_starts=starts)
-                )
-        return cluster
+        return epochs.learned_all(learn_id(cluster, name, answer.get("topic_id")), name, answer)
 
     return then
 
