@@ -71,6 +71,7 @@ class Partition:
         self.topic = topic
         self.index = index
         self.topic_id = topic_id
+        self.name = f"{topic}-{index}"
         self.log = log
         self.config = config
         self._watchers: set[Callable[[], None]] = set()
@@ -102,7 +103,7 @@ class Partition:
 
     def append(self, data: memoryview, now_ms: int) -> Appended:
         """Append one batch from a client; `data` is changed in place. Raises BrokerError (see `validate`)."""
-        batch = validate(data, self.config, now_ms)
+        batch = validate(data, self.config, self.name, now_ms)
         log = self.log
         header = batch.header
         offset = log.log_end_offset
@@ -148,7 +149,7 @@ class Partition:
                 return attrs.evolve(result, diverging=diverging)
         records = log.read(request.offset, request.bytes_max, limit, at_least_one=at_least_one)
         if records is None:
-            return attrs.evolve(result, was_skipped=request.offset < limit)
+            return attrs.evolve(result, was_skipped=request.offset < limit and request.bytes_max > 0)
         return attrs.evolve(result, records=records)
 
     def _divergence(self, request: ReadRequest) -> tuple[int, int] | None:

@@ -2,8 +2,7 @@
 
 The rules of `UnifiedLog.analyzeAndValidateRecords` and `LogValidator` for batches of format v2, in Kafka's order, so
 that of several faults the same one is reported. A batch is changed in place where Kafka does so (timestamp type,
-maximum timestamp) and built anew where the topic asks for another codec or a compressed batch numbers its records
-wrongly. Sequence numbers and segment sizes are checked elsewhere.
+maximum timestamp) and built anew where the topic asks for another codec. Sequence numbers and segment sizes are checked elsewhere.
 """
 
 from typing import Final
@@ -21,8 +20,8 @@ from impl.storage.batch import (
     stored_crc_matches,
 )
 from impl.storage.builder import build_batch
-from impl.storage.compression import ZSTD, CompressionError, decompress
-from impl.storage.records import InvalidRecordError, RecordsSummary, read_records, summarize
+from impl.storage.compression import NONE, ZSTD, CompressionError, decompress
+from impl.storage.records import InvalidRecordError, Record, RecordsSummary, read_records, summarize
 
 RECORD_ERRORS_SHOWN: Final = 3
 
@@ -52,10 +51,11 @@ class ValidBatch:
     max_timestamp: int
 
 
-def validate(data: memoryview, config: PartitionConfig, now_ms: int) -> ValidBatch:
+def validate(data: memoryview, config: PartitionConfig, partition: str, now_ms: int) -> ValidBatch:
     """Check one batch and give it its final timestamps and codec. `data` must be writable.
 
-    Raises BrokerError with the code of the first rule that is broken.
+    `partition` is its name as messages show it (`topic-0`). Raises BrokerError with the code of the first rule
+    that is broken.
     """
     header = _check_envelope(data, config)
     _check_header(header)
@@ -68,11 +68,13 @@ def validate(data: memoryview, config: PartitionConfig, now_ms: int) -> ValidBat
     except CompressionError as error:
         raise BrokerError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)) from error
     if _may_refuse_records(header, summary, config, now_ms):
-        _check_records(header, plain, config, now_ms)
+        _check_records(header, plain, config, partition, now_ms)
     max_timestamp = _max_timestamp(header, summary, config, now_ms)
-    numbered_wrongly = header.compression != 0 and not summary.offsets_are_consecutive
-    if target != header.compression or numbered_wrongly:
+    if target != header.compression:
         return _rebuilt(header, plain, target, config, now_ms)
+    if header.compression != NONE and not summary.offsets_are_consecutive:
+        # Kafka wants to rebuild such a batch, but has skipped the keys and values that it would need for that.
+        raise BrokerError(ErrorCode.UNKNOWN_SERVER_ERROR, "the records of a compressed batch are numbered wrongly")
     stamp_timestamp(data, max_timestamp, log_append_time=config.log_append_time)
     return ValidBatch(data, parse_header(data), max_timestamp)
 
@@ -125,18 +127,19 @@ def _may_refuse_records(
     return now_ms - earliest > config.timestamp_before_max_ms or latest - now_ms > config.timestamp_after_max_ms
 
 
-def _check_records(header: BatchHeader, plain: bytes, config: PartitionConfig, now_ms: int) -> None:
+def _check_records(header: BatchHeader, plain: bytes, config: PartitionConfig, partition: str, now_ms: int) -> None:
     """`LogValidator.validateRecord` for each record. Raises RecordsRefusedError with all that are refused."""
     errors = []
     code = ErrorCode.INVALID_RECORD
     for index, record in enumerate(read_records(plain, header.record_count)):
         if config.cleanup_compact and record.key is None:
-            errors.append(RecordError(index, "Compacted topic cannot accept message without key"))
+            message = f"Compacted topic cannot accept message without key in topic partition {partition}"
+            errors.append(RecordError(index, message))
             continue
         timestamp = header.base_timestamp + record.timestamp_delta
         if header.has_log_append_time:
             timestamp = header.max_timestamp
-        fault = _timestamp_fault(header, timestamp, record.offset_delta, config, now_ms)
+        fault = _timestamp_fault(header, timestamp, record, config, now_ms)
         if fault is not None:
             errors.append(RecordError(index, fault))
             code = ErrorCode.INVALID_TIMESTAMP
@@ -154,7 +157,7 @@ def _check_records(header: BatchHeader, plain: bytes, config: PartitionConfig, n
 
 
 def _timestamp_fault(
-    header: BatchHeader, timestamp: int, offset: int, config: PartitionConfig, now_ms: int
+    header: BatchHeader, timestamp: int, record: Record, config: PartitionConfig, now_ms: int
 ) -> str | None:
     """What is wrong with a record's timestamp (`LogValidator.validateTimestamp`)."""
     if not config.log_append_time and timestamp != NO_TIMESTAMP:
@@ -162,11 +165,13 @@ def _timestamp_fault(
         if earliest <= timestamp <= latest:
             return None
         return (
-            f"Timestamp {timestamp} of message with offset {offset} is out of range. "
+            f"Timestamp {timestamp} of message with offset {record.offset_delta} is out of range. "
             f"The timestamp should be within [{earliest}, {latest}]"
         )
     if header.has_log_append_time:
-        return "Invalid timestamp type in message. Producer should not set timestamp type to LogAppendTime."
+        sizes = f"key={len(record.key or b'')} bytes, value={len(record.value or b'')} bytes"
+        shown = f"DefaultRecord(offset={record.offset_delta}, timestamp={timestamp}, {sizes})"
+        return f"Invalid timestamp type in message {shown}. Producer should not set timestamp type to LogAppendTime."
     return None
 
 

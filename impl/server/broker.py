@@ -35,7 +35,7 @@ from impl.storage.log import Log, LogStart
 
 logger = logging.getLogger(__name__)
 
-OFFSETS_LOG: Final = "__consumer_offsets-0"
+OFFSETS_LOG: Final = "committed-offsets"  # no partition: those end in a number
 LOCK: Final = ".lock"
 DELETED_SUFFIX: Final = "-delete"
 METADATA_VERSION: Final = "0"

@@ -53,14 +53,14 @@ class FetchRequest:
 
 @attrs.frozen(slots=True)
 class FetchAnswer:
-    """One partition of an answer. `aborted` is None where Kafka sends null: outside of read_committed."""
+    """One partition of an answer. `aborted` is None where Kafka sends null."""
 
     key: PartitionKey
     error: ErrorCode = ErrorCode.NONE
     high_watermark: int = -1
     last_stable_offset: int = -1
     log_start_offset: int = -1
-    aborted: tuple[()] | None = None
+    aborted: tuple[()] | None = ()
     records: LogSlice | None = None
     diverging: tuple[int, int] | None = None
     current_leader: tuple[int, int] | None = None

@@ -20,6 +20,7 @@ LOG_OVERHEAD: Final = 12  # base offset and length, which precede what the lengt
 SIZE_FIELD = Struct(">i")
 SIZE_POSITION: Final = 8
 MAGIC_POSITION: Final = 16
+MAGIC_FIELD = Struct(">b")
 CRC_POSITION: Final = 17
 CRC_FIELD = Struct(">I")
 CHECKED_FROM: Final = 21  # the CRC covers everything from the attributes on
@@ -39,6 +40,7 @@ DELETE_HORIZON_BIT: Final = 0x40
 
 # The smallest length that Kafka's own reader takes for a batch: a v0 message (LegacyRecord.RECORD_OVERHEAD_V0).
 SMALLEST_LENGTH: Final = 14
+LENGTH_MAX: Final = 2**31 - 1 - LOG_OVERHEAD
 NO_PRODUCER_ID: Final = -1
 NO_SEQUENCE: Final = -1
 NO_TIMESTAMP: Final = -1
@@ -47,6 +49,10 @@ SEQUENCE_MODULUS: Final = 2**31
 
 class CorruptBatchError(Exception):
     """Bytes that are no record batch: a wrong length, magic or checksum. The text says which."""
+
+
+class OversizedBatchError(CorruptBatchError):
+    """A length so large that Kafka's own arithmetic on it overflows, which it answers as its own failure."""
 
 
 @attrs.frozen(slots=True)
@@ -122,6 +128,13 @@ def parse_header(data: Buffer, position: int = 0) -> BatchHeader:
     return BatchHeader(*HEADER.unpack_from(data, position))
 
 
+def is_transactional(batch: Buffer) -> bool:
+    """Whether a batch, however short, has the transactional bit of format v2 set."""
+    if len(batch) < ATTRIBUTES_POSITION + ATTRIBUTES_FIELD.size or batch[MAGIC_POSITION] != MAGIC:
+        return False
+    return bool(ATTRIBUTES_FIELD.unpack_from(batch, ATTRIBUTES_POSITION)[0] & TRANSACTIONAL_BIT)
+
+
 def stored_crc_matches(data: Buffer) -> bool:
     """Whether one whole batch carries the CRC-32C of its bytes from the attributes on."""
     return crc32c(memoryview(data)[CHECKED_FROM:]) == CRC_FIELD.unpack_from(data, CRC_POSITION)[0]
@@ -159,9 +172,14 @@ def split_batches(data: Buffer) -> Iterator[memoryview]:
     while len(view) - position >= LOG_OVERHEAD:
         (length,) = SIZE_FIELD.unpack_from(view, position + SIZE_POSITION)
         if length < SMALLEST_LENGTH:
-            raise CorruptBatchError(f"record size {length} is less than the minimum {SMALLEST_LENGTH}")
+            raise CorruptBatchError(
+                f"Record size {length} is less than the minimum record overhead ({SMALLEST_LENGTH})"
+            )
+        if length > LENGTH_MAX:
+            raise OversizedBatchError(f"Record size {length} overflows")
         if len(view) - position > MAGIC_POSITION and view[position + MAGIC_POSITION] > MAGIC:
-            raise CorruptBatchError(f"invalid magic {view[position + MAGIC_POSITION]}")
+            (magic,) = MAGIC_FIELD.unpack_from(view, position + MAGIC_POSITION)
+            raise CorruptBatchError(f"Invalid magic found in record: {magic}")
         if len(view) - position < length + LOG_OVERHEAD:
             return
         yield view[position : position + length + LOG_OVERHEAD]

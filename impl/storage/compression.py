@@ -23,6 +23,9 @@ CODEC_BY_NAME: Final = {"uncompressed": NONE, "gzip": GZIP, "snappy": SNAPPY, "l
 # No batch may grow beyond this when it is opened, so that a small request cannot take all memory.
 LARGEST_UNCOMPRESSED: Final = 512 * 1024 * 1024
 
+LZ4_FLAGS_POSITION: Final = 4
+LZ4_INDEPENDENT_BLOCKS: Final = 0x20
+
 XERIAL_MAGIC: Final = b"\x82SNAPPY\x00"
 XERIAL_HEADER: Final = XERIAL_MAGIC + b"\x00\x00\x00\x01\x00\x00\x00\x01"
 XERIAL_BLOCK: Final = 32 * 1024
@@ -42,7 +45,7 @@ def decompress(codec: int, data: Buffer) -> bytes:
     openers: dict[int, Callable[[Buffer], object]] = {
         GZIP: cramjam.gzip.decompress,
         SNAPPY: _decompress_snappy,
-        LZ4: cramjam.lz4.decompress,
+        LZ4: _decompress_lz4,
         ZSTD: cramjam.zstd.decompress,
     }
     if codec not in openers:
@@ -61,13 +64,22 @@ def compress(codec: int, data: bytes, level: int | None = None) -> bytes:
 
     if codec == SNAPPY:
         return _compress_snappy(data)
-    packers: dict[int, Callable[..., object]] = {
-        GZIP: cramjam.gzip.compress,
-        LZ4: cramjam.lz4.compress,
-        ZSTD: cramjam.zstd.compress,
-    }
-    packed = packers[codec](data) if level is None else packers[codec](data, level)
-    return bytes(packed)  # type: ignore[call-overload, no-any-return]
+    if codec == LZ4:
+        packer = cramjam.lz4.Compressor(level=level, block_linked=False)
+        packer.compress(data)
+        return bytes(packer.finish())
+    pack = cramjam.gzip.compress if codec == GZIP else cramjam.zstd.compress
+    return bytes(pack(data) if level is None else pack(data, level))
+
+
+def _decompress_lz4(data: Buffer) -> bytes:
+    """A frame with independent blocks, the only kind that Kafka's own reader takes (`Lz4BlockInputStream`)."""
+    import cramjam  # noqa: PLC0415 - as in `decompress`
+
+    view = memoryview(data)
+    if len(view) <= LZ4_FLAGS_POSITION or not view[LZ4_FLAGS_POSITION] & LZ4_INDEPENDENT_BLOCKS:
+        raise CompressionError("an lz4 frame whose blocks depend on each other")
+    return bytes(cramjam.lz4.decompress(view))
 
 
 def _decompress_snappy(data: Buffer) -> bytes:

@@ -123,6 +123,8 @@ class Log:
             raise BrokerError(ErrorCode.OFFSET_OUT_OF_RANGE)
         if offset >= upper_offset:
             return None
+        if bytes_max < 0:
+            raise BrokerError(ErrorCode.UNKNOWN_SERVER_ERROR, f"Invalid max size {bytes_max} for log read")
         for segment in self._segments[self._segment_number(offset) :]:
             found = segment.find(offset)
             if found is None:

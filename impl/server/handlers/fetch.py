@@ -13,7 +13,7 @@ import attrs
 
 from impl.errors import BrokerError, ErrorCode
 from impl.replica.fetch_session import FetchContext, PartitionFetch, PartitionKey, Told
-from impl.replica.partition import Partition, ReadRequest
+from impl.replica.partition import NO_EPOCH, Partition, ReadRequest
 from impl.server.apis import Request
 from impl.server.broker import Broker
 from impl.server.fetch_codec import (
@@ -27,8 +27,10 @@ from impl.server.fetch_codec import (
 )
 from impl.server.framing import Reply
 from impl.server.wire import Writer
+from impl.storage.compression import ZSTD
 
 NO_SESSION: Final = 0
+FIRST_WITH_ZSTD: Final = 10
 
 
 @attrs.frozen(slots=True)
@@ -117,7 +119,10 @@ class Fetch:
     ) -> FetchAnswer:
         message = self._message
         read = ReadRequest(
-            wanted.offset, min(wanted.bytes_max, left), wanted.current_leader_epoch, wanted.last_fetched_epoch
+            wanted.offset,
+            min(wanted.bytes_max, left),
+            max(NO_EPOCH, wanted.current_leader_epoch),
+            max(NO_EPOCH, wanted.last_fetched_epoch),
         )
         try:
             result = partition.read(read, at_least_one=at_least_one, from_replica=message.replica_id >= 0)
@@ -125,7 +130,9 @@ class Fetch:
             leader = None
             if error.code in (ErrorCode.FENCED_LEADER_EPOCH, ErrorCode.NOT_LEADER_OR_FOLLOWER):
                 leader = self._broker.node_id, partition.leader_epoch
-            return FetchAnswer(key, error.code, current_leader=leader)
+            return FetchAnswer(key, error.code, aborted=None, current_leader=leader)
+        if self._version < FIRST_WITH_ZSTD and partition.config.compression_codec == ZSTD:
+            return FetchAnswer(key, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
         lists_aborted = message.read_committed and not result.was_skipped and result.diverging is None
         return FetchAnswer(
             key,

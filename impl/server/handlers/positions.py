@@ -38,14 +38,13 @@ def list_offsets(broker: Broker, request: Request) -> Reply:
         for partition in topic.partitions:
             key = topic.name, partition.partition_index
             named[key] = named.get(key, 0) + 1
-    answers: dict[str, dict[int, ListedPartition]] = {}
+    topics = []
     for topic in message.topics:
-        of_topic = answers.setdefault(topic.name, {})
+        answers = []
         for partition in topic.partitions:
             is_duplicate = named[topic.name, partition.partition_index] > 1
-            answer = _list_offset(broker, request.version, topic.name, partition, is_duplicate=is_duplicate)
-            of_topic[partition.partition_index] = answer
-    topics = [ListedTopic(name=name, partitions=list(listed.values())) for name, listed in answers.items()]
+            answers.append(_list_offset(broker, request.version, topic.name, partition, is_duplicate=is_duplicate))
+        topics.append(ListedTopic(name=topic.name, partitions=answers))
     return encode(ListOffsetsResponse(throttle_time_ms=0, topics=topics), request)
 
 

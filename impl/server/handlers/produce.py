@@ -8,6 +8,8 @@ import logging
 from struct import Struct
 from typing import Final
 
+import attrs
+
 from impl.cluster.catalog import INTERNAL_TOPICS
 from impl.errors import BrokerError, ErrorCode
 from impl.replica.partition import Partition
@@ -15,9 +17,17 @@ from impl.replica.validator import RecordsRefusedError
 from impl.server.apis import Request
 from impl.server.broker import Broker
 from impl.server.framing import CloseConnectionError, Reply
-from impl.server.produce_codec import FIRST_FLEXIBLE, ProduceAnswer, read_produce, write_produce
+from impl.server.produce_codec import FIRST_FLEXIBLE, ProduceAnswer, ProduceRequest, read_produce, write_produce
 from impl.server.wire import INT16, INT32, Reader, Writer
-from impl.storage.batch import ATTRIBUTES_POSITION, MAGIC, MAGIC_POSITION, CorruptBatchError, split_batches
+from impl.storage.batch import (
+    ATTRIBUTES_POSITION,
+    MAGIC,
+    MAGIC_POSITION,
+    CorruptBatchError,
+    OversizedBatchError,
+    is_transactional,
+    split_batches,
+)
 from impl.storage.compression import ZSTD
 
 logger = logging.getLogger(__name__)
@@ -40,13 +50,17 @@ WITHOUT_LOG_START: Final = frozenset(
 def produce(broker: Broker, request: Request) -> Reply:
     """Append each partition's batch. Raises CloseConnectionError for an error that acks=0 leaves no answer for."""
     message = read_produce(request.body, request.version)
+    refusal = _refusal_of_all(message)
     now_ms = broker.now_ms()
     topics: list[tuple[str, list[ProduceAnswer]]] = []
     failed = []
     for name, partitions in message.topics:
         answers = []
         for index, records in dict(partitions).items():
-            answer = _append(broker, request.version, message.acks, name, index, records, now_ms)
+            if refusal is not None:
+                answer = attrs.evolve(refusal, index=index)
+            else:
+                answer = _append(broker, request.version, message.acks, name, index, records, now_ms)
             answers.append(answer)
             if answer.error != ErrorCode.NONE:
                 failed.append(f"{name}-{index}: {answer.error.name}")
@@ -60,10 +74,35 @@ def produce(broker: Broker, request: Request) -> Reply:
     return [writer.data]
 
 
+def _refusal_of_all(message: ProduceRequest) -> ProduceAnswer | None:
+    """What Kafka finds before it looks at partitions one by one, and answers for all of them.
+
+    It looks into each first batch for the transactional bit (`RequestUtils.hasTransactionalRecords`); bytes that
+    are no batch, and transactional batches without a transactional id, end the whole request there.
+    """
+    for _, partitions in message.topics:
+        for _, records in partitions:
+            if records is None:
+                raise CloseConnectionError("a produce request without records")
+            try:
+                batch = next(split_batches(records), None)
+            except OversizedBatchError:
+                return ProduceAnswer(-1, ErrorCode.UNKNOWN_SERVER_ERROR)
+            except CorruptBatchError as error:
+                return ProduceAnswer(-1, ErrorCode.CORRUPT_MESSAGE, message=str(error))
+            if batch is not None and is_transactional(batch):
+                if message.transactional_id is None:
+                    return ProduceAnswer(-1, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+                return None
+    return None
+
+
 def _append(
     broker: Broker, version: int, acks: int, topic: str, index: int, records: memoryview | None, now_ms: int
 ) -> ProduceAnswer:
     """Append one partition's records; every refusal becomes an answer."""
+    if topic in INTERNAL_TOPICS:
+        return ProduceAnswer(index, ErrorCode.INVALID_TOPIC_EXCEPTION)
     partition = broker.partitions.get((topic, index))
     if partition is None:
         return ProduceAnswer(index, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
@@ -75,8 +114,6 @@ def _append(
         return ProduceAnswer(index, error.code)
     if acks not in VALID_ACKS:
         return ProduceAnswer(index, ErrorCode.INVALID_REQUIRED_ACKS)
-    if topic in INTERNAL_TOPICS:
-        return ProduceAnswer(index, ErrorCode.INVALID_TOPIC_EXCEPTION)
     try:
         appended = partition.append(batch, now_ms)
     except BrokerError as error:
