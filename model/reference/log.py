@@ -9,17 +9,15 @@ Source: KafkaApis.handleProduceRequest, ReplicaManager.appendRecords, UnifiedLog
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from uuid import UUID
+from collections.abc import Sequence
 
 from attrs import evolve, frozen
 
 from model.language import State
-from model.machines import producer as machine
-from model.readings import values
-from model.reference import validation
+from model.reference import idempotence, validation
 from model.reference.batch import NO_LEADER_EPOCH, Batch
 from model.reference.errors import ErrorCode
+from model.reference.idempotence import Judged, Treatment
 from model.reference.operations import Produce, ProducePart
 from model.reference.outcomes import (
     Between,
@@ -35,20 +33,17 @@ from model.reference.outcomes import (
 from model.reference.returned import codec_of
 from model.reference.rules import Context, rule
 from model.reference.settings import setting
-from model.reference.state import Cluster, Stored, Topic
+from model.reference.state import Cluster, Partition, Stored, Topic
+from model.reference.validation import Refusal
 
 ANSWERED = declare("produce.answered", "the request as a whole was answered")
 APPENDED = declare("produce.appended", "the batch was appended and got the next offsets")
 DUPLICATE = declare("produce.duplicate", "the batch was appended before; answered with its offset, nothing appended")
 OUT_OF_ORDER = declare("produce.out_of_order", "the batch's sequence number leaves a gap: refused")
 OLD_EPOCH = declare("produce.old_producer_epoch", "the batch is of an older producer epoch: refused")
-NO_SUCH_PARTITION = declare("produce.unknown_partition", "no such topic or partition")
-INVALID_ACKS = declare("produce.invalid_acks", "acks is none of 0, 1 and -1: refused")
 REPEATED = declare("produce.repeated_partition", "the partition is named again later in the request: not judged here")
 
-VALID_ACKS = (-1, 0, 1)
 PRODUCE_BY_ID_FROM = 13
-NO_TOPIC_ID = UUID(int=0)
 
 
 @rule(Produce)
@@ -59,10 +54,8 @@ def produce(cluster: Cluster, operation: Produce, context: Context) -> tuple[Sec
         Expect("partitions", Exactly(asked), "LOG-17"),
         Expect("throttle_time_ms", Exactly(0), "LOG-42", vital=False),
     )
-    refusals = [_refusals(cluster, operation, part, context) for part in operation.parts]
-    sections = [
-        _section(cluster, operation, index, refusals, context) for index in range(len(operation.parts))
-    ]
+    refusals = validation.refusals(cluster, operation, context)
+    sections = [_section(cluster, operation, index, refusals, context) for index in range(len(operation.parts))]
     return (Section("request", (Permitted(ANSWERED, whole),)), *sections)
 
 
@@ -70,59 +63,56 @@ def _section(
     cluster: Cluster,
     operation: Produce,
     index: int,
-    refusals: list[tuple[Permitted, ...]],
+    refusals: Sequence[Refusal | None],
     context: Context,
 ) -> Section:
     part = operation.parts[index]
     where = f"{part.topic}-{part.partition}"
     if any((each.topic, each.partition) == (part.topic, part.partition) for each in operation.parts[index + 1 :]):
         return Section(where, (Permitted(REPEATED, ()),))
-    if refusals[index]:
-        return Section(where, tuple(_nothing_appended(part, each) for each in refusals[index]))
-    (batch,) = part.batches or ()
-    (size,) = part.sizes
-    append = _Append(
+    refusal = refusals[index]
+    others = [each for each in refusals if each is not None and each is not refusal]
+    choices = []
+    if refusal is not None:
+        choices.append(_refused(cluster, part, refusal, context))
+    if refusal is None or not refusal.is_certain:
+        append = _append_of(cluster, operation, part, context, another_is_refused=bool(others))
+        choices += append.outcomes()
+    choices += [_refused(cluster, part, other, context) for other in others if other.fails_request]
+    return Section(where, tuple(choices))
+
+
+def _refused(cluster: Cluster, part: ProducePart, refusal: Refusal, context: Context) -> Permitted:
+    """The answer to a refused part, after which the log must be as it was."""
+    if part.topic not in cluster.topics and context.version >= PRODUCE_BY_ID_FROM:
+        refusal = evolve(refusal, codes=(ErrorCode.UNKNOWN_TOPIC_ID,))
+    before = cluster.partition(part.topic, part.partition)
+    permitted = validation.answer(refusal, before.log_start_offset if before is not None else None)
+
+    def then(after: Cluster, answer: Values) -> Cluster:
+        after = permitted.then(after, answer)
+        partition = after.partition(part.topic, part.partition)
+        if partition is None:
+            return after
+        return after.with_partition(part.topic, part.partition, evolve(partition, not_appended_by=refusal.requirement))
+
+    return evolve(permitted, then=then)
+
+
+def _append_of(
+    cluster: Cluster, operation: Produce, part: ProducePart, context: Context, *, another_is_refused: bool
+) -> _Append:
+    batch, *_ = part.batches or ()
+    return _Append(
         cluster,
         cluster.topics[part.topic],
         part.partition,
         batch,
-        size,
+        part.sizes[0],
         operation.acks,
         context,
-        another_is_refused=any(refusals),
+        another_is_refused,
     )
-    return Section(where, tuple(append.outcomes()))
-
-
-def _refusals(
-    cluster: Cluster, operation: Produce, part: ProducePart, context: Context
-) -> tuple[Permitted, ...]:
-    """How the part is refused before its producer is looked at; nothing if it isn't."""
-    topic = cluster.topics.get(part.topic)
-    if topic is None or cluster.partition(part.topic, part.partition) is None:
-        by_id = topic is None and context.version >= PRODUCE_BY_ID_FROM
-        code = ErrorCode.UNKNOWN_TOPIC_ID if by_id else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        return (validation.refused(NO_SUCH_PARTITION, code, "LOG-10"),)
-    refusal = validation.refusal(topic, part, operation, context)
-    refusals = () if refusal is None else (refusal,)
-    if operation.acks not in VALID_ACKS:
-        # Some of a batch's checks come before this one and some after it; which is no business of clients.
-        return (validation.refused(INVALID_ACKS, ErrorCode.INVALID_REQUIRED_ACKS, "LOG-45"), *refusals)
-    return refusals
-
-
-def _nothing_appended(part: ProducePart, refusal: Permitted) -> Permitted:
-    """The refusal, after which the log must be as it was."""
-    requirement = refusal.expects[0].requirement
-
-    def then(cluster: Cluster, answer: Values) -> Cluster:
-        cluster = refusal.then(cluster, answer)
-        partition = cluster.partition(part.topic, part.partition)
-        if partition is None:
-            return cluster
-        return cluster.with_partition(part.topic, part.partition, evolve(partition, not_appended_by=requirement))
-
-    return evolve(refusal, then=then)
 
 
 # -- one batch that is fit to be appended ------------------------------------------------------------------------------
@@ -153,61 +143,40 @@ class _Append:
         """One for each answer that the producer's machine allows; without a producer id, an append."""
         if not self.batch.is_idempotent:
             return [self._appended(None, "LOG-01")]
-        return [self._outcome(kind, offset, states) for (kind, offset), states in self._steps().items()]
+        return [
+            self._outcome(judged) for judged in idempotence.judged(self.cluster, self.topic, self.index, self.batch)
+        ]
 
-    def _steps(self) -> Mapping[tuple[str, int], tuple[State, ...]]:
-        """What the leader may do, with the states that its memory of the producer may be in afterwards."""
-        known = self.partition.producers.get(self.batch.producer_id) or (values.initial(machine.producer),)
-        claim = {
-            "epoch": self.batch.producer_epoch,
-            "first": self.batch.base_sequence,
-            "last": self.batch.last_sequence,
-        }
-        steps: dict[tuple[str, int], tuple[State, ...]] = {}
-        for before in known:
-            state = before.but(log_end_offset=self.partition.log_end_offset)
-            for step in values.enabled(machine.producer, state, **claim):
-                kind = step.action.name
-                if kind.startswith("append"):
-                    key = ("append", -1)
-                elif kind == "answer_duplicate":
-                    key = (kind, state.offset[step.arguments["slot"]])
-                else:
-                    key = (kind, -1)
-                steps[key] = tuple(dict.fromkeys((*steps.get(key, ()), step.take())))
-        return steps
+    def _outcome(self, judged: Judged) -> Permitted:
+        requirement = judged.requirement
+        match judged.treatment:
+            case Treatment.APPENDED:
+                return self._appended(judged.memories, requirement)
+            case Treatment.DUPLICATE:
+                offset = Expect("base_offset", Exactly(judged.offset), requirement)
+                permitted = Permitted(DUPLICATE, (success(requirement), offset, self._log_start()))
+            case Treatment.OLD_EPOCH:
+                permitted = validation.refused(OLD_EPOCH, ErrorCode.INVALID_PRODUCER_EPOCH, requirement)
+            case Treatment.OUT_OF_ORDER:
+                permitted = validation.refused(OUT_OF_ORDER, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, requirement)
+        return evolve(permitted, then=self._remembering(judged))
 
-    def _outcome(self, kind: str, offset: int, states: tuple[State, ...]) -> Permitted:
-        if kind == "append":
-            return self._appended(states, "IDM-02")
-        if kind == "answer_duplicate":
-            return self._not_appended(self._duplicate(offset), states)
-        if kind == "refuse_old_epoch":
-            refused = validation.refused(OLD_EPOCH, ErrorCode.INVALID_PRODUCER_EPOCH, "IDM-05")
-        else:
-            refused = validation.refused(OUT_OF_ORDER, ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, "IDM-04")
-        return self._not_appended(refused, states)
+    def _remembering(self, judged: Judged) -> Effect:
+        """Nothing is appended, but of several memories that the leader might have, some are ruled out."""
 
-    def _duplicate(self, offset: int) -> Permitted:
-        expects = (success("IDM-03"), Expect("base_offset", Exactly(offset), "IDM-03"), self._log_start())
-        return Permitted(DUPLICATE, expects)
-
-    def _not_appended(self, permitted: Permitted, states: tuple[State, ...]) -> Permitted:
         def then(cluster: Cluster, _answer: Values) -> Cluster:
             partition = cluster.topics[self.topic.name].partitions[self.index]
-            producers = {**partition.producers, self.batch.producer_id: states}
-            changed = evolve(partition, producers=producers, not_appended_by=permitted.expects[0].requirement)
+            producers = {**partition.producers, self.batch.producer_id: judged.memories}
+            changed = evolve(partition, producers=producers, not_appended_by=judged.requirement)
             return cluster.with_partition(self.topic.name, self.index, changed)
 
-        return evolve(permitted, then=then)
+        return then
 
     # -- an append -------------------------------------------------------------------------------------------------
 
     def _appended(self, states: tuple[State, ...] | None, rule_of_success: str) -> Permitted:
         if self.another_is_refused:
             rule_of_success = "LOG-16"
-        elif self.acks == 1:
-            rule_of_success = "LOG-44"
         return Permitted(
             APPENDED,
             (

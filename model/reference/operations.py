@@ -49,6 +49,8 @@ class ProducePart:
     partition: int = 0
     batches: tuple[Batch, ...] | None = ()
     sizes: tuple[int, ...] = ()
+    plain_sizes: tuple[int, ...] = ()
+    """The bytes that each would take without compression, for topics whose `compression.type` undoes it."""
 
 
 @frozen(kw_only=True)
@@ -394,3 +396,26 @@ class OffsetForLeaderEpoch(Operation):
     """Ask where epochs ended, as a consumer does to find out whether its log was truncated (KIP-320)."""
 
     parts: tuple[OffsetForLeaderEpochPart, ...]
+
+
+# -- deleting records ------------------------------------------------------------------------------------------------
+
+HIGH_WATERMARK = -1
+"""The offset that stands for the high watermark in DeleteRecords (DeleteRecordsRequest.HIGH_WATERMARK)."""
+
+
+@frozen(kw_only=True)
+class DeleteRecordsPart:
+    """Up to where records of one partition are deleted; `HIGH_WATERMARK`: all that are committed."""
+
+    topic: str
+    partition: int = 0
+    offset: int = HIGH_WATERMARK
+
+
+@frozen(kw_only=True)
+class DeleteRecords(Operation):
+    """Raise log start offsets (KIP-107)."""
+
+    parts: tuple[DeleteRecordsPart, ...]
+    timeout_ms: int = 30_000

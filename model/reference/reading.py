@@ -126,14 +126,11 @@ def _volume(operation: Fetch, reading: Reading) -> Volume:
     size = reading.readable_bytes
     limit = max(0, min(reading.part.max_bytes, operation.max_bytes))
     least = 0 if size is None else min(size, limit)
-    if size is None:
-        most = None
-    else:
-        most = max(least, reading.first_size or 0) if reading.is_first else least
+    beyond = reading.first_size if reading.is_first else 0
     return Volume(
         refused=reading.refusal.name if reading.refusal is not None else None,
         least=least,
-        most=most,
+        most=None if size is None or beyond is None else max(least, beyond),
         is_in_one_segment=_is_in_one_segment(reading),
     )
 
@@ -243,9 +240,7 @@ def part_section(
     least = min(reading.part.max_bytes, operation.max_bytes)
     if not reading.is_first and not _has_room(operation, reading):
         choices.append(
-            Permitted(
-                NO_ROOM, (success(cited.of_success("LOG-16")), *bounds, Expect("records", Exactly(()), "LOG-20"))
-            )
+            Permitted(NO_ROOM, (success(cited.of_success("LOG-16")), *bounds, Expect("records", Exactly(()), "LOG-20")))
         )
     if least < 0:
         # Kafka fails with an internal error here, and no client asks for this.
@@ -279,12 +274,11 @@ class _Citation:
         return "LOG-16" if self.another_is_refused else self.of(requirement)
 
     def of_end(self) -> str:
-        """Who says where the log ends: also who refused the last batch that came, or acknowledged nothing."""
+        """Who says where the log ends: also who refused the last batch that came."""
         partition = self.reading.partition
         if partition is not None and partition.not_appended_by is not None:
             return partition.not_appended_by
-        unacknowledged = partition is not None and bool(partition.entries) and partition.entries[-1].acks == 0
-        return "LOG-44" if unacknowledged else self.of("LOG-12")
+        return self.of("LOG-12")
 
     def of_progress(self) -> str:
         """Who says that at least one batch comes."""
@@ -361,5 +355,3 @@ def _bytes_of(operation: Fetch, reading: Reading) -> tuple[Expect, ...]:
     if reading.is_first:
         return (Expect("records_bytes", Between(None, max(limit, reading.first_size)), "LOG-19", vital=False),)
     return (Expect("records_bytes", Between(None, limit), "LOG-20", vital=False),)
-
-
