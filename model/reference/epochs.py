@@ -159,23 +159,23 @@ def diverged(partition: Partition, part: FetchPart, bounds: tuple[Expect, ...]) 
         return None
     epoch, end = end_of(partition, part.last_fetched_epoch)
     if epoch < 0:
-        return Permitted(LOST, (error(ErrorCode.OFFSET_OUT_OF_RANGE, "EPO-19"),))
+        return Permitted(LOST, (error(ErrorCode.OFFSET_OUT_OF_RANGE, "EPO-18"),))
     if part.offset < partition.log_start_offset or (epoch == part.last_fetched_epoch and end >= part.offset):
         return None
     return Permitted(
         DIVERGED,
         (
-            success("EPO-18"),
+            success("EPO-17"),
             *bounds,
-            Expect("diverging_epoch", Exactly((epoch, end)), "EPO-18"),
-            Expect("records", Exactly(()), "EPO-18"),
+            Expect("diverging_epoch", Exactly((epoch, end)), "EPO-17"),
+            Expect("records", Exactly(()), "EPO-17"),
         ),
     )
 
 
 def not_diverged() -> Expect:
     """A read that has not diverged names no diverging epoch."""
-    return Expect("diverging_epoch", OneOf((None, UNDEFINED)), "EPO-20")
+    return Expect("diverging_epoch", OneOf((None, UNDEFINED)), "EPO-19")
 
 
 # -- where an epoch ended --------------------------------------------------------------------------------------------
