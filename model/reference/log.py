@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from model.language import State
-from model.reference import idempotence, validation
+from model.reference import acks, idempotence, timestamps, validation
 from model.reference.batch import NO_LEADER_EPOCH, Batch
 from model.reference.errors import ErrorCode
 from model.reference.idempotence import Judged, Treatment
@@ -34,7 +34,7 @@ from model.reference.returned import codec_of
 from model.reference.rules import Context, rule
 from model.reference.settings import setting
 from model.reference.state import Cluster, Partition, Stored, Topic
-from model.reference.validation import Refusal
+from model.reference.validation import Look, Refusal
 
 ANSWERED = declare("produce.answered", "the request as a whole was answered")
 APPENDED = declare("produce.appended", "the batch was appended and got the next offsets")
@@ -76,8 +76,8 @@ def _section(
     if refusal is not None:
         choices.append(_refused(cluster, part, refusal, context))
     if refusal is None or not refusal.is_certain:
-        append = _append_of(cluster, operation, part, context, another_is_refused=bool(others))
-        choices += append.outcomes()
+        look = Look(cluster.topics[part.topic], part, operation, context)
+        choices += _Append(cluster, look, another_is_refused=bool(others)).outcomes()
     choices += [_refused(cluster, part, other, context) for other in others if other.fails_request]
     return Section(where, tuple(choices))
 
@@ -99,22 +99,6 @@ def _refused(cluster: Cluster, part: ProducePart, refusal: Refusal, context: Con
     return evolve(permitted, then=then)
 
 
-def _append_of(
-    cluster: Cluster, operation: Produce, part: ProducePart, context: Context, *, another_is_refused: bool
-) -> _Append:
-    batch, *_ = part.batches or ()
-    return _Append(
-        cluster,
-        cluster.topics[part.topic],
-        part.partition,
-        batch,
-        part.sizes[0],
-        operation.acks,
-        context,
-        another_is_refused,
-    )
-
-
 # -- one batch that is fit to be appended ------------------------------------------------------------------------------
 
 
@@ -123,13 +107,24 @@ class _Append:
     """A batch that came to its partition, and what decides its answer."""
 
     cluster: Cluster
-    topic: Topic
-    index: int
-    batch: Batch
-    size: int
-    acks: int
-    context: Context
+    look: Look
     another_is_refused: bool
+
+    @property
+    def topic(self) -> Topic:
+        return self.look.topic
+
+    @property
+    def index(self) -> int:
+        return self.look.part.partition
+
+    @property
+    def batch(self) -> Batch:
+        return self.look.batch
+
+    @property
+    def context(self) -> Context:
+        return self.look.context
 
     @property
     def partition(self) -> Partition:
@@ -177,6 +172,8 @@ class _Append:
     def _appended(self, states: tuple[State, ...] | None, rule_of_success: str) -> Permitted:
         if self.another_is_refused:
             rule_of_success = "LOG-16"
+        elif rule_of_success == "LOG-01":
+            rule_of_success = acks.rule_of_success(self.look, rule_of_success)
         return Permitted(
             APPENDED,
             (
@@ -189,9 +186,11 @@ class _Append:
         )
 
     def _rule_of_offset(self) -> str:
-        """Who says which offset is next: it goes on after a restart, after deletion, and in the order of sending."""
+        """Who says which offset is next: refused batches used none, and it goes on after a restart or a deletion."""
         if self.predates_restart:
             return "LOG-08"
+        if self.partition.not_appended_by is not None:
+            return self.partition.not_appended_by
         if self.partition.log_start_offset == self.partition.log_end_offset > 0:
             return "LOG-39"
         if self.context.pipelined:
@@ -204,7 +203,7 @@ class _Append:
 
     @property
     def _stamped_by_broker(self) -> bool:
-        return setting(self.topic, self.context, "message.timestamp.type") == "LogAppendTime"
+        return timestamps.is_stamped_by_broker(self.topic, self.context)
 
     def _append_time(self) -> Between | Exactly:
         if not self._stamped_by_broker:
@@ -219,11 +218,11 @@ class _Append:
             partition = cluster.topics[self.topic.name].partitions[self.index]
             append_time = answer.get("log_append_time_ms") if self._stamped_by_broker else None
             stored = Stored(
-                self.batch.at(partition.log_end_offset, NO_LEADER_EPOCH),
-                self.size,
+                timestamps.as_stored(self.batch).at(partition.log_end_offset, NO_LEADER_EPOCH),
+                self.look.size,
                 partition.leader_epoch,
                 append_time if isinstance(append_time, int) else None,
-                acks=self.acks,
+                acks=self.look.produce.acks,
                 is_recompressed=codec != self.batch.compression,
             )
             producers = partition.producers
