@@ -24,8 +24,8 @@ NAME_LENGTH_MAX: Final = 249
 LEGAL_NAME: Final = re.compile(r"[a-zA-Z0-9._-]+")
 INTERNAL_TOPICS: Final = frozenset({"__consumer_offsets", "__transaction_state"})
 UNSPECIFIED: Final = -1
-# A request may ask for this many partitions at most (KIP-599's neighbour: ReplicationControlManager.MAX_PARTITIONS).
-PARTITIONS_PER_REQUEST_MAX: Final = 10_000
+# A topic and its partitions are one change of the cluster's metadata (QuorumController.MAX_RECORDS_PER_USER_OP).
+RECORDS_PER_CHANGE_MAX: Final = 10_000
 
 
 @attrs.frozen(slots=True)
@@ -40,12 +40,12 @@ class Topic:
 
 @attrs.frozen(slots=True)
 class TopicRequest:
-    """What CreateTopics asks for; -1 means the broker's default. `assignments` is partition to replicas."""
+    """What CreateTopics asks for; -1 means the broker's default. `assignments` are partitions with replicas."""
 
     name: str
     partition_count: int = UNSPECIFIED
     replication_factor: int = UNSPECIFIED
-    assignments: Mapping[int, Sequence[int]] = attrs.field(factory=dict)
+    assignments: Sequence[tuple[int, Sequence[int]]] = ()
     configs: Mapping[str, str | None] = attrs.field(factory=dict)
 
 
@@ -77,6 +77,11 @@ def check_topic_name(name: str) -> None:
         fault = f"'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
     if fault:
         raise BrokerError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic name is invalid: {fault}")
+
+
+def _check_change_size(records: int) -> None:
+    if records > RECORDS_PER_CHANGE_MAX:
+        raise BrokerError(ErrorCode.POLICY_VIOLATION, "Unable to perform excessively large batch operation.")
 
 
 class Catalog:
@@ -141,6 +146,7 @@ class Catalog:
                 ErrorCode.INVALID_PARTITIONS,
                 f"The topic {name} currently has {current} partition(s); {count} would not be an increase.",
             )
+        _check_change_size(count - current)
         if assignments is not None:
             if len(assignments) != count - current:
                 raise BrokerError(
@@ -154,6 +160,9 @@ class Catalog:
 
     def change_configs(self, name: str, changes: Sequence[ConfigChange]) -> Topic:
         """The topic with its configs changed. Raises BrokerError as IncrementalAlterConfigs answers."""
+        if not name:
+            raise BrokerError(ErrorCode.INVALID_REQUEST, "Default topic resources are not allowed.")
+        check_topic_name(name)
         topic = self._topics.get(name)
         if topic is None:
             raise BrokerError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{name}' does not exist.")
@@ -172,6 +181,10 @@ class Catalog:
         if change.operation == DELETE:
             overrides.pop(change.name, None)
             return
+        if change.operation not in (SET, APPEND, SUBTRACT):
+            raise BrokerError(ErrorCode.UNKNOWN_SERVER_ERROR)
+        if change.value is None:
+            raise BrokerError(ErrorCode.INVALID_REQUEST, f"Null value not supported for : {change.name}")
         definition = TOPIC_CONFIGS.get(change.name)
         if definition is None:
             raise BrokerError(ErrorCode.INVALID_CONFIG, f"Unknown topic config name: {change.name}")
@@ -185,8 +198,8 @@ class Catalog:
                 "because its type is not LIST.",
             )
         current = overrides.get(change.name) or self._config.topic_entry(definition, {}).value
-        items = [item for item in current.split(",") if item]
-        named = [item.strip() for item in (change.value or "").split(",")]
+        items = [item for item in (current or "").split(",") if item]
+        named = [item.strip() for item in change.value.split(",")]
         if change.operation == APPEND:
             items += [item for item in named if item not in items]
         else:
@@ -226,11 +239,7 @@ class Catalog:
                 f"Unable to replicate the partition {factor} time(s): The target replication factor of {factor} "
                 "cannot be reached because only 1 broker(s) are registered.",
             )
-        if count > PARTITIONS_PER_REQUEST_MAX:
-            raise BrokerError(
-                ErrorCode.POLICY_VIOLATION,
-                f"Excessively large number of partitions per request: {PARTITIONS_PER_REQUEST_MAX} is the maximum.",
-            )
+        _check_change_size(count + 1)
         return count
 
     def _checked_assignments(self, request: TopicRequest) -> int:
@@ -245,10 +254,17 @@ class Catalog:
                 ErrorCode.INVALID_REQUEST,
                 "A manual partition assignment was specified, but numPartitions was not set to -1.",
             )
-        sizes = {len(replicas) for replicas in request.assignments.values()}
-        for replicas in request.assignments.values():
+        sizes = {len(replicas) for _, replicas in request.assignments}
+        named: set[int] = set()
+        for partition, replicas in request.assignments:
+            if partition in named:
+                raise BrokerError(
+                    ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+                    f"Found multiple manual partition assignments for partition {partition}",
+                )
+            named.add(partition)
             self._check_replicas(replicas, max(sizes))
-        if sorted(request.assignments) != list(range(len(request.assignments))):
+        if sorted(named) != list(range(len(named))):
             raise BrokerError(
                 ErrorCode.INVALID_REPLICA_ASSIGNMENT, "partitions should be a consecutive 0-based integer sequence"
             )

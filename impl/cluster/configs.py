@@ -38,7 +38,7 @@ class Definition:
 
     name: str
     type: int
-    default: str
+    default: str | None
     synonyms: tuple[str, ...] = ()  # broker configs, the most important first
     low: float = -(2**63)
     high: float = 2**63
@@ -50,7 +50,7 @@ class Entry:
     """One config as DescribeConfigs shows it: value, where it is from, and the synonyms (name, value, source)."""
 
     definition: Definition
-    value: str
+    value: str | None
     source: int
     synonyms: tuple[tuple[str, str, int], ...]
 
@@ -127,9 +127,6 @@ CONVERSIONS: Final[Mapping[str, int]] = {
     "log.retention.hours": HOURS,
 }
 
-# Topic configs whose broker config has no default of its own name, so that no synonym is shown for the default.
-WITHOUT_DEFAULT_SYNONYM: Final = frozenset({"segment.ms", "segment.jitter.ms", "retention.ms", "flush.ms"})
-
 BROKER_CONFIGS: Final = {
     definition.name: definition
     for definition in (
@@ -147,12 +144,21 @@ BROKER_CONFIGS: Final = {
             for topic in TOPIC_CONFIGS.values()
             for synonym in topic.synonyms
         ),
+        # Several configs for one topic config, in units of their own: they have defaults of their own too.
+        Definition("log.flush.interval.ms", LONG, None),
+        Definition("log.retention.hours", INT, "168", high=INT_MAX),
+        Definition("log.retention.minutes", INT, None, high=INT_MAX),
+        Definition("log.retention.ms", LONG, None),
+        Definition("log.roll.hours", INT, "168", low=1, high=INT_MAX),
+        Definition("log.roll.jitter.hours", INT, "0", low=0, high=INT_MAX),
+        Definition("log.roll.jitter.ms", LONG, None),
+        Definition("log.roll.ms", LONG, None),
     )
 }
 
 
 def check(definition: Definition, value: str | None) -> str:
-    """The value as it is kept: trimmed. Raises INVALID_CONFIG as `ConfigDef.parseType` and its validators do."""
+    """The value, if it is one that the config takes. Raises INVALID_CONFIG as `ConfigDef.parseType` and its validators do."""
     if value is None:
         raise BrokerError(
             ErrorCode.INVALID_CONFIG,
@@ -169,7 +175,7 @@ def check(definition: Definition, value: str | None) -> str:
             if item.strip() not in definition.choices:
                 shown = f"String must be one of: {', '.join(definition.choices)}"
                 raise _invalid(definition, item.strip(), shown)
-    return text
+    return value
 
 
 def _check_number(definition: Definition, value: str, text: str) -> None:
@@ -210,8 +216,8 @@ class BrokerConfig:
             self._given[name] = check(BROKER_CONFIGS[name], value)
 
     def text(self, name: str) -> str:
-        """The value in force."""
-        return self._given.get(name, BROKER_CONFIGS[name].default)
+        """The value in force; empty when there is none."""
+        return self._given.get(name, BROKER_CONFIGS[name].default or "").strip()
 
     def number(self, name: str) -> int:
         """The value in force of an integer config."""
@@ -225,12 +231,13 @@ class BrokerConfig:
         """All broker configs that this broker has, for DescribeConfigs."""
         entries = []
         for name, definition in BROKER_CONFIGS.items():
-            source = SOURCE_STATIC_BROKER if name in self._given else SOURCE_DEFAULT
-            value = self.text(name)
-            synonyms = [(name, value, source)]
-            if source != SOURCE_DEFAULT:
-                synonyms.append((name, definition.default, SOURCE_DEFAULT))
-            entries.append(Entry(definition, value, source, tuple(synonyms)))
+            known = []
+            if name in self._given:
+                known.append((name, self._given[name], SOURCE_STATIC_BROKER))
+            if definition.default is not None:
+                known.append((name, definition.default, SOURCE_DEFAULT))
+            value, source = known[0][1:] if known else (None, SOURCE_DEFAULT)
+            entries.append(Entry(definition, value, source, tuple(known)))
         return entries
 
     def topic_entry(self, definition: Definition, overrides: Mapping[str, str]) -> Entry:
@@ -241,8 +248,9 @@ class BrokerConfig:
         for synonym in definition.synonyms:
             if synonym in self._given:
                 known.append((synonym, self._given[synonym], SOURCE_STATIC_BROKER))
-        if definition.synonyms and definition.name not in WITHOUT_DEFAULT_SYNONYM:
-            known.append((definition.synonyms[0], definition.default, SOURCE_DEFAULT))
+        default = BROKER_CONFIGS[definition.synonyms[0]].default if definition.synonyms else None
+        if default is not None:
+            known.append((definition.synonyms[0], default, SOURCE_DEFAULT))
         if not known:
             return Entry(definition, definition.default, SOURCE_DEFAULT, ())
         name, value, source = known[0]
@@ -254,7 +262,7 @@ class BrokerConfig:
         """What a topic with these overrides asks of its partitions."""
 
         def text(name: str) -> str:
-            return self.topic_entry(TOPIC_CONFIGS[name], overrides).value
+            return (self.topic_entry(TOPIC_CONFIGS[name], overrides).value or "").strip()
 
         policies = {policy.strip() for policy in text("cleanup.policy").split(",")}
         codec = CODEC_BY_NAME.get(text("compression.type"))

@@ -225,13 +225,14 @@ class Connection(asyncio.BufferedProtocol):
             if self._transport is not None and not self._transport.is_closing():
                 loop = asyncio.get_running_loop()
                 await loop.sendfile(self._transport, source, records.position, records.size)  # type: ignore[arg-type]
+            self._pending = None
+            self._send(rest)
         except OSError as error:
             self.close(f"sending records failed: {error}")
         finally:
             source.close()
-        self._pending = None
-        if rest and self._transport is not None:
-            self._send(rest)
+        if self._pending is asyncio.current_task():
+            self._pending = None
         self._advance()
 
 

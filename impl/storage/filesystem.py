@@ -7,6 +7,7 @@ nothing here decides when to flush: callers ask for `sync` where durability matt
 
 import os
 import shutil
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,7 @@ Buffer = bytes | bytearray | memoryview
 
 # Linux takes at most this many buffers in one writev (IOV_MAX).
 BUFFERS_PER_WRITE = 1024
+NO_DESCRIPTOR = -1
 
 
 class File(Protocol):
@@ -80,69 +82,111 @@ class FileSystem(Protocol):
 
 
 class RealFile:
-    """A file of the operating system, through one descriptor and positional calls."""
+    """A file of the operating system, read and written by positional calls.
 
-    __slots__ = ("_descriptor",)
+    It has a descriptor only while it is in use: the file system takes back those that were not used for long.
+    """
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    __slots__ = ("_descriptor", "_pool", "path", "was_used")
+
+    def __init__(self, path: Path, pool: "DescriptorPool") -> None:
+        self.path = path
+        self.was_used = True
+        self._pool = pool
+        self._descriptor = NO_DESCRIPTOR
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has no descriptor now."""
+        return self._descriptor == NO_DESCRIPTOR
 
     def fileno(self) -> int:
-        """See `File`."""
+        """See `File`. The number is good until another file is used."""
+        self.was_used = True
+        if self._descriptor == NO_DESCRIPTOR:
+            self._descriptor = self._pool.open(self)
         return self._descriptor
 
     def read_at(self, position: int, size: int) -> bytes:
         """See `File`. A read from the page cache is complete in one call but for a signal or 2 GiB."""
-        data = os.pread(self._descriptor, size, position)
+        descriptor = self.fileno()
+        data = os.pread(descriptor, size, position)
         if len(data) == size or not data:
             return data
         parts = [data]
         got = len(data)
-        while got < size and (more := os.pread(self._descriptor, size - got, position + got)):
+        while got < size and (more := os.pread(descriptor, size - got, position + got)):
             parts.append(more)
             got += len(more)
         return b"".join(parts)
 
     def write_at(self, position: int, buffers: Sequence[Buffer]) -> int:
         """See `File`. One pwritev as a rule; a short write (a signal, a nearly full disk) is continued."""
+        descriptor = self.fileno()
         total = sum(len(buffer) for buffer in buffers)
-        written = os.pwritev(self._descriptor, buffers[:BUFFERS_PER_WRITE], position)
+        written = os.pwritev(descriptor, buffers[:BUFFERS_PER_WRITE], position)
         if written < total:
             rest = b"".join(bytes(buffer) for buffer in buffers)
             while written < total:
-                written += os.pwrite(self._descriptor, rest[written:], position + written)
+                written += os.pwrite(descriptor, rest[written:], position + written)
         return total
 
     def size(self) -> int:
         """See `File`."""
-        return os.fstat(self._descriptor).st_size
+        return os.fstat(self.fileno()).st_size
 
     def modified_ms(self) -> int:
         """See `File`."""
-        return os.fstat(self._descriptor).st_mtime_ns // 1_000_000
+        return os.fstat(self.fileno()).st_mtime_ns // 1_000_000
 
     def truncate(self, size: int) -> None:
         """See `File`."""
-        os.ftruncate(self._descriptor, size)
+        os.ftruncate(self.fileno(), size)
 
     def sync(self) -> None:
-        """See `File`."""
-        os.fdatasync(self._descriptor)
+        """See `File`. What was written through an earlier descriptor is flushed too."""
+        os.fdatasync(self.fileno())
 
     def close(self) -> None:
         """See `File`."""
-        if self._descriptor >= 0:
+        if self._descriptor != NO_DESCRIPTOR:
             os.close(self._descriptor)
-            self._descriptor = -1
+            self._descriptor = NO_DESCRIPTOR
+
+
+class DescriptorPool:
+    """Keeps the number of open descriptors bounded, whatever the number of segments: second chance, oldest first."""
+
+    def __init__(self, size_max: int) -> None:
+        self._size_max = size_max
+        self._open: deque[RealFile] = deque()
+
+    def open(self, file: RealFile) -> int:
+        """A descriptor for an existing file, at the cost of another's if there are too many."""
+        while len(self._open) >= self._size_max:
+            oldest = self._open.popleft()
+            if oldest.is_closed:
+                continue
+            if oldest.was_used:
+                oldest.was_used = False
+                self._open.append(oldest)
+            else:
+                oldest.close()
+        self._open.append(file)
+        return os.open(file.path, os.O_RDWR | os.O_CLOEXEC)
 
 
 class RealFileSystem:
     """The operating system's files."""
 
+    def __init__(self, descriptors_max: int = 512) -> None:
+        self._pool = DescriptorPool(descriptors_max)
+
     def open(self, path: Path, *, create: bool = False) -> File:
         """See `FileSystem`."""
         flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
-        return RealFile(os.open(path, flags, 0o644))
+        os.close(os.open(path, flags, 0o644))
+        return RealFile(path, self._pool)
 
     def exists(self, path: Path) -> bool:
         """See `FileSystem`."""

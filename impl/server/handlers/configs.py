@@ -12,7 +12,7 @@ from kafka.protocol.admin import (
 
 from impl.cluster.catalog import ConfigChange, check_topic_name
 from impl.cluster.configs import TOPIC_CONFIGS, Entry
-from impl.errors import BrokerError, ErrorCode
+from impl.errors import INVALID_REQUEST_TEXT, BrokerError, ErrorCode
 from impl.server.apis import Request
 from impl.server.broker import Broker
 from impl.server.framing import Reply
@@ -40,7 +40,7 @@ def describe_configs(broker: Broker, request: Request) -> Reply:
             results.append(
                 Described(
                     error_code=error.code,
-                    error_message=error.message or None,
+                    error_message=error.message,
                     resource_type=kind,
                     resource_name=name,
                     configs=[],
@@ -51,7 +51,7 @@ def describe_configs(broker: Broker, request: Request) -> Reply:
         configs = [
             _described(entry, is_read_only=kind == BROKER, with_synonyms=message.include_synonyms)
             for entry in entries
-            if wanted is None or entry.definition.name in wanted
+            if not wanted or entry.definition.name in wanted
         ]
         results.append(
             Described(error_code=0, error_message="", resource_type=kind, resource_name=name, configs=configs)
@@ -68,13 +68,15 @@ def _entries(broker: Broker, kind: int, name: str) -> list[Entry]:
             raise BrokerError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         return [broker.config.topic_entry(definition, topic.overrides) for definition in TOPIC_CONFIGS.values()]
     if kind == BROKER:
+        if not name.lstrip("-").isdecimal():
+            raise BrokerError(ErrorCode.INVALID_REQUEST, f"Broker id must be an integer, but it is: {name}")
         if name != str(broker.node_id):
             raise BrokerError(
                 ErrorCode.INVALID_REQUEST,
                 f"Unexpected broker id, expected {broker.node_id} or empty string, but received {name}",
             )
         return broker.config.entries()
-    raise BrokerError(ErrorCode.INVALID_REQUEST, f"Unsupported resource type: {kind}")
+    raise BrokerError(ErrorCode.INVALID_REQUEST, INVALID_REQUEST_TEXT)
 
 
 def _described(entry: Entry, *, is_read_only: bool, with_synonyms: bool) -> DescribedEntry:
@@ -102,7 +104,9 @@ def incremental_alter_configs(broker: Broker, request: Request) -> Reply:
         try:
             if counts[kind, name] > 1:
                 raise BrokerError(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
-            if kind != TOPIC:
+            if kind not in (TOPIC, BROKER):
+                raise BrokerError(ErrorCode.INVALID_REQUEST, f"Unknown resource type {kind}")
+            if kind == BROKER:
                 raise BrokerError(ErrorCode.INVALID_REQUEST, "only the configuration of topics can be altered")
             changes = [ConfigChange(each.name, each.config_operation, each.value) for each in asked.configs]
             if len({change.name for change in changes}) < len(changes):

@@ -15,16 +15,20 @@ from kafka.protocol.admin import (
 )
 from kafka.protocol.metadata import FindCoordinatorRequest, FindCoordinatorResponse
 
-from impl.errors import ErrorCode
+from impl.errors import INVALID_REQUEST_TEXT, ErrorCode
 from impl.server.apis import Request
 from impl.server.broker import Broker
 from impl.server.framing import Reply
 from impl.server.messages import decode, encode
 
 GROUP: Final = 0
+TRANSACTION: Final = 1
+SHARE: Final = 2
+FIRST_WITH_SHARE: Final = 6
+# Read, delete and describe, as bits of AclOperation: what Kafka lists for a group without an authorizer.
+GROUP_OPERATIONS: Final = {3, 6, 8}
 FIRST_WITH_KEYS: Final = 4
-FIRST_WITH_NOT_FOUND: Final = 6
-FIRST_WITH_STATES: Final = 4
+FIRST_WITH_OPERATIONS: Final = 3
 EMPTY: Final = "Empty"
 DEAD: Final = "Dead"
 CLASSIC: Final = "classic"
@@ -39,18 +43,25 @@ def find_coordinator(broker: Broker, request: Request) -> Reply:
     """This broker for groups; nobody for transactions and share groups, which are not here."""
     message = decode(FindCoordinatorRequest, request)
     kind = message.key_type if request.version >= 1 else GROUP
-    code = ErrorCode.NONE if kind == GROUP else ErrorCode.INVALID_REQUEST
-    node = (broker.node_id, broker.host, broker.port) if code == ErrorCode.NONE else (-1, "", -1)
+    node = (-1, "", -1)
+    code, text = ErrorCode.INVALID_REQUEST, INVALID_REQUEST_TEXT
+    if kind == SHARE and request.version >= FIRST_WITH_KEYS:
+        text = ""
+    if kind == GROUP:
+        node = (broker.node_id, broker.host, broker.port)
+        code, text = ErrorCode.NONE, ""
+    elif kind == TRANSACTION or (kind == SHARE and request.version >= FIRST_WITH_SHARE):
+        code, text = ErrorCode.COORDINATOR_NOT_AVAILABLE, ""
     if request.version >= FIRST_WITH_KEYS:
         found = [
-            Coordinator(key=key, node_id=node[0], host=node[1], port=node[2], error_code=code, error_message="")
+            Coordinator(key=key, node_id=node[0], host=node[1], port=node[2], error_code=code, error_message=text)
             for key in message.coordinator_keys
         ]
         return encode(FindCoordinatorResponse(throttle_time_ms=0, coordinators=found), request)
     response = FindCoordinatorResponse(
         throttle_time_ms=0,
         error_code=code,
-        error_message="NONE" if code == ErrorCode.NONE else "",
+        error_message="NONE" if code == ErrorCode.NONE else text,
         node_id=node[0],
         host=node[1],
         port=node[2],
@@ -77,16 +88,17 @@ def describe_groups(broker: Broker, request: Request) -> Reply:
     groups = []
     for group in message.groups:
         is_known = bool(broker.offsets.of_group(group))
-        groups.append(
-            Described(
-                error_code=0,
-                group_id=group,
-                group_state=EMPTY if is_known else DEAD,
-                protocol_type="",
-                protocol_data="",
-                members=[],
-            )
+        described = Described(
+            error_code=0,
+            group_id=group,
+            group_state=EMPTY if is_known else DEAD,
+            protocol_type="",
+            protocol_data="",
+            members=[],
         )
+        if request.version >= FIRST_WITH_OPERATIONS and message.include_authorized_operations:
+            described.authorized_operations = GROUP_OPERATIONS
+        groups.append(described)
     return encode(DescribeGroupsResponse(throttle_time_ms=0, groups=groups), request)
 
 

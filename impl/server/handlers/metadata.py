@@ -23,18 +23,23 @@ NO_ID: Final = UUID(int=0)
 AnswerTopic = MetadataResponse.MetadataResponseTopic
 AnswerPartition = AnswerTopic.MetadataResponsePartition
 # What an unauthenticated client may do, as bits of AclOperation: everything that Kafka lists without an authorizer.
-CLUSTER_OPERATIONS: Final = {4, 5, 7, 8, 9, 10, 11, 12}
+BROKERS: Final = 1
+CONTROLLERS: Final = 2
+CLUSTER_OPERATIONS: Final = {5, 7, 8, 9, 10, 11, 12}
 TOPIC_OPERATIONS: Final = {3, 4, 5, 6, 7, 8, 10, 11}
 
 
 def metadata(broker: Broker, request: Request) -> Reply:
     """Describe the topics asked for, or all."""
     message = decode(MetadataRequest, request)
+    refused = _refused(message, request.version)
+    if refused:
+        return encode(MetadataResponse(throttle_time_ms=0, brokers=[], cluster_id=None, topics=refused), request)
     wants_all = message.topics is None or (request.version == 0 and not message.topics)
     if wants_all:
         topics = [_describe(broker, topic) for topic in broker.catalog.all()]
     else:
-        topics = _refused(message, request.version) or list(_asked(broker, message, request.version))
+        topics = list(_asked(broker, message, request.version))
     if request.version >= 8 and message.include_topic_authorized_operations:  # noqa: PLR2004 - KIP-430
         for topic in topics:
             topic.authorized_operations = TOPIC_OPERATIONS
@@ -55,13 +60,21 @@ def metadata(broker: Broker, request: Request) -> Reply:
 
 
 def _refused(message: MetadataRequest, version: int) -> list[AnswerTopic]:
-    """INVALID_REQUEST for each topic when a version names one in a way that it can't."""
-    if version >= FIRST_WITH_NAMELESS_TOPICS:
-        return []
+    """The answer for each topic when the request names one in a way that can't be; empty if all is well.
+
+    Versions 10 and 11 have a field for ids and must not use it (KAFKA-12701). A topic with neither name nor id
+    makes Kafka 3.9 fail, which it answers as such.
+    """
     asked = message.topics or []
-    if all(topic.name is not None and topic.topic_id in (None, NO_ID) for topic in asked):
+    code = ErrorCode.NONE
+    if version < FIRST_WITH_NAMELESS_TOPICS:
+        if any(topic.name is None or topic.topic_id not in (None, NO_ID) for topic in asked):
+            code = ErrorCode.INVALID_REQUEST
+    elif all(topic.topic_id in (None, NO_ID) for topic in asked) and any(topic.name is None for topic in asked):
+        code = ErrorCode.UNKNOWN_SERVER_ERROR
+    if code == ErrorCode.NONE:
         return []
-    return [_missing(topic.name or "", ErrorCode.INVALID_REQUEST, topic.topic_id or NO_ID) for topic in asked]
+    return [_missing(topic.name or "", code, topic.topic_id or NO_ID) for topic in asked]
 
 
 def _asked(broker: Broker, message: MetadataRequest, version: int) -> Iterable[AnswerTopic]:
@@ -122,6 +135,9 @@ def _describe(broker: Broker, topic: Topic) -> AnswerTopic:
 def describe_cluster(broker: Broker, request: Request) -> Reply:
     """The cluster's id and its one broker (KIP-700)."""
     message = decode(DescribeClusterRequest, request)
+    kind = message.endpoint_type if request.version >= 1 else BROKERS
+    if kind != BROKERS:
+        return encode(_no_such_endpoint(kind), request)
     node = DescribeClusterResponse.DescribeClusterBroker(
         broker_id=broker.node_id, host=broker.host, port=broker.port, rack=None
     )
@@ -129,7 +145,7 @@ def describe_cluster(broker: Broker, request: Request) -> Reply:
         throttle_time_ms=0,
         error_code=0,
         error_message=None,
-        endpoint_type=getattr(message, "endpoint_type", 1) or 1,
+        endpoint_type=BROKERS,
         cluster_id=broker.cluster_id,
         controller_id=broker.node_id,
         brokers=[node],
@@ -137,3 +153,20 @@ def describe_cluster(broker: Broker, request: Request) -> Reply:
     if message.include_cluster_authorized_operations:
         response.authorized_operations = CLUSTER_OPERATIONS
     return encode(response, request)
+
+
+def _no_such_endpoint(kind: int) -> DescribeClusterResponse:
+    """The refusal to describe anything but brokers (KIP-919)."""
+    code = ErrorCode.MISMATCHED_ENDPOINT_TYPE if kind == CONTROLLERS else ErrorCode.UNSUPPORTED_ENDPOINT_TYPE
+    message = "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"
+    if kind != CONTROLLERS:
+        message = f"Unsupported endpoint type {kind}"
+    return DescribeClusterResponse(
+        throttle_time_ms=0,
+        error_code=code,
+        error_message=message,
+        endpoint_type=BROKERS,
+        cluster_id="",
+        controller_id=-1,
+        brokers=[],
+    )

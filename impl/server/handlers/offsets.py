@@ -41,34 +41,37 @@ def offset_commit(broker: Broker, request: Request) -> Reply:
     size_max = broker.config.number("offset.metadata.max.bytes")
     refusal = _refusal(broker, message)
     offsets: dict[TopicPartition, CommittedOffset] = {}
-    topics = []
+    # Kafka names the partitions that do not exist first, and then what its coordinator says of the others.
+    unknown: list[tuple[str, int, ErrorCode]] = []
+    known: list[tuple[str, int, ErrorCode]] = []
     for topic in message.topics:
-        results = []
         for partition in topic.partitions:
+            key = topic.name, partition.partition_index
             metadata = partition.committed_metadata or ""
-            code = refusal
-            if (topic.name, partition.partition_index) not in broker.partitions:
-                code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-            elif code == ErrorCode.NONE and len(metadata) > size_max:
-                code = ErrorCode.OFFSET_METADATA_TOO_LARGE
-            elif code == ErrorCode.NONE:
+            if key not in broker.partitions:
+                unknown.append((*key, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
+            elif refusal != ErrorCode.NONE:
+                known.append((*key, refusal))
+            elif len(metadata) > size_max:
+                known.append((*key, ErrorCode.OFFSET_METADATA_TOO_LARGE))
+            else:
                 epoch = partition.committed_leader_epoch if request.version >= FIRST_WITH_LEADER_EPOCH else -1
-                committed = CommittedOffset(partition.committed_offset, epoch, metadata, now_ms)
-                offsets[topic.name, partition.partition_index] = committed
-            results.append(CommitPartition(partition_index=partition.partition_index, error_code=code))
-        topics.append(CommitTopic(name=topic.name, partitions=results))
+                offsets[key] = CommittedOffset(partition.committed_offset, epoch, metadata, now_ms)
+                known.append((*key, ErrorCode.NONE))
     broker.offsets.commit(message.group_id, offsets, now_ms)
+    by_topic: dict[str, list[CommitPartition]] = {}
+    for name, index, code in unknown + known:
+        by_topic.setdefault(name, []).append(CommitPartition(partition_index=index, error_code=code))
+    topics = [CommitTopic(name=name, partitions=partitions) for name, partitions in by_topic.items()]
     return encode(OffsetCommitResponse(throttle_time_ms=0, topics=topics), request)
 
 
 def _refusal(broker: Broker, message: OffsetCommitRequest) -> ErrorCode:
-    """Why no offset of a request may be committed (`ClassicGroup.validateOffsetCommit` for a group without members)."""
-    generation = message.generation_id_or_member_epoch
-    if generation < 0:
-        return ErrorCode.NONE if not message.member_id else ErrorCode.UNKNOWN_MEMBER_ID
-    if broker.offsets.of_group(message.group_id):
-        return ErrorCode.UNKNOWN_MEMBER_ID
-    return ErrorCode.ILLEGAL_GENERATION
+    """Why no offset of a request may be committed (`OffsetMetadataManager.validateOffsetCommit`, no members)."""
+    if message.generation_id_or_member_epoch < 0:
+        return ErrorCode.NONE
+    is_known = bool(broker.offsets.of_group(message.group_id))
+    return ErrorCode.UNKNOWN_MEMBER_ID if is_known else ErrorCode.ILLEGAL_GENERATION
 
 
 def offset_fetch(broker: Broker, request: Request) -> Reply:
@@ -132,4 +135,5 @@ def _offsets(broker: Broker, group: str, asked: object) -> NamedOffsets:
     return [
         (topic.name, [(index, committed.get((topic.name, index), UNKNOWN)) for index in topic.partition_indexes])
         for topic in topics
+        if topic.partition_indexes
     ]

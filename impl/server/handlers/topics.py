@@ -43,7 +43,7 @@ def create_topics(broker: Broker, request: Request) -> Reply:
             topic = broker.catalog.check_creation(_topic_request(asked))
             if not message.validate_only:
                 broker.create_topic(topic)
-            results.append(_created(broker, topic, request.version, is_real=not message.validate_only))
+            results.append(_created(broker, topic, request.version))
         except BrokerError as error:
             results.append(_not_created(asked.name, error))
     return encode(CreateTopicsResponse(throttle_time_ms=0, topics=results), request)
@@ -54,17 +54,15 @@ def _topic_request(asked: CreateTopicsRequest.CreatableTopic) -> TopicRequest:
         raise BrokerError(
             ErrorCode.INVALID_REQUEST, "Creation of internal topic __cluster_metadata is prohibited."
         )
-    assignments = {each.partition_index: each.broker_ids for each in asked.assignments}
-    if len(assignments) != len(asked.assignments):
-        raise BrokerError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, "Found multiple manual partition assignments")
+    assignments = [(each.partition_index, each.broker_ids) for each in asked.assignments]
     configs = {config.name: config.value for config in asked.configs}
     return TopicRequest(asked.name, asked.num_partitions, asked.replication_factor, assignments, configs)
 
 
-def _created(broker: Broker, topic: Topic, version: int, *, is_real: bool) -> CreatedTopic:
+def _created(broker: Broker, topic: Topic, version: int) -> CreatedTopic:
     result = CreatedTopic(
         name=topic.name,
-        topic_id=topic.topic_id if is_real else NO_ID,
+        topic_id=topic.topic_id,
         error_code=0,
         error_message=None,
         topic_config_error_code=0,
