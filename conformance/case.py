@@ -11,16 +11,17 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from conformance.client import Client, Range, Unsupported, poll
 from conformance.session import Performed, Session, Unknown
 from conformance.wire.apis import Api, client_range
 from conformance.wire.batch import encoded_size
 from model.profiles import Profile
-from model.reference.batch import Batch, Record
+from model.reference.batch import Batch, Compression, Record
 from model.reference.operations import (
     CreateTopics,
+    DeleteTopics,
     Fetch,
     FetchPart,
     Isolation,
@@ -31,6 +32,7 @@ from model.reference.operations import (
     TopicSpec,
 )
 from model.reference.outcomes import Mismatch
+from model.reference.restart import restarted
 
 
 class CaseFailed(Exception):
@@ -157,6 +159,19 @@ class Run(Session):
         poll(f"leaders of {topic}", lambda: self.client.leaders_are_known(topic, partitions))
         self.perform(Metadata(topics=(topic,)))
 
+    def delete(self, *topics: str) -> None:
+        """Delete topics, and wait until the target knows them no more."""
+        self.perform(DeleteTopics(topics=topics))
+        for topic in topics:
+            self.eventually(Metadata(topics=(topic,)))
+
+    def create_again(self, topic: str, partitions: int = 1) -> None:
+        """Create a topic whose name was used before; a target may still be busy with removing the old one."""
+        spec = TopicSpec(name=topic, partitions=partitions)
+        self.eventually(CreateTopics(topics=(spec,), validate_only=True))
+        self.perform(CreateTopics(topics=(spec,)))
+        self.settle(topic, partitions)
+
     # -- the common operations ---------------------------------------------------------------------------------------
 
     def produce(
@@ -169,12 +184,7 @@ class Run(Session):
         **other: Any,
     ) -> Performed:
         """Produce batches to one partition."""
-        part = ProducePart(
-            topic=topic,
-            partition=partition,
-            batches=batches,
-            sizes=tuple(encoded_size(each) for each in batches),
-        )
+        part = part_of(topic, *batches, partition=partition)
         return self.perform(Produce(parts=(part,), acks=acks, **other), connection)
 
     def fetch(
@@ -182,8 +192,21 @@ class Run(Session):
     ) -> Performed:
         """Fetch one partition from an offset; options of `Fetch` and `FetchPart` by name."""
         of_part = {name: other.pop(name) for name in list(other) if name in _OF_FETCH_PART}
+        if "partition_max_bytes" in other:
+            of_part["max_bytes"] = other.pop("partition_max_bytes")
         part = FetchPart(topic=topic, partition=partition, offset=offset, **of_part)
         return self.perform(Fetch(parts=(part,), **other), connection)
+
+    def read_through(
+        self, topic: str, offset: int = 0, *, partition: int = 0, connection: str = "main", **other: Any
+    ) -> None:
+        """Fetch from an offset on, each time from where the last answer ended, until nothing comes."""
+        while True:
+            step = self.fetch(topic, offset, partition=partition, connection=connection, **other)
+            batches = step.values().get("records")
+            if not isinstance(batches, tuple) or not batches or batches[-1].next_offset <= offset:
+                return
+            offset = batches[-1].next_offset
 
     def do(self, action: str) -> None:
         """Do something to the broker (`restart`, `kill`, ...); the client's connections are dropped."""
@@ -192,9 +215,20 @@ class Run(Session):
             raise Unsupported(f"the target can't {action} a broker: see --fault-command")
         faults.do(action, self.client.any_broker())
         self.client.forget()
+        if action in ("restart", "start"):
+            topics = self.cluster.topics.values()
+            places = [(topic.name, index) for topic in topics for index in range(len(topic.partitions))]
+            self.cluster = restarted(self.cluster, places)
 
 
 _OF_FETCH_PART = {"current_leader_epoch", "last_fetched_epoch", "log_start_offset", "topic_id"}
+
+
+def part_of(topic: str, *batches: Batch, partition: int = 0) -> ProducePart:
+    """One partition's part of a produce."""
+    sizes = tuple(encoded_size(each) for each in batches)
+    plain_sizes = tuple(encoded_size(evolve(each, compression=Compression.NONE)) for each in batches)
+    return ProducePart(topic=topic, partition=partition, batches=batches, sizes=sizes, plain_sizes=plain_sizes)
 
 
 def batch_of(*values: bytes | None, timestamp: int = 1_700_000_000_000, **claims: Any) -> Batch:
@@ -214,4 +248,5 @@ __all__ = [
     "SetUpFailed",
     "batch_of",
     "case",
+    "part_of",
 ]

@@ -187,9 +187,7 @@ class Session:
         except (ConnectionClosed, AnswerTimedOut, MalformedAnswer, Unreachable) as error:
             outcome = Unknown(f"{type(error).__name__}: {error}")
         else:
-            findings = tuple(
-                judge(section, values) for section, values in zip(sections, outcome.sections, strict=True)
-            )
+            findings = tuple(judge(section, values) for section, values in zip(sections, outcome.sections, strict=True))
             for finding, values in zip(findings, outcome.sections, strict=True):
                 self.cluster = finding.outcome.then(self.cluster, values)
         step = Performed(operation, version, "own", outcome, None, sections, findings)
@@ -246,9 +244,7 @@ class Session:
         self, cluster: Cluster, pending: Pending, outcome: Outcome
     ) -> tuple[tuple[Section, ...], tuple[Finding, ...], Cluster]:
         """How the model judges an outcome from a given cluster, and the cluster after it; changes nothing."""
-        context = Context(
-            self.profile, pending.ticket.version, pending.sent_ms, now_ms(), pipelined=pending.pipelined
-        )
+        context = Context(self.profile, pending.ticket.version, pending.sent_ms, now_ms(), pipelined=pending.pipelined)
         sections = allowed(cluster, pending.operation, context)
         if isinstance(outcome, Unknown):
             return sections, (), cluster
@@ -267,6 +263,5 @@ class Session:
 
 
 def _assumed(section: Section) -> Finding:
-    """The sole permitted outcome of a section for which no answer was due."""
-    (choice,) = section.choices
-    return Finding(choice, frozenset(), ())
+    """The outcome of a section for which no answer was due: the first permitted, which is what Kafka does."""
+    return Finding(section.choices[0], frozenset(), ())

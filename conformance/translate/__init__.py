@@ -18,10 +18,11 @@ from conformance.translate import (
     producer_ids,
     sessions,
     topics,
+    unanswered,
 )
-from conformance.translate.base import Translation, Unsayable, translation_of
+from conformance.translate.base import Conversation, Translation, Unsayable, conversation_of, translation_of
 
-__all__ = ["FAMILIES", "Translation", "Unsayable", "translation_of"]
+__all__ = ["FAMILIES", "Conversation", "Translation", "Unsayable", "conversation_of", "translation_of"]
 
 FAMILIES = (
     api_versions,
@@ -36,5 +37,6 @@ FAMILIES = (
     producer_ids,
     sessions,
     topics,
+    unanswered,
 )
 """The modules whose translations are registered."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from conformance.client import Client
 from conformance.wire.apis import Api
 from conformance.wire.connection import Exchange
 from model.reference.operations import Operation
@@ -37,7 +38,20 @@ class Translation:
     """The partition whose leader must be asked, if any."""
 
 
+@frozen
+class Conversation:
+    """How operations are carried out that are no single request: hostile bytes, pipelines, what a client library does.
+
+    `hold(operation, client, cluster)` gives the sections of the answer, having opened whatever connections it needs.
+    """
+
+    apis: tuple[Api, ...]
+    """What the target must offer."""
+    hold: Callable[[Any, Client, Cluster], Sequence[Values]]
+
+
 _TRANSLATIONS: dict[type[Operation], Translation] = {}
+_CONVERSATIONS: dict[type[Operation], Conversation] = {}
 
 
 def register(kind: type[Operation], translation: Translation) -> None:
@@ -48,3 +62,13 @@ def register(kind: type[Operation], translation: Translation) -> None:
 def translation_of(operation: Operation) -> Translation:
     """The translation of an operation's class."""
     return _TRANSLATIONS[type(operation)]
+
+
+def register_conversation(kind: type[Operation], conversation: Conversation) -> None:
+    """Say how operations of this class are carried out, which are no single request."""
+    _CONVERSATIONS[kind] = conversation
+
+
+def conversation_of(operation: Operation) -> Conversation | None:
+    """The conversation of an operation's class, if it is one that takes more than a request."""
+    return _CONVERSATIONS.get(type(operation))

@@ -78,7 +78,14 @@ def _created(operation: CreateTopics, spec: TopicSpec, context: Context) -> Effe
         count = spec.partitions if spec.partitions != -1 else int(context.profile.defaults["num.partitions"])
         config = {name: value for name, value in spec.config.items() if value is not None}
         return learn_id(
-            cluster.with_topic(Topic(spec.name, tuple(Partition() for _ in range(count)), config=config)),
+            cluster.with_topic(
+                Topic(
+                    spec.name,
+                    tuple(Partition() for _ in range(count)),
+                    config=config,
+                    is_recreated=spec.name in cluster.gone,
+                )
+            ),
             spec.name,
             topic_id,
         )
