@@ -191,6 +191,8 @@ class _Append:
             return "LOG-08"
         if self.partition.not_appended_by is not None:
             return self.partition.not_appended_by
+        if self.partition.entries and self.partition.entries[-1].acks == 0:
+            return "ACK-01"
         if self.partition.log_start_offset == self.partition.log_end_offset > 0:
             return "LOG-39"
         if self.context.pipelined:

@@ -15,6 +15,7 @@ from uuid import UUID
 from attrs import frozen
 
 from model.reference import epochs
+from model.reference.acknowledged import acknowledged
 from model.reference.errors import ErrorCode
 from model.reference.operations import Fetch, FetchPart
 from model.reference.outcomes import (
@@ -290,6 +291,7 @@ class _Citation:
 def _bounds(partition: Partition, cited: _Citation) -> tuple[Expect, ...]:
     return (
         Expect("high_watermark", Exactly(partition.high_watermark), cited.of_end(), vital=False),
+        *acknowledged(partition),
         Expect("last_stable_offset", Exactly(partition.last_stable_offset), "LOG-13", vital=False),
         Expect("log_start_offset", Exactly(partition.log_start_offset), cited.of_start(), vital=False),
         Expect("aborted_transactions", OneOf((None, ())), "LOG-40", vital=False),

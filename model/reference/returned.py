@@ -83,7 +83,9 @@ def _as_bytes(readable: tuple[Stored, ...]) -> tuple[Expect, ...]:
             stored.is_recompressed or len(got) == stored.size for got, stored in zip(seen, readable, strict=False)
         )
 
-    size = Expect("images", Meets("batches of the size in which they were sent", as_many_as_sent), "LOG-29", vital=False)
+    size = Expect(
+        "images", Meets("batches of the size in which they were sent", as_many_as_sent), "LOG-29", vital=False
+    )
     if all(stored.image is None for stored in readable):
         return (size,)
     return (
