@@ -20,6 +20,7 @@ from model.reference.waiting import Waited
 
 NO_ID = UUID(int=0)
 FETCH_BY_ID_FROM = 13
+ERROR_MESSAGES_FROM = 8
 
 
 def _id_of(cluster: Cluster, topic: str) -> UUID:
@@ -87,7 +88,8 @@ def _decode_produce(operation: Produce, version: int, exchange: Exchange, cluste
         if seen is None:
             return {}
         errors = seen.record_errors
-        return _carried(
+        message = {"error_message": seen.error_message} if version >= ERROR_MESSAGES_FROM else {}
+        return message | _carried(
             error=error_of(seen.error_code),
             base_offset=seen.base_offset,
             log_append_time_ms=seen.log_append_time_ms,

@@ -33,7 +33,7 @@ from model.reference.outcomes import (
 from model.reference.returned import codec_of
 from model.reference.rules import Context, rule
 from model.reference.settings import setting
-from model.reference.state import Cluster, Partition, Stored, Topic
+from model.reference.state import Cluster, Memory, Partition, Stored, Topic
 from model.reference.validation import Look, Refusal
 
 ANSWERED = declare("produce.answered", "the request as a whole was answered")
@@ -139,7 +139,8 @@ class _Append:
         if not self.batch.is_idempotent:
             return [self._appended(None, "LOG-01")]
         return [
-            self._outcome(judged) for judged in idempotence.judged(self.cluster, self.topic, self.index, self.batch)
+            self._outcome(judged)
+            for judged in idempotence.judged(self.cluster, self.topic, self.index, self.batch, self.context)
         ]
 
     def _outcome(self, judged: Judged) -> Permitted:
@@ -149,7 +150,8 @@ class _Append:
                 return self._appended(judged.memories, requirement)
             case Treatment.DUPLICATE:
                 offset = Expect("base_offset", Exactly(judged.offset), requirement)
-                permitted = Permitted(DUPLICATE, (success(requirement), offset, self._log_start()))
+                time = self._time_of_duplicate(judged)
+                permitted = Permitted(DUPLICATE, (success(requirement), offset, *time, self._log_start()))
             case Treatment.OLD_EPOCH:
                 permitted = validation.refused(OLD_EPOCH, ErrorCode.INVALID_PRODUCER_EPOCH, requirement)
             case Treatment.OUT_OF_ORDER:
@@ -161,15 +163,33 @@ class _Append:
 
         def then(cluster: Cluster, _answer: Values) -> Cluster:
             partition = cluster.topics[self.topic.name].partitions[self.index]
-            producers = {**partition.producers, self.batch.producer_id: judged.memories}
+            producers = partition.producers
+            memory = producers.get(self.batch.producer_id)
+            if memory is not None:
+                producers = {**producers, self.batch.producer_id: evolve(memory, states=judged.memories)}
             changed = evolve(partition, producers=producers, not_appended_by=judged.requirement)
             return cluster.with_partition(self.topic.name, self.index, changed)
 
         return then
 
+    def _time_of_duplicate(self, judged: Judged) -> tuple[Expect, ...]:
+        """When the batch was appended, if the broker stamped it, and the record is still there."""
+        stored = next((entry for entry in self.partition.entries if entry.base_offset == judged.offset), None)
+        if stored is None or stored.append_time is None:
+            return ()
+        return (Expect("log_append_time_ms", Exactly(stored.append_time), "IDM-16", vital=False),)
+
     # -- an append -------------------------------------------------------------------------------------------------
 
     def _appended(self, states: tuple[State, ...] | None, rule_of_success: str) -> Permitted:
+        end = self.partition.log_end_offset
+        offsets = [Expect("base_offset", Exactly(end), self._rule_of_offset())]
+        if self.batch.is_idempotent:
+            # An offset given before means that the batch was taken for another one; a later one is an offset's matter.
+            offsets = [
+                Expect("base_offset", Between(end), rule_of_success),
+                Expect("base_offset", Between(None, end), self._rule_of_offset()),
+            ]
         if self.another_is_refused:
             rule_of_success = "LOG-16"
         elif rule_of_success == "LOG-01":
@@ -178,7 +198,7 @@ class _Append:
             APPENDED,
             (
                 success(rule_of_success),
-                Expect("base_offset", Exactly(self.partition.log_end_offset), self._rule_of_offset()),
+                *offsets,
                 Expect("log_append_time_ms", self._append_time(), "BAT-20", vital=False),
                 self._log_start(),
             ),
@@ -229,7 +249,8 @@ class _Append:
             )
             producers = partition.producers
             if states is not None:
-                producers = {**producers, self.batch.producer_id: states}
+                timestamp = stored.batch.max_timestamp if stored.append_time is None else stored.append_time
+                producers = {**producers, self.batch.producer_id: Memory(states, timestamp)}
             appended = evolve(
                 partition,
                 log_end_offset=stored.next_offset,

@@ -419,3 +419,14 @@ class DeleteRecords(Operation):
 
     parts: tuple[DeleteRecordsPart, ...]
     timeout_ms: int = 30_000
+
+
+# -- acknowledgements ------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class ProduceUnanswered(Operation):
+    """A produce with acks=0 on a connection of its own, which is watched for `watch_ms` afterwards."""
+
+    produce: Produce
+    watch_ms: int = 500

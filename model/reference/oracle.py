@@ -11,12 +11,14 @@ from model.reference import (
     framing,
     groups,
     log,
+    metadata,
     offsets,
     partition_counts,
     producer_ids,
     reading,
     sessions,
     topics,
+    unanswered,
 )
 from model.reference.rules import Context, allowed
 
@@ -30,11 +32,13 @@ FAMILIES = (
     framing,
     groups,
     log,
+    metadata,
     offsets,
     partition_counts,
     producer_ids,
     reading,
     sessions,
     topics,
+    unanswered,
 )
 """The modules whose rules are registered."""
