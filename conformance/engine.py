@@ -1,25 +1,47 @@
-"""Running cases: one case at one end of the API versions, with everything that may go wrong told apart."""
+"""Running cases: one case at one end of the API versions, with everything that may go wrong told apart.
+
+Not here: what is run and in which order (`conformance.sitting`), and what the verdicts mean (`conformance.results`).
+"""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from attrs import field, frozen
 
+from conformance import cases as cases_package
 from conformance.case import CASES, Case, CaseFailed, Names, Run, SetUpFailed
-from conformance.client import Client, NotReady, Unsupported
+from conformance.client import Client, NotReady, Unsupported, poll
 from conformance.results import CaseResult, Verdict
-from conformance.targets.base import Target, TargetError
+from conformance.targets.base import Faults, Target, TargetError
 from conformance.translate import Unsayable
+from conformance.wire.apis import Api, message
 from conformance.wire.errors import WireError
+from model.catalogue import requirements
 from model.profiles import Profile
+
+REVIVAL_CEILING_S = 20.0
+"""How long a target that stopped answering is given to come back before the rest of the run is called off."""
+DELETE_TOPICS_AT_ONCE = 50
+DURABLE = "durable"
+"""What a case needs of a target whose brokers keep what they acknowledged over stop, or kill, and start."""
 
 
 def new_prefix() -> str:
     """A random prefix for everything that a run makes."""
     return f"tidegauge-{secrets.token_hex(4)}"
+
+
+def load_cases() -> Mapping[str, Case]:
+    """Import every file of cases; all cases by id."""
+    for found in pkgutil.iter_modules(cases_package.__path__):
+        importlib.import_module(f"{cases_package.__name__}.{found.name}")
+    return CASES
 
 
 @frozen
@@ -37,11 +59,43 @@ class Bench:
         return cls(target, Client(target), profile)
 
     def clean_up(self) -> None:
-        """Remove every topic that was made here, and close the connections."""
-        for stem, count in self.names.taken.items():
-            for number in range(1, count + 1):
-                self.client.delete_topic(f"{self.names.prefix}-{stem}-{number}")
+        """Remove every topic that was made here, and close the connections; a target that can't delete keeps them."""
+        topics = [
+            f"{self.names.prefix}-{stem}-{number}"
+            for stem, count in self.names.taken.items()
+            for number in range(1, count + 1)
+        ]
+        with suppress(Unsupported, WireError):
+            version = self.client.version(Api.DELETE_TOPICS, 5)
+            with self.client.fresh(self.client.any_broker()) as connection:
+                for start in range(0, len(topics), DELETE_TOPICS_AT_ONCE):
+                    names = topics[start : start + DELETE_TOPICS_AT_ONCE]
+                    request = message(Api.DELETE_TOPICS, version, topic_names=names, timeout_ms=10_000)
+                    connection.call(Api.DELETE_TOPICS, version, request)
         self.client.close()
+
+    def answers(self) -> bool:
+        """Whether the target answers, by a fresh connection."""
+        try:
+            self.client.refresh(())
+        except (WireError, Unsupported):
+            return False
+        return True
+
+    def revive(self) -> bool:
+        """Bring a target back that a case has left stopped, paused or crashed; whether it answers after that."""
+        if self.answers():
+            return True
+        self.client.forget()
+        faults = self.target.faults
+        for action in ("resume", "start"):
+            if faults is not None and action in faults.actions:
+                with suppress(TargetError):
+                    faults.do(action, min(self.client.brokers, default=0))
+        try:
+            return bool(poll("the target", self.answers, REVIVAL_CEILING_S))
+        except NotReady:
+            return False
 
 
 def ends_of(case: Case, bench: Bench) -> tuple[str, ...]:
@@ -70,28 +124,43 @@ def run_case(case: Case, bench: Bench, versions: str) -> CaseResult:
     )
     started = time.monotonic()
     verdict, detail = _verdict(case, run)
-    if verdict is Verdict.PASS:
-        reached = frozenset().union(*(step.judged for step in run.steps))
-        missed = [each for each in case.requirements if each not in reached]
-        if missed:
-            verdict, detail = (
-                Verdict.NOT_RUN,
-                f"the case did not come to {', '.join(missed)} at these API versions",
-            )
-    seconds = time.monotonic() - started
+    missed = _missed(case, run) if verdict is Verdict.PASS else ()
+    if missed:
+        verdict, detail = Verdict.NOT_RUN, f"the case did not come to {', '.join(missed)} at these API versions"
     return CaseResult(
-        case.id, case.requirements, versions, verdict, detail, seconds, tuple(run.steps), tuple(run.beside)
+        case.id,
+        case.requirements,
+        versions,
+        verdict,
+        detail,
+        time.monotonic() - started,
+        tuple(run.steps),
+        tuple(run.beside),
+        _broken(run) if verdict is Verdict.FAIL else frozenset(),
+        frozenset(missed),
     )
 
 
+def _missed(case: Case, run: Run) -> tuple[str, ...]:
+    """The case's requirements that no step was held to, of those that the profile asks for."""
+    known = requirements()
+    reached = frozenset().union(*(step.judged for step in run.steps))
+    return tuple(
+        each
+        for each in case.requirements
+        if each not in reached and (each not in known or known[each].holds_for(run.profile))
+    )
+
+
+def _broken(run: Run) -> frozenset[str]:
+    found = {mismatch.requirement for step in run.steps for mismatch in step.mismatches}
+    return frozenset(found & run.requirements)
+
+
 def _verdict(case: Case, run: Run) -> tuple[Verdict, str]:
-    faults = run.client.target.faults
-    lacking = case.needs - (faults.actions if faults is not None else frozenset())
+    lacking = _lacking(case, run.client.target.faults)
     if lacking:
-        return (
-            Verdict.UNSUPPORTED,
-            f"the target can't {', '.join(sorted(lacking))} a broker: see --fault-command",
-        )
+        return Verdict.UNSUPPORTED, lacking
     try:
         case.drive(run)
     except CaseFailed as error:
@@ -105,6 +174,16 @@ def _verdict(case: Case, run: Run) -> tuple[Verdict, str]:
     except WireError as error:
         return Verdict.FAIL, f"{type(error).__name__}: {error}"
     return Verdict.PASS, ""
+
+
+def _lacking(case: Case, faults: Faults | None) -> str:
+    """What the target can't do that the case needs, in words; empty if nothing."""
+    actions = sorted(case.needs - {DURABLE} - (faults.actions if faults is not None else frozenset()))
+    if actions:
+        return f"the target can't {', '.join(actions)} a broker: see --fault-command"
+    if DURABLE in case.needs and (faults is None or not faults.keeps_data_over_restart):
+        return "the target keeps nothing over a restart"
+    return ""
 
 
 def run_cases(cases: Sequence[Case], bench: Bench) -> Iterator[CaseResult]:

@@ -1,4 +1,8 @@
-"""Verdicts: of one run of a case, and of a requirement over all its cases."""
+"""Verdicts: of one run of a case, and of a requirement over all its cases.
+
+A case may check several requirements. When one of them is broken the others are not: they are reported as not run,
+because the case ended before it had gone all the way for them.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,9 @@ from attrs import frozen
 from conformance.session import Performed
 from model.catalogue import Level, Requirement
 from model.reference.outcomes import Mismatch
+
+SEEN_BESIDE_MAX = 3
+"""How many sightings of one requirement's breach in cases of others a row's detail spells out."""
 
 
 class Verdict(StrEnum):
@@ -32,7 +39,7 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 @frozen
 class CaseResult:
-    """One run of one case, at one end of the API versions."""
+    """One run of one case, at one end of the API versions (or of one generated sequence)."""
 
     case: str
     requirements: tuple[str, ...]
@@ -44,6 +51,32 @@ class CaseResult:
     steps: tuple[Performed, ...]
     beside: tuple[Mismatch, ...]
     """Mismatches of other requirements' rules, seen on the way."""
+    broken: frozenset[str] = frozenset()
+    """Which of its requirements a step broke; none: it failed as a whole (no answer that can be read)."""
+    missed: frozenset[str] = frozenset()
+    """Which of its requirements no step came to, though nothing went wrong."""
+
+    @property
+    def name(self) -> str:
+        """What reports call this run, for instance `LOG-03/reading_around_the_ends[highest]`."""
+        return f"{self.case}[{self.versions}]"
+
+    def verdict_for(self, requirement: str) -> Verdict:
+        """What this run says of one of its requirements."""
+        if self.verdict is Verdict.FAIL and self.broken and requirement not in self.broken:
+            return Verdict.NOT_RUN
+        if self.verdict is Verdict.NOT_RUN and self.missed and requirement not in self.missed:
+            return Verdict.PASS
+        return self.verdict
+
+    def detail_for(self, requirement: str) -> str:
+        """Why, in words; empty if there is nothing to say."""
+        verdict = self.verdict_for(requirement)
+        if verdict is Verdict.PASS:
+            return ""
+        if verdict is not self.verdict:
+            return f"the case ended early, because it found {', '.join(sorted(self.broken))} broken"
+        return self.detail
 
 
 @frozen
@@ -56,8 +89,10 @@ class Row:
     seconds: float
     detail: str
     deviation: str | None
-    """The entry of the deviations file that knows of it."""
+    """The entry of the deviations file that knows of it: its reason."""
     results: tuple[CaseResult, ...]
+    beside: tuple[CaseResult, ...] = ()
+    """Runs of cases of other requirements in which this one was seen broken."""
 
 
 @frozen
@@ -75,36 +110,45 @@ def rows(
     deviations: Mapping[str, Deviation],
 ) -> tuple[Row, ...]:
     """One row for each requirement, in the order given."""
-    made = []
-    for requirement in requirements:
-        own = tuple(result for result in results if requirement.id in result.requirements)
-        seen_beside = [
-            (result, mismatch)
-            for result in results
-            for mismatch in result.beside
-            if mismatch.requirement == requirement.id
-        ]
-        verdicts = [_graded(result.verdict, requirement) for result in own]
-        if seen_beside:
-            verdicts.append(_graded(Verdict.FAIL, requirement))
-        verdict = worst(verdicts) if verdicts else Verdict.NOT_RUN
-        details = [f"{r.case} [{r.versions}]: {r.detail}" for r in own if r.detail]
-        details += [f"seen in {result.case} [{result.versions}]: {mismatch}" for result, mismatch in seen_beside]
-        if not own and not details:
-            details = ["no case was run"]
-        known = deviations.get(requirement.id)
-        made.append(
-            Row(
-                requirement.id,
-                verdict,
-                requirement.level,
-                sum(result.seconds for result in own),
-                "\n".join(dict.fromkeys(details)),
-                known.reason if known is not None else None,
-                own,
-            )
-        )
-    return tuple(made)
+    return tuple(_row(requirement, results, deviations.get(requirement.id)) for requirement in requirements)
+
+
+def _row(requirement: Requirement, results: Sequence[CaseResult], known: Deviation | None) -> Row:
+    own = tuple(result for result in results if requirement.id in result.requirements)
+    beside = tuple(
+        result for result in results if any(mismatch.requirement == requirement.id for mismatch in result.beside)
+    )
+    verdicts = [result.verdict_for(requirement.id) for result in own]
+    if beside:
+        verdicts.append(Verdict.FAIL)
+    return Row(
+        requirement.id,
+        _graded(worst(verdicts), requirement) if verdicts else Verdict.NOT_RUN,
+        requirement.level,
+        sum(result.seconds for result in own),
+        "\n".join(_details(requirement.id, own, beside)),
+        known.reason if known is not None else None,
+        own,
+        beside,
+    )
+
+
+def _details(requirement: str, own: Sequence[CaseResult], beside: Sequence[CaseResult]) -> Iterable[str]:
+    """What there is to say of a row, a line each; the same words at both ends of the versions are said once."""
+    if not own and not beside:
+        yield "no case was run"
+    said: dict[tuple[str, str], list[str]] = {}
+    for result in own:
+        detail = result.detail_for(requirement)
+        if detail:
+            said.setdefault((result.case, detail), []).append(result.versions)
+    for (case, detail), versions in said.items():
+        yield f"{case} [{', '.join(versions)}]: {detail}"
+    for result in beside[:SEEN_BESIDE_MAX]:
+        mismatch = next(each for each in result.beside if each.requirement == requirement)
+        yield f"seen in {result.case} [{result.versions}]: {mismatch}"
+    if len(beside) > SEEN_BESIDE_MAX:
+        yield f"and in {len(beside) - SEEN_BESIDE_MAX} more runs of cases"
 
 
 def _graded(verdict: Verdict, requirement: Requirement) -> Verdict:
@@ -112,8 +156,13 @@ def _graded(verdict: Verdict, requirement: Requirement) -> Verdict:
     return Verdict.NON_STRICT if verdict is Verdict.FAIL and requirement.level is Level.SHOULD else verdict
 
 
+def is_unexpected_pass(row: Row) -> bool:
+    """Whether a known deviation has gone, so that its entry must go too."""
+    return row.deviation is not None and row.verdict is Verdict.PASS
+
+
 def is_bad(row: Row) -> bool:
     """Whether a row makes the run fail: a failure that is not known, or a known deviation that has gone."""
     if row.deviation is not None:
-        return row.verdict is Verdict.PASS
+        return is_unexpected_pass(row)
     return row.verdict is Verdict.FAIL

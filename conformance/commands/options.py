@@ -1,0 +1,50 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from conformance.sitting import Settings
+
+USAGE = 2
+"""Exit code for a wrong choice, and for a target that can't be had."""
+
+file_to_write = click.Path(dir_okay=False, writable=True, path_type=Path)
+file_to_read = click.Path(dir_okay=False, exists=True, path_type=Path)
+
+no_color = click.option("--no-color", is_flag=True, help="No colours (as with NO_COLOR in the environment).")
+
+
+def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """TARGET and how to reach, control and judge it, given to the command as `settings`."""
+
+    @click.argument("target", default="bundled")
+    @click.option("--profile", metavar="NAME", help="Release and control plane it is held to, for instance 3.9-kraft.")
+    @click.option("--deviations", metavar="FILE", help="Known deviations; `none` for none. Default: the target's own.")
+    @click.option("--fault-command", metavar="CMD", help="How to do things to a broker: 'CMD {action} {broker}'.")
+    @click.option("--command-config", type=file_to_read, metavar="FILE", help="Kafka's client properties: TLS, SASL.")
+    @wraps(command)
+    def with_settings(
+        *,
+        target: str,
+        profile: str | None,
+        deviations: str | None,
+        fault_command: str | None,
+        command_config: Path | None,
+        **other: Any,
+    ) -> Any:
+        settings = Settings(
+            target=target,
+            profile=profile,
+            deviations=deviations,
+            fault_command=fault_command,
+            command_config=command_config,
+        )
+        return command(settings=settings, **other)
+
+    return with_settings
