@@ -17,10 +17,14 @@ from conformance.client import Unsupported, poll
 from conformance.engine import Bench
 from conformance.history.explain import Event, Explanation, Sent, World, broken, explain, judged
 from conformance.machines.steps import Step, operation_of
-from conformance.session import Answered, Pending, Session, Unknown, now_ms
+from conformance.session import Answered, Outcome, Pending, Session, Unknown, now_ms
+from conformance.translate import Unsayable
+from conformance.translate.base import conversation_of
+from conformance.wire.errors import AnswerTimedOut, ConnectionClosed, MalformedAnswer, Unreachable
 from model.reference.batch import Batch
 from model.reference.operations import (
     CreateTopics,
+    DeleteTopics,
     InitProducerId,
     ListOffsets,
     ListOffsetsPart,
@@ -127,6 +131,13 @@ class Actor:
             self.topics.append(name)
             self.settle([name])
 
+    def remove_topic(self, name: str) -> None:
+        """Delete a topic, and wait until nobody knows it any more (deletion is not immediate)."""
+        self.perform([(DeleteTopics(topics=(name,)), 0)])
+        if name not in self.world.cluster.topics:
+            self.topics.remove(name)
+            poll(f"the end of {name}", partial(self.bench.client.is_gone, name))
+
     def settle(self, topics: Sequence[str]) -> None:
         """Wait for leaders, and let the model learn ids and epochs."""
         for name in topics:
@@ -164,12 +175,29 @@ class Actor:
         """Send operations, all of them before the first answer is read; then account for the answers."""
         return self._answers(self._send(wanted))
 
+    def _converse(self, operation: Operation) -> None:
+        """Carry out what is no single request, by itself."""
+        conversation = conversation_of(operation)
+        if conversation is None:
+            raise TypeError(f"{operation.kind} is a single request")
+        sent = Sent(operation, 0, "own", now_ms(), self.world.cluster.restarts)
+        for api in conversation.apis:
+            self.session.version_of(api)
+        try:
+            outcome: Outcome = Answered(tuple(conversation.hold(operation, self.bench.client, self.world.cluster)))
+        except (ConnectionClosed, AnswerTimedOut, MalformedAnswer, Unreachable) as error:
+            outcome = Unknown(f"{type(error).__name__}: {error}")
+        self.account_for([Event(sent, outcome, now_ms())])
+
     def _send(self, wanted: Sequence[tuple[Operation, int]]) -> list[tuple[Sent, Pending | None]]:
         under_way: list[tuple[Sent, Pending | None]] = []
         for operation, connection in wanted:
             try:
+                if conversation_of(operation) is not None:
+                    self._converse(operation)
+                    continue
                 pending = self.session.send(operation, f"c{connection}")
-            except Unsupported as error:
+            except (Unsupported, Unsayable) as error:
                 self.unsupported[str(error)] += 1
                 continue
             if isinstance(pending, Pending):

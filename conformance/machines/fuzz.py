@@ -25,6 +25,8 @@ from model.catalogue import families
 from model.reference.outcomes import OUTCOMES
 
 SEQUENCES_A_ROUND = 100
+SHRINKING_MOST_S = 120.0
+"""A failing sequence with faults in it takes long to shrink: the smallest of those seen by then is reported."""
 DATABASE = Path(".tidegauge/examples")
 
 
@@ -61,6 +63,8 @@ class Progress:
     sequences: int
     seconds: float
     reached: int
+    found: str | None
+    """What was found to be wrong; it is being shrunk."""
 
 
 def run(
@@ -91,30 +95,30 @@ def run(
     plan = Plan(chosen, faults=faults, tolerated=tolerated_of(deviations))
     started = time.monotonic()
     shown = started
+    found_at: float | None = None
 
     def goes_on() -> bool:
-        nonlocal shown
+        nonlocal shown, found_at
         now = time.monotonic()
         if now - shown > 0.2:
             shown = now
-            show(Progress(tally.operations, tally.sequences, now - started, len(tally.reached)))
-        # A sequence that failed is shrunk to its end, whatever the time.
-        return now - started < minutes * 60 or tally.found is not None
+            found = str(tally.found.violation) if tally.found is not None else None
+            show(Progress(tally.operations, tally.sequences, now - started, len(tally.reached), found))
+        if tally.found is None:
+            return now - started < minutes * 60
+        found_at = found_at or now
+        return now - found_at < SHRINKING_MOST_S
 
     examples = DirectoryBasedExampleDatabase(str(database)) if database is not None else None
-    repeatable = True
     round_seed = seed
     try:
         while goes_on():
             explore(machine(bench, plan, tally, goes_on), plan, SEQUENCES_A_ROUND, round_seed, examples)
             round_seed += 1
-    except Violation:
-        repeatable = True
-    except FlakyFailure:
-        repeatable = False
+    except (Violation, FlakyFailure):
         if tally.found is None:
             raise
-    found = tally.found if repeatable else tally.first_found
+    found = tally.found
     return FuzzReport(
         tally.operations,
         tally.sequences,
@@ -122,5 +126,5 @@ def run(
         frozenset(tally.reached),
         tuple(sorted(tally.unsupported)),
         Script.of(found, bench.target.name, bench.profile.name, round_seed) if found is not None else None,
-        repeatable or found is None,
+        tally.failures != 1,
     )

@@ -14,11 +14,11 @@ from attrs import define, field, frozen
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
 from hypothesis.database import ExampleDatabase
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from conformance.engine import Bench
 from conformance.machines import registered
-from conformance.machines.actor import Act, Actor, Violation
+from conformance.machines.actor import FAULT, Act, Actor, Violation
 from conformance.machines.steps import KINDS, Kind, Step
 from conformance.session import now_ms
 
@@ -47,7 +47,8 @@ class Tally:
     """The requirements whose rules were consulted."""
     found: Found | None = None
     """The last failing sequence: the smallest, once Hypothesis has shrunk it."""
-    first_found: Found | None = None
+    failures: int = 0
+    """How many sequences have failed, shrinking included."""
 
 
 @frozen
@@ -84,38 +85,29 @@ def machine(
         def __init__(self) -> None:
             super().__init__()
             self.actor = Actor(bench, plan.tolerated)
-            self.has_faults = False
+            self.fault: str | None = None
+            self.fault_after = 0
             self.started_ms = now_ms()
             tally.sequences += 1
 
-        @initialize(faults=st.sampled_from((False,) * 11 + (True,)))
-        def begin(self, *, faults: bool) -> None:
-            self.has_faults = faults
+        @initialize(fault=st.sampled_from((None,) * 22 + FAULTS), after=st.integers(3, 12), newest=st.booleans())
+        def begin(self, *, fault: str | None, after: int, newest: bool) -> None:
+            self.fault = fault if fault in faults else None
+            self.fault_after = after
+            self.actor.session.highest = newest
 
         def act(self, steps: Sequence[Step]) -> None:
             if not goes_on():
                 return
-            before = self.actor.operations
-            try:
-                self.actor.act(steps)
-            except Violation as violation:
-                # The act that failed is part of the story, though it was not kept.
-                acts = (*self.actor.acts, Act(tuple(steps), self.actor.last))
-                tally.found = Found(acts, violation, self.started_ms)
-                tally.first_found = tally.first_found or tally.found
-                raise
-            finally:
-                tally.operations += self.actor.operations - before
+            if self.fault is not None and len(self.actor.acts) >= self.fault_after:
+                # While these steps are under way. One a sequence: a restart takes long.
+                steps = [Step(FAULT, {"action": self.fault}), *steps]
+                self.fault = None
+            _perform(self.actor, steps, tally, self.started_ms)
 
         @rule(together=st.lists(steps, min_size=2, max_size=4))
         def in_flight_together(self, together: list[Step]) -> None:
             self.act(together)
-
-        @precondition(lambda self: bool(faults) and self.has_faults)
-        @rule(action=st.sampled_from(faults or FAULTS), under_way=st.lists(steps, max_size=2))
-        def fault(self, action: str, under_way: list[Step]) -> None:
-            self.has_faults = False  # one a sequence: they take long
-            self.act([Step("fault", {"action": action}), *under_way])
 
         def teardown(self) -> None:
             tally.reached.update(self.actor.reached)
@@ -126,6 +118,21 @@ def machine(
     for each in kinds:
         _add_rule(Sequences, each)
     return Sequences
+
+
+def _perform(actor: Actor, steps: Sequence[Step], tally: Tally, started_ms: int) -> None:
+    before = actor.operations
+    try:
+        actor.act(steps)
+    except Violation as violation:
+        # The act that failed is part of the story, though it was not kept.
+        acts = (*actor.acts, Act(tuple(steps), actor.last))
+        tally.failures += 1
+        if tally.found is None or len(acts) <= len(tally.found.acts):
+            tally.found = Found(acts, violation, started_ms)
+        raise
+    finally:
+        tally.operations += actor.operations - before
 
 
 def _add_rule(sequences: type[RuleBasedStateMachine], kind: Kind) -> None:
