@@ -1,0 +1,139 @@
+"""The search for an order, and for lost operations that took effect after all."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+
+from conformance.history import explain as searching
+from conformance.history.explain import Event, SearchGivenUpError, Sent, World, explain
+from conformance.session import Answered, Outcome, Unanswered, Unknown
+from conformance.wire.batch import encoded_size
+from model.profiles import profile_named
+from model.reference.batch import Batch, Record
+from model.reference.errors import ErrorCode
+from model.reference.operations import ListOffsets, ListOffsetsPart, Operation, Produce, ProducePart
+from model.reference.state import Cluster, Partition, Topic
+
+PROFILE = profile_named("3.9-kraft")
+EMPTY = World(Cluster(topics={"t": Topic("t", (Partition(leader_epoch=0),))}))
+LOST = Unknown("the broker went away")
+
+
+def append(value: bytes, acks: int = -1, **claims: int) -> Operation:
+    batch = Batch(records=(Record(value),), **claims)
+    return Produce(parts=(ProducePart(topic="t", batches=(batch,), sizes=(encoded_size(batch),)),), acks=acks)
+
+
+def end() -> Operation:
+    return ListOffsets(parts=(ListOffsetsPart(topic="t"),))
+
+
+def event(operation: Operation, outcome: Outcome, connection: str = "c0") -> Event:
+    return Event(Sent(operation, 7, connection, 1_000), outcome, 1_001)
+
+
+def at(offset: int) -> Answered:
+    """The answer to a produce, or to a question for the end of the log."""
+    return Answered(({}, {"error": ErrorCode.NONE, "base_offset": offset, "offset": offset}))
+
+
+def log_end(world: World) -> int:
+    partition = world.cluster.partition("t", 0)
+    assert partition is not None
+    return partition.log_end_offset
+
+
+def test_one_answer_is_taken_as_it_comes() -> None:
+    found = explain(EMPTY, [event(append(b"a"), at(0))], PROFILE)
+    assert found is not None
+    assert log_end(found.world) == 1
+    assert not found.world.pending
+
+
+def test_a_wrong_answer_has_no_explanation() -> None:
+    assert explain(EMPTY, [event(append(b"a"), at(1))], PROFILE) is None
+
+
+def test_what_was_lost_lands_only_when_an_answer_needs_it() -> None:
+    lost = explain(EMPTY, [event(append(b"a"), LOST)], PROFILE)
+    assert lost is not None
+    assert len(lost.world.pending) == 1
+    untouched = explain(lost.world, [event(end(), at(0))], PROFILE)
+    assert untouched is not None
+    assert len(untouched.world.pending) == 1, "it may still land later"
+    landed = explain(lost.world, [event(end(), at(1))], PROFILE)
+    assert landed is not None
+    assert not landed.world.pending
+    assert log_end(landed.world) == 1
+
+
+def test_what_was_lost_may_land_between_two_others() -> None:
+    world = EMPTY
+    for each in (event(append(b"a"), LOST), event(append(b"b"), at(0)), event(append(b"c"), at(2))):
+        found = explain(world, [each], PROFILE)
+        assert found is not None
+        world = found.world
+    assert log_end(world) == 3
+    values = [entry.batch.records[0].value for entry in world.cluster.topics["t"].partitions[0].entries]
+    assert values == [b"b", b"a", b"c"]
+
+
+def test_what_was_lost_lands_once() -> None:
+    lost = explain(EMPTY, [event(append(b"a"), LOST)], PROFILE)
+    assert lost is not None
+    assert explain(lost.world, [event(end(), at(2))], PROFILE) is None
+
+
+def test_connections_may_overtake_each_other() -> None:
+    together = [event(append(b"a"), at(1), "c0"), event(append(b"b"), at(0), "c1")]
+    found = explain(EMPTY, together, PROFILE)
+    assert found is not None
+    assert [each.sent.connection for each, _findings in found.findings] == ["c1", "c0"]
+
+
+def test_one_connection_keeps_its_order() -> None:
+    assert explain(EMPTY, [event(append(b"a"), at(1)), event(append(b"b"), at(0))], PROFILE) is None
+
+
+def test_an_append_without_an_answer_was_taken_before_a_later_answer_on_its_connection() -> None:
+    silent = event(append(b"a", acks=0), Unanswered())
+    assert explain(EMPTY, [silent, event(end(), at(0))], PROFILE) is None
+    assert explain(EMPTY, [silent, event(end(), at(1))], PROFILE) is not None
+    elsewhere = explain(EMPTY, [silent, event(end(), at(0), "c1")], PROFILE)
+    assert elsewhere is not None, "on another connection it need not have been seen yet"
+
+
+def test_after_its_connection_is_lost_it_may_have_been_lost_too() -> None:
+    silent = explain(EMPTY, [event(append(b"a", acks=0), Unanswered())], PROFILE)
+    assert silent is not None
+    world = silent.world.without_connection("c0")
+    assert explain(world, [event(end(), at(0))], PROFILE) is not None
+
+
+def test_a_retry_of_what_was_lost_is_a_duplicate_or_an_append() -> None:
+    claims = {"producer_id": 4, "producer_epoch": 0, "base_sequence": 0}
+    lost = explain(EMPTY, [event(append(b"a", **claims), LOST)], PROFILE)
+    assert lost is not None
+    again = explain(lost.world, [event(append(b"a", **claims), at(0))], PROFILE)
+    assert again is not None
+    twice = explain(again.world, [event(end(), at(2))], PROFILE)
+    assert twice is None, "a batch with a sequence number is appended once"
+
+
+def test_a_tolerated_breach_is_passed_over() -> None:
+    wrong = event(append(b"a"), Answered(({}, {"error": ErrorCode.NONE, "base_offset": 0, "log_append_time_ms": 5})))
+    assert explain(EMPTY, [wrong], PROFILE) is None
+    broken = {each.requirement for _event, findings in [_judged(wrong)] for f in findings for each in f.mismatches}
+    assert explain(EMPTY, [wrong], PROFILE, frozenset(broken)) is not None
+
+
+def _judged(wrong: Event) -> tuple[Event, tuple[searching.Finding, ...]]:
+    return wrong, searching.judged(EMPTY.cluster, wrong, PROFILE)[0]
+
+
+def test_a_search_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "STATES_MOST", 3)
+    world = evolve(EMPTY, pending=tuple(Sent(append(bytes([n])), 7, "c", 1) for n in range(5)))
+    with pytest.raises(SearchGivenUpError):
+        explain(world, [event(end(), at(9))], PROFILE)
