@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from attrs import evolve, field, frozen
 
-from conformance.client import Client, Range, Unsupported, poll
+from conformance.client import Client, NotReady, Range, Unsupported, poll
 from conformance.session import Performed, Session, Unknown
 from conformance.wire.apis import Api, client_range
 from conformance.wire.batch import encoded_size
@@ -126,6 +127,8 @@ class Run(Session):
         self.requirements = frozenset(requirements)
         self.beside: list[Mismatch] = []
         """Mismatches of other requirements' rules, seen on the way."""
+        self.epochs_before: dict[tuple[str, int], int] = {}
+        """Leader epochs as they were before the last fault."""
         self.watch = self._decide
 
     def _decide(self, step: Performed) -> None:
@@ -162,8 +165,7 @@ class Run(Session):
     def delete(self, *topics: str) -> None:
         """Delete topics, and wait until the target knows them no more."""
         self.perform(DeleteTopics(topics=topics))
-        for topic in topics:
-            self.eventually(Metadata(topics=(topic,)))
+        self.eventually(Metadata(topics=None))  # not by name: up to v3 that would create them again
 
     def create_again(self, topic: str, partitions: int = 1) -> None:
         """Create a topic whose name was used before; a target may still be busy with removing the old one."""
@@ -213,12 +215,26 @@ class Run(Session):
         faults = self.client.target.faults
         if faults is None or action not in faults.actions:
             raise Unsupported(f"the target can't {action} a broker: see --fault-command")
+        if action in ("restart", "stop", "kill"):
+            self.epochs_before = self.client.leader_epochs(tuple(self.cluster.topics))
         faults.do(action, self.client.any_broker())
         self.client.forget()
         if action in ("restart", "start"):
-            topics = self.cluster.topics.values()
-            places = [(topic.name, index) for topic in topics for index in range(len(topic.partitions))]
-            self.cluster = restarted(self.cluster, places)
+            self.cluster = restarted(self.cluster, self.epochs_before)
+            self._await_new_leaders()
+
+    def _await_new_leaders(self) -> None:
+        """Wait until the restarted broker leads anew: at first it may tell, and even serve, what was before."""
+
+        def are_led_anew() -> bool:
+            now = self.client.leader_epochs(tuple(self.cluster.topics))
+            return all(place in now and now[place] > epoch for place, epoch in self.epochs_before.items())
+
+        if all(epoch >= 0 for epoch in self.epochs_before.values()):
+            with suppress(NotReady):  # a target whose epochs stay is found out by the model
+                poll("leaders of a new epoch", are_led_anew, ceiling_s=10.0)
+        for topic in list(self.cluster.topics.values()):
+            self.settle(topic.name, len(topic.partitions))
 
 
 _OF_FETCH_PART = {"current_leader_epoch", "last_fetched_epoch", "log_start_offset", "topic_id"}

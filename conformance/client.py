@@ -22,6 +22,8 @@ from model.reference.errors import ErrorCode
 
 METADATA_VERSION_MAX = 9
 """Names suffice for routing; later versions add ids."""
+OFFSET_FETCH_VERSION_MAX = 7
+"""The last version that asks for one group."""
 FETCH_VERSION_MAX = 12
 """The last version that names topics."""
 _NOT_YET_SERVED = {
@@ -194,7 +196,21 @@ class Client:
             return None
         if answer.error_code != ErrorCode.NONE:
             raise Unsupported(f"FindCoordinator answers {ErrorCode(answer.error_code).name} for a group")
-        return (answer.node_id,)
+        return (answer.node_id,) if self._keeps(answer.node_id, group) else None
+
+    def _keeps(self, broker: int, group: str) -> bool:
+        """Whether a coordinator has read what it keeps, and answers for the group."""
+        if Api.OFFSET_FETCH not in self.ranges:
+            return True
+        version = self.version(Api.OFFSET_FETCH, OFFSET_FETCH_VERSION_MAX)
+        request = message(Api.OFFSET_FETCH, version, group_id=group, topics=[])
+        answer = self.connection("main", broker).call(Api.OFFSET_FETCH, version, request).answer
+        code = getattr(answer, "error_code", ErrorCode.NONE)
+        return code not in (
+            ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+            ErrorCode.COORDINATOR_NOT_AVAILABLE,
+            ErrorCode.NOT_COORDINATOR,
+        )
 
     def leaders_are_known(self, topic: str, partitions: int) -> bool:
         """Whether every partition of the topic has a leader, by a fresh look."""
@@ -205,6 +221,16 @@ class Client:
             and all(each.error_code == ErrorCode.NONE and each.leader_id >= 0 for each in found[0].partitions)
             and all(self._is_served(topic, each.partition_index) for each in found[0].partitions)
         )
+
+    def leader_epochs(self, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
+        """The leader epochs of topics, by a fresh look; without those of partitions that have no leader now."""
+        answer = self.refresh(topics)
+        return {
+            (topic.name, each.partition_index): getattr(each, "leader_epoch", -1)
+            for topic in answer.topics
+            for each in topic.partitions
+            if each.leader_id >= 0
+        }
 
     def _is_served(self, topic: str, partition: int) -> bool:
         """Whether the leader knows that it leads: a broker of Kafka may announce itself some ms before it does."""

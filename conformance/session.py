@@ -139,6 +139,9 @@ class Session:
     def broker_for(self, operation: Operation) -> int:
         """The broker that must be asked."""
         translation = translation_of(operation)
+        certain = translation.broker(operation)
+        if certain is not None:
+            return certain
         group = translation.coordinator(operation)
         if group is not None:
             return self.client.coordinator(group)

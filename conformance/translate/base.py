@@ -36,6 +36,8 @@ class Translation:
     """The group whose coordinator must be asked, if any."""
     leader_of: Callable[[Any], tuple[str, int] | None] = lambda _operation: None
     """The partition whose leader must be asked, if any."""
+    broker: Callable[[Any], int | None] = lambda _operation: None
+    """The broker that must be asked, if it is a certain one."""
 
 
 @frozen

@@ -22,6 +22,8 @@ CREATE_DETAILS_FROM = 5
 DELETE_BY_ID_FROM = 6
 METADATA_EPOCHS_FROM = 7
 METADATA_IDS_FROM = 10
+METADATA_BY_ID_FROM = 12
+METADATA_CLUSTER_ID_FROM = 2
 
 
 def _create(operation: CreateTopics, version: int, cluster: Cluster) -> object:
@@ -59,6 +61,7 @@ def _created(operation: CreateTopics, version: int, exchange: Exchange, cluster:
         seen: dict[str, object] = {"error": error_of(topic.error_code)}
         if version >= CREATE_DETAILS_FROM:
             seen |= {"partitions": topic.num_partitions, "replication_factor": topic.replication_factor}
+            seen["configs"] = {each.name: (each.value, each.config_source) for each in topic.configs or ()}
         if version >= CREATE_IDS_FROM:
             seen["topic_id"] = topic.topic_id
         return seen
@@ -77,6 +80,10 @@ def _metadata(operation: Metadata, version: int, cluster: Cluster) -> object:
             kind(name=each, topic_id=NO_ID) if isinstance(each, str) else kind(name=None, topic_id=each)
             for each in operation.topics
         ]
+        if version == 0 and not topics:
+            raise Unsayable("Metadata v0 asks for no topics by asking for all")
+        if version < METADATA_BY_ID_FROM and not all(isinstance(each, str) for each in operation.topics):
+            raise Unsayable(f"Metadata asks by id from v{METADATA_BY_ID_FROM}")
     elif version == 0:
         topics = []
     return MetadataRequest(
@@ -84,32 +91,55 @@ def _metadata(operation: Metadata, version: int, cluster: Cluster) -> object:
     )
 
 
+def _topic_values(topic: Any, version: int, brokers: frozenset[int]) -> Values:
+    partitions = sorted(topic.partitions, key=lambda each: each.partition_index)
+    # Without an error, a partition has a leader that is in sync, and only replicas are in sync.
+    odd = tuple(
+        each.partition_index
+        for each in partitions
+        if each.error_code == 0
+        and not (
+            {each.leader_id} <= set(each.isr_nodes) <= set(each.replica_nodes) == set(each.replica_nodes) & brokers
+        )
+    )
+    seen: dict[str, object] = {
+        "error": error_of(topic.error_code),
+        "partitions": tuple(each.partition_index for each in partitions),
+        "leaders": tuple(each.leader_id for each in partitions),
+        "replicas": tuple(tuple(each.replica_nodes) for each in partitions),
+        "isr": tuple(tuple(each.isr_nodes) for each in partitions),
+        "unlisted_leaders": frozenset(each.leader_id for each in partitions if each.error_code == 0) - brokers,
+        "odd_replicas": odd,
+    }
+    if version >= 1:
+        seen["is_internal"] = topic.is_internal
+    if version >= METADATA_EPOCHS_FROM:
+        seen["leader_epochs"] = tuple(each.leader_epoch for each in partitions)
+    if version >= METADATA_IDS_FROM:
+        seen["topic_id"] = topic.topic_id
+    return seen
+
+
 def _described(operation: Metadata, version: int, exchange: Exchange, cluster: Cluster) -> list[Values]:
     answer: Any = exchange.answer
-
-    def values(topic: Any) -> Values:
-        partitions = sorted(topic.partitions, key=lambda each: each.partition_index)
-        seen: dict[str, object] = {
-            "error": error_of(topic.error_code),
-            "partitions": tuple(each.partition_index for each in partitions),
-            "leaders": tuple(each.leader_id for each in partitions),
-            "replicas": tuple(tuple(each.replica_nodes) for each in partitions),
-            "isr": tuple(tuple(each.isr_nodes) for each in partitions),
-            "is_internal": topic.is_internal,
-        }
-        if version >= METADATA_EPOCHS_FROM:
-            seen["leader_epochs"] = tuple(each.leader_epoch for each in partitions)
-        if version >= METADATA_IDS_FROM:
-            seen["topic_id"] = topic.topic_id
-        return seen
-
+    brokers = frozenset(broker.node_id for broker in answer.brokers)
     found: dict[object, Values] = {}
     for topic in answer.topics:
-        found[topic.name] = values(topic)
-        if version >= METADATA_IDS_FROM and topic.topic_id != NO_ID:
-            found[topic.topic_id] = found[topic.name]
-    names = frozenset(name for name in found if isinstance(name, str))
-    return [{"topics": names}, *(found.get(each, {}) for each in operation.topics or ())]
+        values = _topic_values(topic, version, brokers)
+        found[topic.name] = values
+        if version >= METADATA_IDS_FROM and topic.topic_id is not None:
+            found[topic.topic_id] = values
+    names = [topic.name for topic in answer.topics if topic.name]
+    whole: dict[str, object] = {
+        "topics": frozenset(names),
+        "repeated": frozenset(name for name in names if names.count(name) > 1) if operation.topics else frozenset(),
+        "brokers": tuple((broker.node_id, broker.host, broker.port) for broker in answer.brokers),
+    }
+    if version >= 1:
+        whole["controller_is_listed"] = answer.controller_id in brokers
+    if version >= METADATA_CLUSTER_ID_FROM:
+        whole["cluster_id"] = answer.cluster_id
+    return [whole, *(found.get(each, {}) for each in operation.topics or ())]
 
 
 register(Metadata, Translation(Api.METADATA, _metadata, _described))
@@ -136,8 +166,9 @@ def _deleted(operation: DeleteTopics, version: int, exchange: Exchange, cluster:
     found: dict[object, Values] = {}
     for topic in answer.responses:
         values: Values = {"error": error_of(topic.error_code)}
-        found[topic.name] = values
-        if version >= DELETE_BY_ID_FROM and topic.topic_id != NO_ID:
+        if topic.name is not None:
+            found[topic.name] = values
+        if version >= DELETE_BY_ID_FROM and topic.topic_id not in (None, NO_ID):
             found[topic.topic_id] = values
     return [{}, *(found.get(each, {}) for each in operation.topics)]
 

@@ -1,4 +1,381 @@
-"""DescribeConfigs and IncrementalAlterConfigs (MET): topic settings against their broker defaults.
+"""Topic settings: which there are, what they may be, where a value comes from, and changing them.
 
-Source: ConfigHelper, ConfigurationControlManager; KIP-133, KIP-339.
+A topic's own value hides the broker's, which hides the default. Broker settings are read and never changed here;
+what a broker was started with is its own business, so a value from the broker is taken as it comes.
+
+Not modelled: settings of clients, users and loggers; AlterConfigs (KIP-133), which replaces all at once.
+
+Source: LogConfig (names, types, validators), ServerTopicConfigSynonyms, ConfigurationControlManager,
+ConfigAdminManager; KIP-133, KIP-226, KIP-339.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import IntEnum, StrEnum
+
+from attrs import evolve, frozen
+
+from model.reference.errors import ErrorCode
+from model.reference.operations import (
+    ConfigChange,
+    ConfigEdit,
+    ConfigQuestion,
+    DescribeConfigs,
+    IncrementalAlterConfigs,
+    ResourceType,
+    TopicConfigEdits,
+)
+from model.reference.outcomes import (
+    Effect,
+    Expect,
+    Meets,
+    OneOf,
+    Permitted,
+    Section,
+    Values,
+    declare,
+    error,
+    success,
+)
+from model.reference.rules import Context, rule
+from model.reference.state import Cluster, Topic
+
+DESCRIBE_ANSWERED = declare("describe_configs.answered", "the request as a whole was answered")
+TOPIC_SETTINGS = declare("describe_configs.topic", "the topic's settings were described")
+BROKER_SETTINGS = declare("describe_configs.broker", "the broker's settings were described")
+NOT_DESCRIBED = declare("describe_configs.unknown", "there is no such topic")
+ALTER_ANSWERED = declare("alter_configs.answered", "the request as a whole was answered")
+ALTERED = declare("alter_configs.altered", "the settings were changed")
+ALTER_CHECKED = declare("alter_configs.checked", "the settings could be changed; only a check was asked for")
+NOT_ALTERED = declare("alter_configs.refused", "the settings are as they were")
+
+
+class Source(IntEnum):
+    """Where a value comes from (DescribeConfigsResponse.ConfigSource)."""
+
+    DYNAMIC_TOPIC = 1
+    DYNAMIC_BROKER = 2
+    DYNAMIC_DEFAULT_BROKER = 3
+    STATIC_BROKER = 4
+    DEFAULT = 5
+
+
+OF_THE_BROKER = frozenset({Source.DYNAMIC_BROKER, Source.DYNAMIC_DEFAULT_BROKER, Source.STATIC_BROKER, Source.DEFAULT})
+
+
+class Kind(StrEnum):
+    """The type of a setting (ConfigDef.Type)."""
+
+    BOOLEAN = "boolean"
+    DOUBLE = "double"
+    INT = "int"
+    LONG = "long"
+    LIST = "list"
+    STRING = "string"
+
+
+_BOUNDS = {Kind.INT: 2**31, Kind.LONG: 2**63}
+
+
+@frozen
+class Setting:
+    """A setting of topics: its type, default in 3.9, what it may be, and the broker's setting that stands behind it."""
+
+    kind: Kind
+    default: str
+    synonym: str | None = None
+    least: float = -(2.0**63)
+    most: float = 2.0**63
+    choices: frozenset[str] = frozenset()
+
+    def admits(self, value: str) -> bool:
+        """Whether a topic may be set so (ConfigDef.parseType and the setting's validator)."""
+        text = value.strip()
+        match self.kind:
+            case Kind.BOOLEAN:
+                return text.lower() in ("true", "false")
+            case Kind.LIST:
+                return not self.choices or (
+                    bool(text) and all(each.strip() in self.choices for each in text.split(","))
+                )
+            case Kind.STRING:
+                return not self.choices or text in self.choices
+            case Kind.DOUBLE:
+                return _is_number(text, float) and self.least <= float(text) <= self.most
+        if not _is_number(text, int):
+            return False
+        bound = _BOUNDS[self.kind]
+        return -bound <= int(text) < bound and self.least <= int(text) <= self.most
+
+
+def _is_number(text: str, of: Callable[[str], object]) -> bool:
+    try:
+        of(text)
+    except ValueError:
+        return False
+    return "_" not in text
+
+
+_NEVER = str(2**63 - 1)
+_CODECS = frozenset({"uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"})
+_STAMPS = frozenset({"CreateTime", "LogAppendTime"})
+
+SETTINGS: Mapping[str, Setting] = {
+    "cleanup.policy": Setting(Kind.LIST, "delete", "log.cleanup.policy", choices=frozenset({"compact", "delete"})),
+    "compression.type": Setting(Kind.STRING, "producer", "compression.type", choices=_CODECS),
+    "delete.retention.ms": Setting(Kind.LONG, "86400000", "log.cleaner.delete.retention.ms", 0),
+    "file.delete.delay.ms": Setting(Kind.LONG, "60000", "log.segment.delete.delay.ms", 0),
+    "flush.messages": Setting(Kind.LONG, _NEVER, "log.flush.interval.messages", 1),
+    "flush.ms": Setting(Kind.LONG, _NEVER, "log.flush.interval.ms", 0),
+    "index.interval.bytes": Setting(Kind.INT, "4096", "log.index.interval.bytes", 0),
+    "max.compaction.lag.ms": Setting(Kind.LONG, _NEVER, "log.cleaner.max.compaction.lag.ms", 1),
+    "max.message.bytes": Setting(Kind.INT, "1048588", "message.max.bytes", 0),
+    "message.timestamp.after.max.ms": Setting(Kind.LONG, _NEVER, "log.message.timestamp.after.max.ms", 0),
+    "message.timestamp.before.max.ms": Setting(Kind.LONG, _NEVER, "log.message.timestamp.before.max.ms", 0),
+    "message.timestamp.type": Setting(Kind.STRING, "CreateTime", "log.message.timestamp.type", choices=_STAMPS),
+    "min.cleanable.dirty.ratio": Setting(Kind.DOUBLE, "0.5", "log.cleaner.min.cleanable.ratio", 0, 1),
+    "min.compaction.lag.ms": Setting(Kind.LONG, "0", "log.cleaner.min.compaction.lag.ms", 0),
+    "min.insync.replicas": Setting(Kind.INT, "1", "min.insync.replicas", 1),
+    "preallocate": Setting(Kind.BOOLEAN, "false", "log.preallocate"),
+    "retention.bytes": Setting(Kind.LONG, "-1", "log.retention.bytes"),
+    "retention.ms": Setting(Kind.LONG, "604800000", "log.retention.ms", -1),
+    "segment.bytes": Setting(Kind.INT, "1073741824", "log.segment.bytes", 14),
+    "segment.index.bytes": Setting(Kind.INT, "10485760", "log.index.size.max.bytes", 4),
+    "segment.jitter.ms": Setting(Kind.LONG, "0", "log.roll.jitter.ms", 0),
+    "segment.ms": Setting(Kind.LONG, "604800000", "log.roll.ms", 1),
+    "unclean.leader.election.enable": Setting(Kind.BOOLEAN, "false", "unclean.leader.election.enable"),
+}
+"""The settings of topics that the model knows; a broker may have more (tiered storage, throttles, codecs' levels)."""
+
+MORE = frozenset(
+    {
+        "compression.gzip.level",
+        "compression.lz4.level",
+        "compression.zstd.level",
+        "follower.replication.throttled.replicas",
+        "leader.replication.throttled.replicas",
+        "local.retention.bytes",
+        "local.retention.ms",
+        "message.downconversion.enable",
+        "message.format.version",
+        "message.timestamp.difference.max.ms",
+        "remote.log.copy.disable",
+        "remote.log.delete.on.disable",
+        "remote.storage.enable",
+    }
+)
+"""Names that exist in some release and are not modelled: whatever is done with them is allowed."""
+
+
+def is_valid(key: str, value: str) -> bool:
+    """Whether a topic may have this setting with this value."""
+    known = SETTINGS.get(key)
+    return known.admits(value) if known is not None else key in MORE
+
+
+def default_of(context: Context, key: str) -> str:
+    """A setting's default in the profile's release."""
+    return context.profile.defaults.get(key, SETTINGS[key].default)
+
+
+def created(config: Mapping[str, str | None]) -> tuple[Expect, ...]:
+    """What the answer to the creation of a topic must tell of its own settings (KIP-525)."""
+    own = {key: (value, Source.DYNAMIC_TOPIC) for key, value in config.items()}
+
+    def tells(seen: object) -> bool:
+        return isinstance(seen, Mapping) and all(seen.get(key) == value for key, value in own.items())
+
+    return (Expect("configs", Meets(f"its own settings {dict(config)}", tells), "MET-15", vital=False),) if own else ()
+
+
+# -- describe --------------------------------------------------------------------------------------------------------
+
+
+@rule(DescribeConfigs)
+def describe_configs(cluster: Cluster, operation: DescribeConfigs, context: Context) -> tuple[Section, ...]:
+    """What may be told of settings, for each topic or broker asked about."""
+    whole = Section("request", (Permitted(DESCRIBE_ANSWERED, ()),))
+    return (whole, *(_describe(cluster, operation, each, context) for each in operation.resources))
+
+
+def _describe(cluster: Cluster, operation: DescribeConfigs, asked: ConfigQuestion, context: Context) -> Section:
+    where = f"{asked.kind.name.lower()} {asked.name}"
+    if asked.kind is ResourceType.BROKER:
+        known = Meets("a value for each setting that was asked for", lambda seen: _has(seen, asked.keys))
+        expects = (success("MET-50"), Expect("configs", known, "MET-50", vital=False))
+        return Section(where, (Permitted(BROKER_SETTINGS, expects, _learn_broker),))
+    topic = cluster.topics.get(asked.name)
+    if topic is None:
+        return Section(where, (Permitted(NOT_DESCRIBED, (error(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "MET-43"),)),))
+    return Section(where, (Permitted(TOPIC_SETTINGS, tuple(_told(cluster, operation, asked, topic, context))),))
+
+
+def _has(seen: object, keys: tuple[str, ...] | None) -> bool:
+    return isinstance(seen, Mapping) and bool(seen) and all(key in seen for key in keys or ())
+
+
+def _learn_broker(cluster: Cluster, answer: Values) -> Cluster:
+    told = answer.get("configs")
+    if not isinstance(told, Mapping):
+        return cluster
+    values = {key: value for key, (value, _source) in told.items() if value is not None}
+    return evolve(cluster, broker_config={**cluster.broker_config, **values})
+
+
+def _told(
+    cluster: Cluster, operation: DescribeConfigs, asked: ConfigQuestion, topic: Topic, context: Context
+) -> Iterator[Expect]:
+    yield success("MET-40")
+    if asked.keys is not None:
+        wanted = frozenset(key for key in asked.keys if key in SETTINGS)
+        others = frozenset(asked.keys) - wanted - MORE
+
+        def just_these(seen: object) -> bool:
+            return isinstance(seen, Mapping) and wanted <= set(seen) <= set(asked.keys or ()) - others
+
+        yield Expect("configs", Meets(f"{', '.join(sorted(wanted))} and no others", just_these), "MET-42", vital=False)
+    keys = SETTINGS.keys() if asked.keys is None else [key for key in asked.keys if key in SETTINGS]
+    for key in keys:
+        if key in topic.config:
+            yield _own(cluster, topic, key)
+        else:
+            yield _inherited(cluster, topic, key, context, required=asked.keys is not None)
+        if operation.include_synonyms:
+            yield _synonyms(topic, key, context)
+
+
+def _own(cluster: Cluster, topic: Topic, key: str) -> Expect:
+    value = topic.config[key]
+    requirement = cluster.noted.get(f"{topic.name}/{key}", "MET-40")
+    words = f"{key}={value} from the topic"
+    return Expect(
+        "configs",
+        Meets(words, lambda seen: isinstance(seen, Mapping) and seen.get(key) == (value, Source.DYNAMIC_TOPIC)),
+        requirement,
+        vital=False,
+    )
+
+
+def _inherited(cluster: Cluster, topic: Topic, key: str, context: Context, *, required: bool) -> Expect:
+    """The default, or what the broker was set to; a broker need not know every setting, if it was not asked for it."""
+    value = default_of(context, key)
+
+    def fits(seen: object) -> bool:
+        if not isinstance(seen, Mapping) or key not in seen:
+            return isinstance(seen, Mapping) and not required
+        told, source = seen[key]
+        return source in OF_THE_BROKER and (source != Source.DEFAULT or told == value)
+
+    requirement = cluster.noted.get(f"{topic.name}/{key}", "MET-41")
+    return Expect("configs", Meets(f"{key}={value} by default, or from the broker", fits), requirement, vital=False)
+
+
+def _synonyms(topic: Topic, key: str, context: Context) -> Expect:
+    """Where the value may come from, the nearest first: the topic, then the broker by its own name for it."""
+    own = topic.config.get(key)
+    known = SETTINGS[key].synonym
+
+    def fits(seen: object) -> bool:
+        if not isinstance(seen, Mapping) or key not in seen:
+            return isinstance(seen, Mapping)
+        listed = list(seen[key])
+        if own is not None:
+            if listed[:1] != [(key, own, Source.DYNAMIC_TOPIC)]:
+                return False
+            listed = listed[1:]
+        return all(source in OF_THE_BROKER for _name, _value, source in listed) and (
+            not listed or known is None or any(name.startswith(known.rsplit(".", 1)[0]) for name, _v, _s in listed)
+        )
+
+    words = f"{key}: {'the topic, then ' if own is not None else ''}the broker by {known}"
+    return Expect("synonyms", Meets(words, fits), "MET-44", vital=False)
+
+
+# -- alter -----------------------------------------------------------------------------------------------------------
+
+
+@rule(IncrementalAlterConfigs)
+def alter_configs(cluster: Cluster, operation: IncrementalAlterConfigs, context: Context) -> tuple[Section, ...]:
+    """What changing topic settings may answer, for each topic by itself and all of its changes together."""
+    whole = Section("request", (Permitted(ALTER_ANSWERED, ()),))
+    return (whole, *(_alter(cluster, operation, each, context) for each in operation.topics))
+
+
+def _alter(cluster: Cluster, operation: IncrementalAlterConfigs, asked: TopicConfigEdits, context: Context) -> Section:
+    where = f"topic {asked.topic}"
+    problems = tuple(_problems(cluster, operation, asked, context))
+    if problems:
+        return Section(where, tuple(_refused(asked, codes, requirement) for codes, requirement in problems))
+    if operation.validate_only:
+        return Section(where, (Permitted(ALTER_CHECKED, (success("MET-48"),), _noting(asked, "MET-48")),))
+    lists = any(edit.change in (ConfigChange.APPEND, ConfigChange.SUBTRACT) for edit in asked.edits)
+    requirement = "MET-46" if lists else "MET-45"
+
+    def then(after: Cluster, answer: Values) -> Cluster:
+        topic = after.topics[asked.topic]
+        changed = evolve(topic, config=edited(topic.config, asked.edits, context))
+        return _noting(asked, requirement)(after.with_topic(changed), answer)
+
+    return Section(where, (Permitted(ALTERED, (success(requirement),), then),))
+
+
+def edited(config: Mapping[str, str], edits: tuple[ConfigEdit, ...], context: Context) -> dict[str, str]:
+    """A topic's own settings after these changes."""
+    after = dict(config)
+    for edit in edits:
+        if edit.change is ConfigChange.DELETE:
+            after.pop(edit.key, None)
+        elif edit.change is ConfigChange.SET:
+            after[edit.key] = edit.value or ""
+        else:
+            after[edit.key] = _list_after(after.get(edit.key, default_of(context, edit.key)), edit)
+    return after
+
+
+def _list_after(before: str, edit: ConfigEdit) -> str:
+    members = [each for each in before.split(",") if each]
+    for each in (edit.value or "").split(","):
+        if edit.change is ConfigChange.APPEND and each not in members:
+            members.append(each)
+        elif edit.change is ConfigChange.SUBTRACT and each in members:
+            members.remove(each)
+    return ",".join(members)
+
+
+def _problems(
+    cluster: Cluster, operation: IncrementalAlterConfigs, asked: TopicConfigEdits, context: Context
+) -> Iterator[tuple[tuple[ErrorCode, ...], str]]:
+    keys = [edit.key for edit in asked.edits]
+    twice = sum(other.topic == asked.topic for other in operation.topics) > 1
+    null = any(edit.value is None and edit.change is not ConfigChange.DELETE for edit in asked.edits)
+    if len(set(keys)) < len(keys) or twice or null:
+        yield (ErrorCode.INVALID_REQUEST,), "MET-49"
+        return
+    topic = cluster.topics.get(asked.topic)
+    if topic is None:
+        yield (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,), "MET-43"
+    listed = [edit for edit in asked.edits if edit.change in (ConfigChange.APPEND, ConfigChange.SUBTRACT)]
+    if any(edit.key not in SETTINGS or SETTINGS[edit.key].kind is not Kind.LIST for edit in listed):
+        # KRaft's controller says that the setting is wrong, ZooKeeper's that the request is.
+        yield (ErrorCode.INVALID_CONFIG, ErrorCode.INVALID_REQUEST), "MET-47"
+        return
+    before = topic.config if topic is not None else {}
+    after = edited(before, asked.edits, context)
+    if any(not is_valid(key, value) for key, value in after.items() if key in keys):
+        yield (ErrorCode.INVALID_CONFIG, *((ErrorCode.INVALID_REQUEST,) if listed else ())), "MET-47"
+
+
+def _refused(asked: TopicConfigEdits, codes: tuple[ErrorCode, ...], requirement: str) -> Permitted:
+    return Permitted(NOT_ALTERED, (Expect("error", OneOf(codes), requirement),), _noting(asked, requirement))
+
+
+def _noting(asked: TopicConfigEdits, requirement: str) -> Effect:
+    def then(cluster: Cluster, answer: Values) -> Cluster:
+        if asked.topic not in cluster.topics:
+            return cluster
+        for edit in asked.edits:
+            cluster = cluster.noting(f"{asked.topic}/{edit.key}", requirement)
+        return cluster
+
+    return then

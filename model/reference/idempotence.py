@@ -18,7 +18,8 @@ from model.language import State
 from model.machines import producer as machine
 from model.readings import values
 from model.reference.batch import SEQUENCE_LIMIT, Batch
-from model.reference.state import Cluster, Partition, Topic
+from model.reference.rules import Context
+from model.reference.state import Cluster, Memory, Partition, Topic
 
 
 class Treatment(Enum):
@@ -52,10 +53,10 @@ _TREATMENTS = {
 }
 
 
-def judged(cluster: Cluster, topic: Topic, index: int, batch: Batch) -> tuple[Judged, ...]:
+def judged(cluster: Cluster, topic: Topic, index: int, batch: Batch, context: Context) -> tuple[Judged, ...]:
     """Every way in which the leader may treat a batch that names a producer id."""
     partition = topic.partitions[index]
-    known = partition.producers.get(batch.producer_id) or (values.initial(machine.producer),)
+    known = _states(partition.producers.get(batch.producer_id), context)
     claim = {"epoch": batch.producer_epoch, "first": batch.base_sequence, "last": batch.last_sequence}
     found: dict[tuple[Treatment, int | None], Judged] = {}
     for state in (each.but(log_end_offset=partition.log_end_offset) for each in known):
@@ -66,6 +67,21 @@ def judged(cluster: Cluster, topic: Topic, index: int, batch: Batch) -> tuple[Ju
                 one = evolve(found[key], memories=(*found[key].memories, *one.memories))
             found[key] = evolve(one, memories=tuple(dict.fromkeys(one.memories)))
     return tuple(found.values())
+
+
+def _states(memory: Memory | None, context: Context) -> tuple[State, ...]:
+    """The states that the producer's entry may be in.
+
+    Entries age by the timestamps of records: a producer whose records are old when they are sent may be forgotten at
+    once, and surely is when the leader reads its memory back (ProducerStateManager.isProducerExpired).
+    """
+    if memory is None:
+        return (values.initial(machine.producer),)
+    age_ms = context.answered_ms + context.clock_slack_ms - memory.timestamp
+    if age_ms < int(context.profile.defaults["producer.id.expiration.ms"]):
+        return memory.states
+    expired = (step.take() for state in memory.states for step in values.ways(machine.expire, state))
+    return tuple(dict.fromkeys((*memory.states, *expired)))
 
 
 def _judged(cluster: Cluster, topic: Topic, index: int, batch: Batch, step: values.Enabled) -> Judged:

@@ -240,7 +240,9 @@ class _Append:
             partition = cluster.topics[self.topic.name].partitions[self.index]
             append_time = answer.get("log_append_time_ms") if self._stamped_by_broker else None
             stored = Stored(
-                timestamps.as_stored(self.batch).at(partition.log_end_offset, NO_LEADER_EPOCH),
+                timestamps.as_stored(self.batch, is_stamped_by_broker=self._stamped_by_broker).at(
+                    partition.log_end_offset, NO_LEADER_EPOCH
+                ),
                 self.look.size,
                 partition.leader_epoch,
                 append_time if isinstance(append_time, int) else None,

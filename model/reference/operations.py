@@ -80,10 +80,14 @@ class FetchPart:
 
 @frozen(kw_only=True)
 class Fetch(Operation):
-    """Read batches. Session id 0 and epoch -1: no fetch session (KIP-227)."""
+    """Read batches. Session id 0 and epoch -1: no fetch session (KIP-227).
+
+    With the defaults a broker answers at once, as no bytes are asked for; the short wait is for those that look
+    for records only while there is time left.
+    """
 
     parts: tuple[FetchPart, ...]
-    max_wait_ms: int = 0
+    max_wait_ms: int = 100
     min_bytes: int = 0
     max_bytes: int = 50 << 20
     isolation: Isolation = Isolation.READ_UNCOMMITTED

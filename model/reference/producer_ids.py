@@ -28,6 +28,7 @@ from model.reference.rules import Context, rule
 from model.reference.state import Cluster
 
 HANDED_OUT = declare("init_producer_id.handed_out", "a producer id that nobody had before")
+NOT_YET = declare("init_producer_id.not_yet", "the broker has no ids to hand out yet: the client tries again")
 HALF_NAMED = declare("init_producer_id.half_named", "a producer id without an epoch, or the other way round: refused")
 EMPTY_ID = declare("init_producer_id.empty_transactional_id", "the transactional id is empty: refused")
 BAD_TIMEOUT = declare("init_producer_id.bad_timeout", "the transaction timeout is 0, negative or too long: refused")
@@ -44,7 +45,9 @@ def init_producer_id(cluster: Cluster, operation: InitProducerId, context: Conte
     ):
         outcome = _refused(HALF_NAMED, ErrorCode.INVALID_REQUEST, "IDM-22")
     elif operation.transactional_id is None:
-        outcome = _handed_out(cluster)
+        # A broker that has just started waits for a block of ids from its controller (KIP-730).
+        not_yet = _refused(NOT_YET, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, "IDM-01")
+        return (Section("request", (_handed_out(cluster), not_yet)),)
     elif not operation.transactional_id:
         outcome = _refused(EMPTY_ID, ErrorCode.INVALID_REQUEST, "IDM-20")
     elif not 0 < operation.transaction_timeout_ms <= int(context.profile.defaults["transaction.max.timeout.ms"]):

@@ -15,10 +15,9 @@ from collections.abc import Iterable
 
 from attrs import evolve
 
-from model.language import State
 from model.machines import producer as machine
 from model.readings import values
-from model.reference.state import Cluster, Partition
+from model.reference.state import Cluster, Memory, Partition
 
 
 def restarted(cluster: Cluster, places: Iterable[tuple[str, int]]) -> Cluster:
@@ -27,21 +26,19 @@ def restarted(cluster: Cluster, places: Iterable[tuple[str, int]]) -> Cluster:
         partition = cluster.partition(topic, index)
         if partition is not None:
             cluster = cluster.with_partition(topic, index, _led_anew(partition))
-    return evolve(
-        cluster, former_producer_ids=cluster.producer_ids, sessions={}, restarts=cluster.restarts + 1
-    )
+    return evolve(cluster, former_producer_ids=cluster.producer_ids, sessions={}, restarts=cluster.restarts + 1)
 
 
 def _led_anew(partition: Partition) -> Partition:
     return evolve(
         partition,
-        producers={producer: _recalled(states) for producer, states in partition.producers.items()},
+        producers={producer_id: _recalled(memory) for producer_id, memory in partition.producers.items()},
         leader_epoch=None,
         current_epoch_start=partition.log_end_offset,
     )
 
 
-def _recalled(states: tuple[State, ...]) -> tuple[State, ...]:
-    """Every state that a producer's entry may be in after the leader has read it back."""
-    steps = (step for state in states for step in values.ways(machine.recall, state))
-    return tuple(dict.fromkeys(step.take() for step in steps))
+def _recalled(memory: Memory) -> Memory:
+    """The producer's entry after the leader has read it back."""
+    steps = (step for state in memory.states for step in values.ways(machine.recall, state))
+    return evolve(memory, states=tuple(dict.fromkeys(step.take() for step in steps)))

@@ -58,6 +58,7 @@ def as_stored(
         aspect("offsets as they were assigned, without a gap", offsets, _offsets_agree, since=1),
         aspect("keys, values, headers and their order as produced", payloads, _payloads_agree),
         aspect("timestamps as produced, or as stamped by the broker", "BAT-21", _timestamps_agree),
+        aspect("the greatest timestamp in the header", "BAT-27", _greatest_timestamps_agree, vital=False),
         aspect(
             f"the codec that compression.type={compression_type} asks for",
             "LOG-27",
@@ -130,9 +131,19 @@ def _payloads(batch: Batch) -> list[tuple[object, ...]]:
     return [(record.key, record.value, record.headers) for record in batch.records]
 
 
+def _greatest_timestamps_agree(got: Batch, stored: Stored) -> bool:
+    return _is_stamped(stored) or got.max_timestamp == stored.batch.max_timestamp
+
+
+def _is_stamped(stored: Stored) -> bool:
+    return stored.batch.timestamp_type is TimestampType.LOG_APPEND_TIME
+
+
 def _timestamps_agree(got: Batch, stored: Stored) -> bool:
-    if stored.append_time is not None:
-        return got.timestamp_type == TimestampType.LOG_APPEND_TIME and got.max_timestamp == stored.append_time
+    if got.timestamp_type is not stored.batch.timestamp_type:
+        return False
+    if _is_stamped(stored):
+        return stored.append_time is None or got.max_timestamp == stored.append_time
     return [record.timestamp for record in got.records] == [record.timestamp for record in stored.batch.records]
 
 

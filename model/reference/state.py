@@ -51,14 +51,24 @@ class Stored:
 
 
 @frozen
+class Memory:
+    """What a partition's leader remembers of an idempotent producer."""
+
+    states: tuple[State, ...]
+    """The states that its entry may be in (`model.machines.producer`): one, but for after a restart."""
+    timestamp: int
+    """Milliseconds: the greatest timestamp of the newest batch, from which the entry ages."""
+
+
+@frozen
 class Partition:
     """A partition's log, and what its leader remembers of producers (by producer id)."""
 
     log_start_offset: int = 0
     log_end_offset: int = 0
     entries: tuple[Stored, ...] = ()
-    producers: Mapping[int, tuple[State, ...]] = field(factory=dict)
-    """For each producer id, the states that the leader's memory of it may be in: one, but for after a restart."""
+    producers: Mapping[int, Memory] = field(factory=dict)
+    """What the leader remembers of each producer, by producer id."""
     not_appended_by: str | None = None
     """The requirement by which the last batch that was sent here was not appended; None once one is appended."""
     leader_epoch: int | None = None
@@ -95,6 +105,10 @@ class Topic:
     config: Mapping[str, str] = field(factory=dict)
     is_recreated: bool = False
     """Whether a topic of this name was deleted before."""
+    replication_factor: int | None = None
+    """How many replicas each partition has, if it is known."""
+    assignment: Mapping[int, tuple[int, ...]] = field(factory=dict)
+    """Replicas by partition, where a client chose them."""
 
     def with_partition(self, index: int, partition: Partition) -> Topic:
         """This topic with one partition replaced."""
@@ -143,6 +157,8 @@ class Cluster:
     """Least and greatest version of each API, once an answer has told them."""
     commits: int = 0
     """How many offsets were committed."""
+    noted: Mapping[str, str] = field(factory=dict)
+    """For a topic's name, or `topic/setting`: the requirement by which it was last created, changed or left alone."""
     gone: frozenset[str] = frozenset()
     """Names of topics that were deleted and not created again."""
 
@@ -167,6 +183,10 @@ class Cluster:
             groups=groups,
             gone=self.gone | {name},
         )
+
+    def noting(self, name: str, requirement: str) -> Cluster:
+        """This cluster, where what is seen of `name` from now on is the matter of this requirement."""
+        return evolve(self, noted={**self.noted, name: requirement})
 
     def with_partition(self, topic: str, index: int, partition: Partition) -> Cluster:
         """This cluster with one partition replaced."""

@@ -54,7 +54,7 @@ def window_of(topic: Topic, context: Context) -> Window:
     requirement = "BAT-22"
     both = topic.config.get(DIFFERENCE)
     if both is not None and not context.profile.since(4, 0):
-        requirement = "BAT-39"
+        requirement = "BAT-34"
         before = int(both) if before == UNBOUNDED else before
         after = int(both) if after == UNBOUNDED else after
     return Window(before, after, requirement)
@@ -105,8 +105,10 @@ def outside_if_bounded(topic: Topic, batch: Batch, context: Context) -> bool:
     return any(_is_outside(record.timestamp, now_ms, window) for record in batch.records for now_ms in _nows(context))
 
 
-def as_stored(batch: Batch) -> Batch:
-    """The batch as it is stored but for its offset: the header tells the records' greatest timestamp."""
+def as_stored(batch: Batch, *, is_stamped_by_broker: bool) -> Batch:
+    """The batch as it is stored but for its offset: who stamped it, and the greatest timestamp of its records."""
+    if is_stamped_by_broker:
+        return evolve(batch, timestamp_type=TimestampType.LOG_APPEND_TIME, claimed_max_timestamp=None)
     if batch.timestamp_type is TimestampType.LOG_APPEND_TIME:
         # A topic of CreateTime takes the claimed time for that of every record.
         return evolve(batch, timestamp_type=TimestampType.CREATE_TIME)

@@ -103,7 +103,7 @@ def refusals(cluster: Cluster, produce: Produce, context: Context) -> tuple[Refu
     """For each part of a produce: how it is refused, or None if its batch is judged by its sequence alone."""
     first_looks = [_unreadable(part) for part in produce.parts]
     if produce.transactional_id is None and any(_is_transactional(part) for part in produce.parts):
-        refusal = Refusal(NO_TRANSACTION, (ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,), "BAT-34")
+        refusal = Refusal(NO_TRANSACTION, (ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,), "BAT-29")
         return tuple(look or refusal for look in first_looks)
     return tuple(
         look or _refusal(cluster, part, produce, context) for look, part in zip(first_looks, produce.parts, strict=True)
@@ -174,7 +174,7 @@ def _transaction(look: Look) -> Refusal | None:
     """A transactional batch needs a transaction that its coordinator knows of (KIP-890)."""
     if not look.batch.is_transactional:
         return None
-    return Refusal(NO_TRANSACTION, _NOT_BEGUN, "BAT-35", is_certain=look.batch.is_idempotent)
+    return Refusal(NO_TRANSACTION, _NOT_BEGUN, "BAT-30", is_certain=look.batch.is_idempotent)
 
 
 def _acks(look: Look) -> Refusal | None:
@@ -215,7 +215,7 @@ def _control(look: Look) -> Refusal | None:
 
 
 def _sequence(look: Look) -> Refusal | None:
-    return _invalid("BAT-33") if look.batch.is_idempotent and look.batch.base_sequence < 0 else None
+    return _invalid("BAT-28") if look.batch.is_idempotent and look.batch.base_sequence < 0 else None
 
 
 def _invalid(requirement: str) -> Refusal:
@@ -279,7 +279,7 @@ def _size_as_stored(look: Look) -> Refusal | None:
     stored = sizes.stored(look.part, compression_type)
     limit = int(setting(look.topic, look.context, "max.message.bytes"))
     if stored.is_rewritten and stored.most > limit:
-        return _too_large(ErrorCode.MESSAGE_TOO_LARGE, "BAT-37", is_certain=stored.least > limit)
+        return _too_large(ErrorCode.MESSAGE_TOO_LARGE, "BAT-32", is_certain=stored.least > limit)
     segment_bytes = int(setting(look.topic, look.context, "segment.bytes"))
     if stored.most > segment_bytes:
         return _too_large(ErrorCode.RECORD_LIST_TOO_LARGE, "BAT-19", is_certain=stored.least > segment_bytes)
@@ -334,7 +334,7 @@ def answer(refusal: Refusal, log_start_offset: int | None) -> Permitted:
         Expect("record_errors", _names(*refusal.at_fault), "BAT-23", vital=False),
     ]
     if refusal.at_fault[1]:
-        expects.append(Expect("error_message", Meets("a text", bool), "BAT-40", vital=False))
+        expects.append(Expect("error_message", Meets("a text", bool), "BAT-35", vital=False))
     return Permitted(refusal.outcome, tuple(expects))
 
 
