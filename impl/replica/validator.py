@@ -21,7 +21,8 @@ from impl.storage.batch import (
 )
 from impl.storage.builder import build_batch
 from impl.storage.compression import NONE, ZSTD, CompressionError, decompress
-from impl.storage.records import InvalidRecordError, Record, RecordsSummary, read_records, summarize
+from impl.storage.record_walk import RecordsSummary, summarize
+from impl.storage.records import InvalidRecordError, Record, read_records
 
 RECORD_ERRORS_SHOWN: Final = 3
 
@@ -75,8 +76,9 @@ def validate(data: memoryview, config: PartitionConfig, partition: str, now_ms: 
     if header.compression != NONE and not summary.offsets_are_consecutive:
         # Kafka wants to rebuild such a batch, but has skipped the keys and values that it would need for that.
         raise BrokerError(ErrorCode.UNKNOWN_SERVER_ERROR, "the records of a compressed batch are numbered wrongly")
-    stamp_timestamp(data, max_timestamp, log_append_time=config.log_append_time)
-    return ValidBatch(data, parse_header(data), max_timestamp)
+    if stamp_timestamp(data, max_timestamp, log_append_time=config.log_append_time):
+        header = parse_header(data)
+    return ValidBatch(data, header, max_timestamp)
 
 
 def _check_envelope(data: memoryview, config: PartitionConfig) -> BatchHeader:

@@ -47,20 +47,17 @@ class ProduceAnswer:
 def read_produce(body: memoryview, version: int) -> ProduceRequest:
     """Decode a request. Raises MalformedRequestError."""
     reader = Reader(body, is_flexible=version >= FIRST_FLEXIBLE)
-
-    def partition() -> tuple[int, memoryview | None]:
-        index, records = reader.int32(), reader.nullable_bytes()
-        reader.tagged_fields()
-        return index, records
-
-    def topic() -> tuple[str, list[tuple[int, memoryview | None]]]:
-        name, partitions = reader.string(), reader.array(partition)
-        reader.tagged_fields()
-        return name, partitions
-
     transactional_id = reader.nullable_string()
     acks, timeout_ms = reader.struct(ACKS_AND_TIMEOUT)
-    topics = reader.array(topic)
+    topics = []
+    for _ in range(reader.array_length()):
+        name = reader.string()
+        partitions = []
+        for _ in range(reader.array_length()):
+            partitions.append((reader.int32(), reader.nullable_bytes()))
+            reader.tagged_fields()
+        reader.tagged_fields()
+        topics.append((name, partitions))
     reader.tagged_fields()
     return ProduceRequest(transactional_id, acks, timeout_ms, topics)
 

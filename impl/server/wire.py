@@ -95,14 +95,18 @@ class Reader:
         size = self.unsigned_varint() - 1 if self.is_flexible else self.int32()
         return None if size == -1 else self._span(size)
 
-    def array(self, item: Callable[[], Item]) -> list[Item]:
-        """An array; null is read as empty. Its length is checked against the bytes that are left."""
+    def array_length(self) -> int:
+        """The length of an array, 0 for null; it is checked against the bytes that are left."""
         size = self.unsigned_varint() - 1 if self.is_flexible else self.int32()
         if size > len(self._view) - self.position:
             raise MalformedRequestError(f"an array of {size} items reaches over the end")
         if size < -1:
             raise MalformedRequestError(f"an array has {size} items")
-        return [item() for _ in range(size)]
+        return max(0, size)
+
+    def array(self, item: Callable[[], Item]) -> list[Item]:
+        """An array; null is read as empty."""
+        return [item() for _ in range(self.array_length())]
 
     def tagged_fields(self) -> dict[int, memoryview]:
         """The tagged fields that end a flexible structure; none in other versions."""

@@ -145,21 +145,23 @@ def stamp(batch: bytearray | memoryview, base_offset: int, leader_epoch: int) ->
     STAMP.pack_into(batch, 0, base_offset, len(batch) - LOG_OVERHEAD, leader_epoch, MAGIC)
 
 
-def stamp_timestamp(batch: bytearray | memoryview, max_timestamp: int, *, log_append_time: bool) -> None:
-    """Set the maximum timestamp and the timestamp type, and recompute the CRC only if that changed anything.
+def stamp_timestamp(batch: bytearray | memoryview, max_timestamp: int, *, log_append_time: bool) -> bool:
+    """Set the maximum timestamp and the timestamp type, and recompute the CRC if that changes anything.
 
-    As `DefaultRecordBatch.setMaxTimestamp`: the base timestamp stays as the producer sent it.
+    As `DefaultRecordBatch.setMaxTimestamp`: the base timestamp stays as the producer sent it. Answers whether
+    anything changed.
     """
     (attributes,) = ATTRIBUTES_FIELD.unpack_from(batch, ATTRIBUTES_POSITION)
     (current,) = TIMESTAMP_FIELD.unpack_from(batch, MAX_TIMESTAMP_POSITION)
     if bool(attributes & TIMESTAMP_TYPE_BIT) == log_append_time and current == max_timestamp:
-        return
+        return False
     attributes &= COMPRESSION_MASK | TRANSACTIONAL_BIT | CONTROL_BIT | DELETE_HORIZON_BIT
     if log_append_time:
         attributes |= TIMESTAMP_TYPE_BIT
     ATTRIBUTES_FIELD.pack_into(batch, ATTRIBUTES_POSITION, attributes)
     TIMESTAMP_FIELD.pack_into(batch, MAX_TIMESTAMP_POSITION, max_timestamp)
     CRC_FIELD.pack_into(batch, CRC_POSITION, crc32c(memoryview(batch)[CHECKED_FROM:]))
+    return True
 
 
 def split_batches(data: Buffer) -> Iterator[memoryview]:

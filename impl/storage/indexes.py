@@ -2,8 +2,9 @@
 
 Entries are byte-compatible with Kafka's `.index` (8 bytes: relative offset, position) and `.timeindex` (12 bytes:
 timestamp in ms, relative offset), big-endian and ascending (`OffsetIndex`, `TimeIndex`). Unlike Kafka's, the files
-are not preallocated: they hold exactly their entries. Lookups read from the file, so an index costs no memory.
-An index may lag behind its segment; it is rebuilt from the segment when it is in doubt.
+are not preallocated: they hold exactly their entries. Lookups read from the file, so an index costs next to no memory;
+the newest entries are kept back and written together. An index is complete on disk after `flush`; it is rebuilt
+from its segment when it is in doubt.
 """
 
 from struct import Struct
@@ -14,6 +15,7 @@ from impl.storage.filesystem import File
 OFFSET_ENTRY = Struct(">ii")
 TIME_ENTRY = Struct(">qi")
 NO_TIMESTAMP: Final = -1
+ENTRIES_KEPT_BACK: Final = 256
 
 
 class _EntryFile:
@@ -22,7 +24,9 @@ class _EntryFile:
     def __init__(self, file: File, entry: Struct, size_max: int) -> None:
         self._file = file
         self._entry = entry
-        self._count = file.size() // entry.size
+        self._written = file.size() // entry.size
+        self._kept_back = bytearray()
+        self._count = self._written
         self._count_max = size_max // entry.size
 
     @property
@@ -32,13 +36,25 @@ class _EntryFile:
 
     def entry(self, number: int) -> tuple[int, int]:
         """The entry at `number`, from 0."""
-        data = self._file.read_at(number * self._entry.size, self._entry.size)
-        key, value = self._entry.unpack(data)
+        size = self._entry.size
+        if number >= self._written:
+            key, value = self._entry.unpack_from(self._kept_back, (number - self._written) * size)
+        else:
+            key, value = self._entry.unpack(self._file.read_at(number * size, size))
         return key, value
 
     def _add(self, key: int, value: int) -> None:
-        self._file.write_at(self._count * self._entry.size, (self._entry.pack(key, value),))
+        self._kept_back += self._entry.pack(key, value)
         self._count += 1
+        if self._count - self._written >= ENTRIES_KEPT_BACK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was kept back."""
+        if self._kept_back:
+            self._file.write_at(self._written * self._entry.size, (self._kept_back,))
+            self._written = self._count
+            self._kept_back = bytearray()
 
     def _floor(self, key: int) -> int:
         """The number of the last entry whose first field is <= key; -1 when there is none."""
@@ -54,14 +70,22 @@ class _EntryFile:
     def clear(self) -> None:
         """Forget all entries, before a rebuild."""
         self._file.truncate(0)
-        self._count = 0
+        self._count = self._written = 0
+        self._kept_back = bytearray()
 
     def sync(self) -> None:
         """Make the entries durable."""
+        self.flush()
         self._file.sync()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, which then has all entries."""
+        self.flush()
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Close the file and forget what was kept back, before the file is removed."""
+        self._kept_back = bytearray()
         self._file.close()
 
 

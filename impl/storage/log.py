@@ -192,7 +192,7 @@ class Log:
     def abandon(self) -> None:
         """Close all files without making anything durable, before the directory is removed."""
         for segment in self._segments:
-            segment.close()
+            segment.abandon()
 
     def _first_record(
         self, segment: Segment, batch: BatchAt, timestamp: int, from_offset: int

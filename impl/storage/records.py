@@ -5,7 +5,7 @@ that are stored; whoever knows the batch's header adds its base. Nothing here de
 acceptable beyond its structure, and nothing here compresses.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 import attrs
@@ -13,9 +13,6 @@ import attrs
 # Where a varint (32 bit) and a varlong (64 bit) must have ended: ByteUtils.readVarint and readVarlong.
 VARINT_BITS: Final = 35
 VARLONG_BITS: Final = 70
-INT_MAX: Final = 2**31 - 1
-# Fewer records than this are walked one by one: setting a run up costs as much as three records.
-SHORTEST_RUN: Final = 6
 
 
 class InvalidRecordError(Exception):
@@ -34,16 +31,6 @@ class Record:
     headers: bytes
 
 
-@attrs.frozen(slots=True)
-class RecordsSummary:
-    """What a validator must know of all records: deltas in milliseconds and offsets."""
-
-    earliest_delta: int
-    latest_delta: int
-    every_record_has_key: bool
-    offsets_are_consecutive: bool
-
-
 def _varint(data: bytes, position: int, bits: int = VARINT_BITS) -> tuple[int, int]:
     """A zigzag varint and the position behind it. Raises IndexError at the end, InvalidRecordError if too long."""
     raw = shift = 0
@@ -58,7 +45,7 @@ def _varint(data: bytes, position: int, bits: int = VARINT_BITS) -> tuple[int, i
             raise InvalidRecordError("a variable-length integer does not end")
 
 
-def _headers_end(data: bytes, position: int, end: int) -> int:
+def headers_end(data: bytes, position: int, end: int) -> int:
     """The position behind the headers that begin at `position`."""
     count, position = _varint(data, position)
     if count < 0 or count > end - position:
@@ -89,7 +76,7 @@ def _record_at(data: bytes, position: int) -> tuple[Record, int]:
     value = data[position : position + value_size] if value_size >= 0 else None
     position += max(value_size, 0)
     headers_from = position
-    position = _headers_end(data, position, end)
+    position = headers_end(data, position, end)
     if position != end:
         raise InvalidRecordError(f"a record of {size} bytes does not end where it should")
     return Record(attributes, timestamp_delta, offset_delta, key, value, data[headers_from:end]), end
@@ -106,46 +93,6 @@ def read_records(data: bytes, count: int) -> Iterator[Record]:
         raise InvalidRecordError("a record ends after the end of its batch") from None
     if position != len(data):
         raise InvalidRecordError("incorrect declared batch size, records still remaining")
-
-
-def summarize(data: bytes, count: int) -> RecordsSummary:
-    """Walk `count` records without building them. Raises InvalidRecordError as `read_records` does.
-
-    This is most of the work of an append, so runs of records with the same shape are checked by strided slices
-    (see `_uniform_run`), and only the others byte by byte.
-    """
-    position = index = 0
-    earliest, latest = 2**63, -(2**63)
-    keys = consecutive = True
-    try:
-        while index < count:
-            start = position
-            size, body = _varint(data, position)
-            position = body + size
-            if size < 0 or position > len(data):
-                raise InvalidRecordError("incorrect declared batch size, premature end of the records")
-            timestamp_delta, at = _varint(data, body + 1, VARLONG_BITS)
-            offset_from = at
-            offset_delta, at = _varint(data, at)
-            key_from = at
-            key_size, at = _varint(data, at)
-            value_from = at + max(key_size, 0)
-            value_size, at = _varint(data, value_from)
-            headers_from = at + max(value_size, 0)
-            if data[headers_from] == 0 and headers_from + 1 == position:
-                fixed = (start, body), (key_from, at - value_from + key_from)
-            elif _headers_end(data, headers_from, position) != position:
-                raise InvalidRecordError(f"a record of {size} bytes does not end where it should")
-            earliest = min(earliest, timestamp_delta)
-            latest = max(latest, timestamp_delta)
-            keys = keys and key_size >= 0
-            consecutive = consecutive and offset_delta == index
-            index += 1
-    except IndexError:
-        raise InvalidRecordError("a record ends after the end of its batch") from None
-    if position != len(data):
-        raise InvalidRecordError("incorrect declared batch size, records still remaining")
-    return RecordsSummary(earliest, latest, keys, consecutive)
 
 
 def _append_varint(out: bytearray, value: int) -> None:

@@ -184,6 +184,8 @@ class Segment:
         """Add the last time index entry, as Kafka does when a segment becomes inactive or is closed."""
         if self.size:
             self._times.append(self.max_timestamp, self.offset_of_max_timestamp)
+        self._offsets.flush()
+        self._times.flush()
 
     def sync(self) -> None:
         """Make the batches and indexes durable."""
@@ -192,13 +194,19 @@ class Segment:
         self._times.sync()
 
     def close(self) -> None:
-        """Close all files."""
+        """Close all files; the indexes are then complete."""
         self._log.close()
         self._offsets.close()
         self._times.close()
 
+    def abandon(self) -> None:
+        """Close all files as they are, before they are removed."""
+        self._log.close()
+        self._offsets.abandon()
+        self._times.abandon()
+
     def remove(self) -> None:
         """Close and delete the segment's files."""
-        self.close()
+        self.abandon()
         for suffix in (".log", ".index", ".timeindex", ".txnindex"):
             self._files.remove(self.path(suffix))
