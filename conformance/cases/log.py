@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.case import Run, batch_of, case, part_of
+from conformance.producer import fresh_id
 from conformance.wire.apis import Api
 from model.reference.batch import Batch, Compression, Record
 from model.reference.operations import DeleteRecords, DeleteRecordsPart, Fetch, FetchPart, Produce
@@ -85,10 +86,12 @@ def every_partition_is_answered_once(run: Run) -> None:
 def a_producer_can_be_told_by_its_batches(run: Run) -> None:
     """Produce batches with and without a producer id; they are read back with the ids, epochs and sequences sent."""
     topic = run.topic()
-    run.produce(topic, batch_of(b"a", b"b", producer_id=4_000, producer_epoch=0, base_sequence=0))
+    first, second = fresh_id(run), fresh_id(run)
+    run.produce(topic, batch_of(b"a", b"b", producer_id=first, producer_epoch=0, base_sequence=0))
     run.produce(topic, batch_of(b"c"))
-    run.produce(topic, batch_of(b"d", producer_id=4_000, producer_epoch=0, base_sequence=2))
-    run.produce(topic, batch_of(b"e", producer_id=4_001, producer_epoch=7, base_sequence=0))
+    run.produce(topic, batch_of(b"d", producer_id=first, producer_epoch=0, base_sequence=2))
+    run.produce(topic, batch_of(b"e", producer_id=second, producer_epoch=0, base_sequence=0))
+    run.produce(topic, batch_of(b"f", producer_id=second, producer_epoch=3, base_sequence=0))
     run.fetch(topic, 0)
 
 
@@ -107,7 +110,7 @@ def requests_on_one_connection_keep_their_order(run: Run) -> None:
 
 @case("LOG-27", "LOG-28", "LOG-29")
 def codecs_are_kept_end_to_end(run: Run) -> None:
-    """Produce batches under gzip, snappy, lz4 and none; each is read back under its own codec, byte for byte as long."""
+    """Produce batches under gzip, snappy, lz4 and none; each is read back so, and in as many bytes."""
     topic = run.topic()
     for codec in (Compression.GZIP, Compression.SNAPPY, Compression.LZ4, Compression.NONE):
         run.produce(topic, batch_of(*([b"again and " * 20] * 30), compression=codec))

@@ -140,7 +140,7 @@ def answers_name_the_log_start(run: Run) -> None:
 
 @case("LOG-43")
 def the_brokers_own_topics_are_spared(run: Run) -> None:
-    """Delete nothing (to offset 0) in the topic of the group coordinator, and in that of the transaction coordinator."""
+    """Delete nothing (to offset 0) in the topics of the group coordinator and of the transaction coordinator."""
     run.client.coordinator(run.names.new("group"))  # whose topic is made when it is first asked for
     for name in ("__consumer_offsets", "__transaction_state"):
         _delete(run, name, 0)

@@ -92,11 +92,20 @@ def enough_is_not_waited_for(run: Run) -> None:
     """Fetch with enough there, or with nothing asked for, and a long wait allowed; the answers come at once."""
     topic = run.topic()
     run.fetch(topic, 0, min_bytes=0, max_wait_ms=LONG_MS)
-    run.fetch(topic, 0, min_bytes=1, max_wait_ms=0)
     run.produce(topic, batch_of(b"x" * 1000))
     for least in (0, 1, 1000):
         run.fetch(topic, 0, min_bytes=least, max_wait_ms=LONG_MS)
     run.fetch(topic, 0, min_bytes=5_000, max_bytes=500, partition_max_bytes=500, max_wait_ms=LONG_MS)
+
+
+@case("LOG-24", "LOG-17")
+def a_fetch_that_may_not_wait_is_answered(run: Run) -> None:
+    """Fetch with a wait of 0, at the end of a log and where there are records: every partition is answered."""
+    topic = run.topic()
+    run.fetch(topic, 0, min_bytes=1, max_wait_ms=0)
+    run.produce(topic, batch_of(b"a"))
+    run.fetch(topic, 0, min_bytes=1, max_wait_ms=0)
+    run.fetch(topic, 0, min_bytes=100, max_wait_ms=0)
 
 
 @case("LOG-24")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import uuid
+from typing import Any
 
 import fastavro
 from google.protobuf import struct_pb2, timestamp_pb2
@@ -16,7 +17,7 @@ LARGE_BYTES = 900_000
 """Near to what a topic takes by default (max.message.bytes)."""
 MANY_RECORDS = 10_000
 
-ORDER = {"id": 17, "customer": "Ærøskøbing", "lines": ["a", "b"], "total": 12.5, "note": None}
+ORDER: dict[str, Any] = {"id": 17, "customer": "Ærøskøbing", "lines": ["a", "b"], "total": 12.5, "note": None}
 AVRO_SCHEMA = fastavro.parse_schema(
     {
         "type": "record",

@@ -73,7 +73,7 @@ def committed_is_all_there_is_without_transactions(run: Run) -> None:
     """Read a log as a reader of committed records and as one of all records, both from every offset."""
     topic = run.topic()
     run.produce(topic, batch_of(b"a", b"b"))
-    run.produce(topic, batch_of(b"c", producer_id=4_000, producer_epoch=0, base_sequence=0))
+    run.produce(topic, batch_of(b"c"))
     for isolation in Isolation:
         for offset in range(4):
             run.fetch(topic, offset, isolation=isolation)
