@@ -232,7 +232,7 @@ class Run(Session):
 
         if all(epoch >= 0 for epoch in self.epochs_before.values()):
             with suppress(NotReady):  # a target whose epochs stay is found out by the model
-                poll("leaders of a new epoch", are_led_anew, ceiling_s=10.0)
+                poll("leaders of a new epoch", are_led_anew, ceiling_s=20.0)
         for topic in list(self.cluster.topics.values()):
             self.settle(topic.name, len(topic.partitions))
 
