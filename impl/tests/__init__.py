@@ -1,0 +1,1 @@
+"""Tests of the bundled broker: its parts, and the whole with clients that nobody here wrote."""

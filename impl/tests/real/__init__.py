@@ -1,0 +1,1 @@
+"""Tests with clients that are not Python packages: kcat and kafkajs. Chosen by `-m real`."""
