@@ -44,6 +44,7 @@ def a_large_batch_is_got_past(run: Run) -> None:
         run.produce(topic, batch_of(b"x" * size))
     run.read_through(topic, 0, partition_max_bytes=200)
     run.read_through(topic, 0, max_bytes=200)
+    run.fetch(topic, 1, partition_max_bytes=200)
 
 
 @case("LOG-19")
@@ -108,12 +109,13 @@ def a_fetch_that_may_not_wait_is_answered(run: Run) -> None:
     run.fetch(topic, 0, min_bytes=100, max_wait_ms=0)
 
 
-@case("LOG-24")
+@case("LOG-24", "LOG-22")
 def what_arrives_ends_the_wait(run: Run) -> None:
-    """A reader waits at the end of a log; another connection produces what it waits for, and the answer comes."""
+    """A reader waits at the end of a log, then of two; another connection produces, and the answer comes."""
     topic = run.topic(partitions=2)
-    for partition in range(2):
-        parts = tuple(FetchPart(topic=topic, partition=each, offset=partition * (1 - each)) for each in range(2))
+    one = (FetchPart(topic=topic, partition=0),)
+    both = (FetchPart(topic=topic, partition=0, offset=1), FetchPart(topic=topic, partition=1))
+    for partition, parts in enumerate((one, both)):
         waiting = run.send(Fetch(parts=parts, min_bytes=1, max_wait_ms=LONG_MS), "reader")
         run.perform(Metadata(topics=(topic,)))
         run.produce(topic, batch_of(b"a"), partition=partition)
