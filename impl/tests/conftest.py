@@ -1,9 +1,18 @@
 """Fixtures of the broker's tests."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+with warnings.catch_warnings():
+    # kafka-python reads its schemas by a deprecated function while it is imported; once is enough.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import kafka.protocol.admin
+    import kafka.protocol.consumer
+    import kafka.protocol.metadata
+    import kafka.protocol.producer  # noqa: F401
 
 from impl.tests.support import BrokerProcess
 

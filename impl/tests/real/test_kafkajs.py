@@ -1,0 +1,49 @@
+"""The broker with kafkajs, which npm installs into a directory of the test's own."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from impl.tests.support import BrokerProcess
+
+pytestmark = pytest.mark.real
+
+VERSION = "2.2.4"
+TIMEOUT_S = 120.0
+
+SCRIPT = """
+const { Kafka, CompressionTypes, logLevel } = require('kafkajs');
+const kafka = new Kafka({ brokers: [process.argv[2]], logLevel: logLevel.ERROR });
+(async () => {
+  const admin = kafka.admin();
+  await admin.connect();
+  await admin.createTopics({ topics: [{ topic: 'kafkajs', numPartitions: 2 }], waitForLeaders: true });
+  const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
+  await producer.connect();
+  for (const compression of [CompressionTypes.None, CompressionTypes.GZIP]) {
+    const messages = [...Array(100).keys()].map(n => ({ partition: 0, key: `k${n}`, value: `v${n}` }));
+    await producer.send({ topic: 'kafkajs', compression, messages });
+  }
+  await admin.setOffsets({ groupId: 'g', topic: 'kafkajs', partitions: [{ partition: 0, offset: '7' }] });
+  const ends = await admin.fetchTopicOffsets('kafkajs');
+  const committed = await admin.fetchOffsets({ groupId: 'g', topics: ['kafkajs'] });
+  await producer.disconnect();
+  await admin.disconnect();
+  console.log(JSON.stringify({ ends, committed }));
+})().catch(error => { console.error(error); process.exit(1); });
+"""
+
+
+def test_topics_records_and_offsets(shared_broker: BrokerProcess, tmp_path: Path) -> None:
+    install = ["npm", "install", "--silent", "--no-audit", "--no-fund", f"kafkajs@{VERSION}"]
+    subprocess.run(install, cwd=tmp_path, check=True, timeout=TIMEOUT_S, capture_output=True)
+    (tmp_path / "run.js").write_text(SCRIPT)
+    done = subprocess.run(
+        ["node", "run.js", shared_broker.address],
+        cwd=tmp_path, check=True, timeout=TIMEOUT_S, capture_output=True, text=True,
+    )  # fmt: skip
+    answer = json.loads(done.stdout)
+    assert {each["partition"]: each["high"] for each in answer["ends"]} == {0: "200", 1: "0"}
+    assert answer["committed"][0]["partitions"][0]["offset"] == "7"
