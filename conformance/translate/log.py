@@ -205,7 +205,9 @@ def _decode_fetch(operation: Fetch, version: int, exchange: Exchange, cluster: C
                 preferred_read_replica=seen.preferred_read_replica,
             ),
             "aborted_transactions": seen.aborted_transactions,
-            "diverging_epoch": seen.diverging_epoch,
+            "diverging_epoch": (
+                None if seen.diverging_epoch is None else (seen.diverging_epoch.epoch, seen.diverging_epoch.end_offset)
+            ),
             "records": decoded.batches,
             "records_bytes": len(seen.records or b""),
             "images": images_of(seen.records or b""),

@@ -302,6 +302,7 @@ class Flaw(StrEnum):
     IN_PIECES = "a right request that arrives byte by byte"
     UNKNOWN_TAGS = "a right request with tagged fields that nobody has defined"
     NO_CLIENT_ID = "a right request whose client id is null"
+    NO_GREETING = "a right request before ApiVersions was asked"
 
 
 @frozen(kw_only=True)
