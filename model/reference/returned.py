@@ -67,6 +67,7 @@ def as_stored(
         ),
         aspect("a right checksum", "LOG-28", lambda got, _stored: got.crc_is_right, vital=False),
         aspect("producer id, epoch and sequence number as produced", "LOG-30", _producers_agree, vital=False),
+        aspect("the leader epoch in which it was appended", "EPO-09", _epochs_agree, vital=False),
         *_as_bytes(readable),
     )
 
@@ -145,6 +146,10 @@ def _timestamps_agree(got: Batch, stored: Stored) -> bool:
     if _is_stamped(stored):
         return stored.append_time is None or got.max_timestamp == stored.append_time
     return [record.timestamp for record in got.records] == [record.timestamp for record in stored.batch.records]
+
+
+def _epochs_agree(got: Batch, stored: Stored) -> bool:
+    return stored.leader_epoch is None or got.partition_leader_epoch == stored.leader_epoch
 
 
 def _producers_agree(got: Batch, stored: Stored) -> bool:
