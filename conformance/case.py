@@ -34,6 +34,7 @@ from model.reference.operations import (
 )
 from model.reference.outcomes import Mismatch
 from model.reference.restart import restarted
+from model.reference.state import Partition, Topic
 
 
 class CaseFailed(Exception):
@@ -150,12 +151,23 @@ class Run(Session):
         if Api.CREATE_TOPICS in self.client.ranges:
             spec = TopicSpec(name=name, partitions=partitions, replication_factor=1, config=dict(config or {}))
             self.perform(CreateTopics(topics=(spec,)))
-        elif config or partitions != 1:
+            self.settle(name, partitions)
+        elif config:
             raise Unsupported("the target offers no CREATE_TOPICS, and a topic made by asking for it has no settings")
         else:
-            self.perform(Metadata(topics=(name,), allow_auto_topic_creation=True))
-        self.settle(name, partitions)
+            self._make_by_asking(name, partitions)
         return name
+
+    def _make_by_asking(self, topic: str, partitions: int) -> None:
+        """A topic that the target makes because it was asked about, with as many partitions as it likes: not judged."""
+        self.client.refresh((topic,), create=True)
+        poll(f"leaders of {topic}", lambda: self.client.leaders_are_known(topic, 1))
+        (found,) = self.client.refresh((topic,)).topics
+        count = len(found.partitions)
+        if count < partitions:
+            raise Unsupported(f"the target offers no CREATE_TOPICS, and makes topics of {count} partitions")
+        made = Topic(topic, tuple(Partition() for _ in found.partitions))
+        self.cluster = self.cluster.with_topic(made)
 
     def settle(self, topic: str, partitions: int = 1) -> None:
         """Wait until every partition has a leader (creation is not immediate), then let the model learn ids."""

@@ -10,7 +10,7 @@ from attrs import evolve
 from conformance.case import Run, batch_of, case, part_of
 from conformance.wire.apis import Api
 from model.reference.batch import Batch, Compression, Record
-from model.reference.operations import Produce, ProducePart
+from model.reference.operations import Produce
 
 GOOD = batch_of(b"one", b"two", b"three")
 CODECS = (Compression.GZIP, Compression.SNAPPY, Compression.LZ4, Compression.ZSTD)
@@ -242,22 +242,14 @@ def transactional_batch_outside_a_transaction(run: Run) -> None:
     run.read_through(topic)
 
 
-@case("BAT-09", "LOG-16")
-def refusals_beside_a_good_batch(run: Run) -> None:
-    """Requests for two partitions, of which one is refused: the other must be answered as if it were alone."""
-    topic = run.topic(partitions=2)
-    bad: tuple[tuple[Batch, ...], ...] = (
-        (evolve(GOOD, crc_is_right=False),),
-        (evolve(GOOD, magic=1),),
-        (evolve(GOOD, claimed_count=2),),
-        (evolve(GOOD, is_control=True),),
-        (evolve(GOOD, missing_bytes=1),),
-        (evolve(GOOD, payload=GARBAGE),),
-        (GOOD, GOOD),
-    )
-    for batches in bad:
-        parts: tuple[ProducePart, ...] = (part_of(topic, *batches), part_of(topic, GOOD, partition=1))
+@case("LOG-16")
+def a_refusal_beside_good_batches(run: Run) -> None:
+    """Requests for three partitions, of which one has a batch with a wrong checksum; each is refused once."""
+    topic = run.topic(partitions=3)
+    for refused_one in range(3):
+        batches = [evolve(GOOD, crc_is_right=index != refused_one) for index in range(3)]
+        parts = tuple(part_of(topic, batch, partition=index) for index, batch in enumerate(batches))
         run.perform(Produce(parts=parts))
-    for partition in (0, 1):
+    for partition in range(3):
         run.produce(topic, GOOD, partition=partition)
         run.read_through(topic, partition=partition)
