@@ -240,7 +240,10 @@ class Run(Session):
 
         def are_led_anew() -> bool:
             now = self.client.leader_epochs(tuple(self.cluster.topics))
-            return all(place in now and now[place] > epoch for place, epoch in self.epochs_before.items())
+            return all(
+                place in now and now[place] > epoch and self.client.leads_in(*place, now[place])
+                for place, epoch in self.epochs_before.items()
+            )
 
         if all(epoch >= 0 for epoch in self.epochs_before.values()):
             with suppress(NotReady):  # a target whose epochs stay is found out by the model

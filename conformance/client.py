@@ -26,6 +26,9 @@ OFFSET_FETCH_VERSION_MAX = 7
 """The last version that asks for one group."""
 FETCH_VERSION_MAX = 12
 """The last version that names topics."""
+FETCH_EPOCHS_FROM = 9
+"""The first version that says which leader epoch it expects."""
+_OF_ANOTHER_EPOCH = {ErrorCode.FENCED_LEADER_EPOCH, ErrorCode.UNKNOWN_LEADER_EPOCH}
 _NOT_YET_SERVED = {
     ErrorCode.NOT_LEADER_OR_FOLLOWER,
     ErrorCode.LEADER_NOT_AVAILABLE,
@@ -225,6 +228,13 @@ class Client:
             and all(self._is_served(topic, each.partition_index) for each in found[0].partitions)
         )
 
+    def leads_in(self, topic: str, partition: int, epoch: int) -> bool:
+        """Whether the leader serves the partition in this leader epoch, as far as it can be asked (Fetch v9)."""
+        version = self.version(Api.FETCH, FETCH_VERSION_MAX)
+        if version not in range(FETCH_EPOCHS_FROM, FETCH_VERSION_MAX + 1):
+            return True
+        return not self._fetch_errors(topic, partition, epoch) & {*_NOT_YET_SERVED, *_OF_ANOTHER_EPOCH}
+
     def leader_epochs(self, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
         """The leader epochs of topics, by a fresh look; without those of partitions that have no leader now."""
         answer = self.refresh(topics)
@@ -237,15 +247,19 @@ class Client:
 
     def _is_served(self, topic: str, partition: int) -> bool:
         """Whether the leader knows that it leads: a broker of Kafka may announce itself some ms before it does."""
+        return not self._fetch_errors(topic, partition) & _NOT_YET_SERVED
+
+    def _fetch_errors(self, topic: str, partition: int, epoch: int = -1) -> set[int]:
+        """The error codes with which a fetch of the partition is answered; none where fetches go by topic ids."""
         version = self.version(Api.FETCH, FETCH_VERSION_MAX)
         if version > FETCH_VERSION_MAX:
-            return True
-        wanted = FetchTopic(topic=topic, partitions=(FetchPartition(index=partition, fetch_offset=0, max_bytes=1),))
+            return set()
+        asked = FetchPartition(index=partition, fetch_offset=0, max_bytes=1, current_leader_epoch=epoch)
+        wanted = FetchTopic(topic=topic, partitions=(asked,))
         request = FetchRequest(max_wait_ms=0, min_bytes=0, max_bytes=1, topics=(wanted,))
         with self.fresh(self.leader(topic, partition)) as connection:
             answer = connection.call(Api.FETCH, version, request).answer
-        codes = {each.error_code for found in answer.topics for each in found.partitions}
-        return not codes & _NOT_YET_SERVED
+        return {each.error_code for found in answer.topics for each in found.partitions}
 
     def is_gone(self, topic: str) -> bool:
         """Whether the target knows no such topic, by a fresh look."""
