@@ -25,6 +25,7 @@ from model.reference.batch import Batch
 from model.reference.operations import (
     CreateTopics,
     DeleteTopics,
+    FetchInSession,
     InitProducerId,
     ListOffsets,
     ListOffsetsPart,
@@ -152,28 +153,42 @@ class Actor:
     def act(self, steps: Sequence[Step]) -> None:
         """Perform steps that are in flight together (mostly one). A fault among them comes after all were sent.
 
+        What is no single request has connections of its own, and comes after the others; so does a fetch in a
+        session, because which partitions it is about depends on all fetches in that session before it.
+
         Raises:
             Violation: the model does not account for what was answered.
         """
         if self.is_lost:
             return
-        wanted = []
+        wanted: list[tuple[Operation, int]] = []
+        alone: list[tuple[Operation, int]] = []
         for step in steps:
             operation = operation_of(self, step)
             if operation is not None:
-                wanted.append((operation, step.connection))
+                (alone if _goes_alone(operation) else wanted).append((operation, step.connection))
         faults = [step.arguments["action"] for step in steps if step.kind == FAULT]
         under_way = self._send(wanted)
         for action in faults:
             self._break(action)
-        events = self._answers(under_way)
+        events = self._read(under_way)
+        if faults:
+            self.bench.client.forget()
+        self.account_for(events)
         self.acts.append(Act(tuple(steps), tuple(events)))
         if faults:
             self._after_fault()
+        for operation, connection in alone:
+            if conversation_of(operation) is not None:
+                self._converse(operation)
+            else:
+                self.perform([(operation, connection)])
 
     def perform(self, wanted: Sequence[tuple[Operation, int]]) -> list[Event]:
         """Send operations, all of them before the first answer is read; then account for the answers."""
-        return self._answers(self._send(wanted))
+        events = self._read(self._send(wanted))
+        self.account_for(events)
+        return events
 
     def _converse(self, operation: Operation) -> None:
         """Carry out what is no single request, by itself."""
@@ -181,21 +196,21 @@ class Actor:
         if conversation is None:
             raise TypeError(f"{operation.kind} is a single request")
         sent = Sent(operation, 0, "own", now_ms(), self.world.cluster.restarts)
-        for api in conversation.apis:
-            self.session.version_of(api)
         try:
+            for api in conversation.apis:
+                self.session.version_of(api)
             outcome: Outcome = Answered(tuple(conversation.hold(operation, self.bench.client, self.world.cluster)))
         except (ConnectionClosed, AnswerTimedOut, MalformedAnswer, Unreachable) as error:
             outcome = Unknown(f"{type(error).__name__}: {error}")
+        except (Unsupported, Unsayable) as error:
+            self.unsupported[str(error)] += 1
+            return
         self.account_for([Event(sent, outcome, now_ms())])
 
     def _send(self, wanted: Sequence[tuple[Operation, int]]) -> list[tuple[Sent, Pending | None]]:
         under_way: list[tuple[Sent, Pending | None]] = []
         for operation, connection in wanted:
             try:
-                if conversation_of(operation) is not None:
-                    self._converse(operation)
-                    continue
                 pending = self.session.send(operation, f"c{connection}")
             except (Unsupported, Unsayable) as error:
                 self.unsupported[str(error)] += 1
@@ -208,16 +223,19 @@ class Actor:
                 under_way.append((Sent(operation, pending.version, pending.connection, now_ms()), None))
         return under_way
 
-    def _answers(self, under_way: Sequence[tuple[Sent, Pending | None]]) -> list[Event]:
-        events = [self._event(sent, pending) for sent, pending in under_way]
-        self.account_for(events)
+    def _read(self, under_way: Sequence[tuple[Sent, Pending | None]]) -> list[Event]:
+        """The answers, in the order of the requests; after one that failed to come nothing more comes on its link."""
+        broken_links: set[int] = set()
+        events = []
+        for sent, pending in under_way:
+            if pending is None or id(pending.link) in broken_links:
+                events.append(Event(sent, Unknown("its connection was lost"), now_ms()))
+                continue
+            outcome, exchange = self.session.await_answer(pending)
+            if isinstance(outcome, Unknown):
+                broken_links.add(id(pending.link))
+            events.append(Event(sent, outcome, now_ms(), exchange))
         return events
-
-    def _event(self, sent: Sent, pending: Pending | None) -> Event:
-        if pending is None:
-            return Event(sent, Unknown("it could not be sent"), now_ms())
-        outcome, exchange = self.session.await_answer(pending)
-        return Event(sent, outcome, now_ms(), exchange)
 
     def account_for(self, events: Sequence[Event]) -> None:
         """Hold a group of answers to the model, and move on to a world that explains them."""
@@ -267,7 +285,6 @@ class Actor:
 
     def _after_fault(self) -> None:
         """Every connection is lost. What was pending may have been taken or not: where the logs end now shows it."""
-        self.bench.client.forget()
         for sent in self.world.pending:
             self.world = self.world.without_connection(sent.connection)
         cluster = self.world.cluster
@@ -283,6 +300,11 @@ class Actor:
         """Remove what the sequence made."""
         for name in self.topics:
             self.bench.client.delete_topic(name)
+
+
+def _goes_alone(operation: Operation) -> bool:
+    """Whether nothing else may be in flight with it."""
+    return conversation_of(operation) is not None or isinstance(operation, FetchInSession)
 
 
 __all__ = ["Act", "Actor", "Place", "Producer", "Violation"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from attrs import frozen
 from hypothesis.database import DirectoryBasedExampleDatabase
-from hypothesis.errors import FlakyFailure
+from hypothesis.errors import Flaky
 
 from conformance.engine import Bench
 from conformance.machines.actor import Violation
@@ -115,7 +115,7 @@ def run(
         while goes_on():
             explore(machine(bench, plan, tally, goes_on), plan, SEQUENCES_A_ROUND, round_seed, examples)
             round_seed += 1
-    except (Violation, FlakyFailure):
+    except (Violation, Flaky):
         if tally.found is None:
             raise
     found = tally.found

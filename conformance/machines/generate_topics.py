@@ -30,6 +30,7 @@ from model.reference.operations import (
     TopicConfigEdits,
     TopicSpec,
 )
+from model.reference.sessions import FetchSession
 
 CHARACTERS: dict[str, dict[str, str]] = {
     "plain": {},
@@ -145,7 +146,8 @@ def fetch_in_session(actor: Actor, topic: int, choice: str) -> Operation | None:
     if not open_sessions:
         return None
     session = open_sessions[-1]
-    epoch = actor.fetch_sessions.get(session, 1)
+    remembered = actor.world.cluster.sessions[session]
+    epoch = remembered.next_epoch if isinstance(remembered, FetchSession) else 1
     parts = () if choice == "close" else (part,)
     return FetchInSession(
         parts=parts, session_id=session, session_epoch={"close": -1, "late": epoch + 5}.get(choice, epoch)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from hypothesis.errors import FlakyFailure
+from hypothesis.errors import Flaky
 
 from conformance.client import NotReady, Unsupported
 from conformance.engine import Bench
@@ -43,7 +43,7 @@ def run_family(family: str, bench: Bench, examples: int, seed: int, deviations: 
     started = time.monotonic()
     try:
         explore(machine(bench, plan, tally), plan, examples, seed, None)
-    except (Violation, FlakyFailure):
+    except (Violation, Flaky):
         if tally.found is None:
             raise
         return [_failed(family, bench, tally.found, seed, time.monotonic() - started)]

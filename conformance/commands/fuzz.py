@@ -1,0 +1,122 @@
+"""`tidegauge fuzz`: generated sequences until time is up or a rule is broken."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from attrs import evolve
+from rich.console import Console
+from rich.text import Text
+
+from conformance.collected import WRONG_CHOICES
+from conformance.commands.options import INTERRUPTED, USAGE, file_to_write, no_color, target_options
+from conformance.machines.fuzz import FuzzReport, Progress, run
+from conformance.report.terminal import console_for
+from conformance.selection import split_ids
+from conformance.sitting import Settings, Sitting
+
+NEVER_REACHED_MAX = 12
+
+EXAMPLES = """Hold TARGET to the specification by generated sequences, until time is up or a rule is broken.
+
+What breaks a rule is shrunk to the fewest steps and written to a file that `tidegauge replay` runs again. The same
+seed makes the same sequences on the same target. Exit code 0: nothing was found; 1: a rule was broken; 2: a wrong
+choice, or the target can't be had; 130: interrupted.
+
+\b
+Examples:
+  tidegauge fuzz --minutes 10 --seed 7
+  tidegauge fuzz localhost:9092 --minutes 60 --only IDM,LOG --save found.json
+  tidegauge fuzz apache-kafka --minutes 5 --no-faults
+"""
+
+
+@click.command(help=EXAMPLES)
+@target_options
+@click.option("--minutes", default=1.0, show_default=True, type=click.FloatRange(min=0, min_open=True), metavar="N")
+@click.option("--seed", type=click.IntRange(0), help="The first round's seed; random if not given.")
+@click.option("--only", default="", metavar="IDS", help="Families to make steps of: IDM,LOG.")
+@click.option("--faults/--no-faults", default=True, show_default=True, help="Restart and kill the broker on the way.")
+@click.option(
+    "--save",
+    default=Path("tidegauge-found.json"),
+    show_default=True,
+    type=file_to_write,
+    metavar="FILE",
+    help="Where a failing sequence goes.",
+)
+@no_color
+def fuzz(
+    settings: Settings, minutes: float, seed: int | None, only: str, faults: bool, save: Path, no_color: bool
+) -> None:
+    """See EXAMPLES."""
+    seed = secrets.randbits(32) if seed is None else seed
+    console = console_for(no_color=no_color)
+    try:
+        with Sitting(evolve(settings, only=split_ids(only))) as sitting:
+            console.print(f"Fuzzing {sitting.target.name} for {minutes:g} minutes, seed {seed}", soft_wrap=True)
+            with _live(console) as show:
+                report = run(
+                    sitting.bench,
+                    minutes=minutes,
+                    seed=seed,
+                    only=[family.name for family in sitting.families],
+                    faults=faults,
+                    deviations=sitting.deviations,
+                    show=show,
+                )
+    except WRONG_CHOICES as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(USAGE)
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        sys.exit(INTERRUPTED)
+    _tell(console, report, save)
+    sys.exit(1 if report.script is not None else 0)
+
+
+@contextmanager
+def _live(console: Console) -> Iterator[Callable[[Progress], None]]:
+    """A line that shows how far it is; nothing where there is no terminal."""
+    if not console.is_terminal:
+        yield lambda _progress: None
+        return
+    with console.status("starting") as status:
+        yield lambda progress: status.update(_progress_text(progress))
+
+
+def _progress_text(progress: Progress) -> str:
+    a_minute = progress.operations / progress.seconds * 60 if progress.seconds else 0.0
+    doing = "a rule is broken, shrinking" if progress.found is not None else f"{progress.reached} outcomes reached"
+    return f"{progress.seconds:5.0f} s  {progress.operations:,} operations ({a_minute:,.0f} a minute), {doing}"
+
+
+def _tell(console: Console, report: FuzzReport, save: Path) -> None:
+    def line(text: str, style: str = "") -> None:
+        console.print(Text(text, style=style), soft_wrap=True)
+
+    line(
+        f"{report.operations:,} operations in {report.sequences:,} sequences, {report.seconds:.1f} s"
+        f" ({report.per_minute:,.0f} operations a minute); {len(report.reached)} outcomes of the model were reached"
+    )
+    never = report.never_reached
+    if never:
+        more = f" and {len(never) - NEVER_REACHED_MAX} more" if len(never) > NEVER_REACHED_MAX else ""
+        line(f"Never reached: {', '.join(never[:NEVER_REACHED_MAX])}{more}", "dim")
+    for reason in report.unsupported:
+        line(f"Unsupported: {reason}", "dim")
+    if report.script is None:
+        line("No rule was broken.", "bold green")
+        return
+    save.write_text(report.script.text(), encoding="utf-8")
+    line("A rule was broken:", "bold red")
+    line(report.script.violation)
+    if not report.repeatable:
+        line("It was seen once, and not again when its steps were run once more.", "yellow")
+    line(report.script.text().rstrip(), "dim")
+    line(f"Run it again: tidegauge replay {save} TARGET")
