@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -42,7 +42,7 @@ class CaseItem(pytest.Item):
         self.planned = planned
 
     def runtest(self) -> None:
-        """Run it; a failure is raised, a known deviation is an expected failure, the rest is skipped with its reason."""
+        """Run it: a failure is raised, a known one is an expected failure, what was not run is skipped."""
         for result in self.sitting.run(self.planned):
             self._judge(result)
 
@@ -78,7 +78,7 @@ class CaseFile(pytest.File):
     @classmethod
     def of(cls, parent: pytest.Collector, path: Path, sitting: Sitting) -> CaseFile:
         """The collector for a file."""
-        made = cast("CaseFile", cls.from_parent(parent, path=path))
+        made = cls.from_parent(parent, path=path)
         made.sitting = sitting
         return made
 

@@ -134,21 +134,23 @@ def _row(requirement: Requirement, results: Sequence[CaseResult], known: Deviati
 
 
 def _details(requirement: str, own: Sequence[CaseResult], beside: Sequence[CaseResult]) -> Iterable[str]:
-    """What there is to say of a row, a line each; the same words at both ends of the versions are said once."""
+    """What there is to say of a row, failures first; the same words at both ends of the versions are said once."""
     if not own and not beside:
         yield "no case was run"
-    said: dict[tuple[str, str], list[str]] = {}
+    said: dict[tuple[bool, str, str], list[str]] = {}
     for result in own:
         detail = result.detail_for(requirement)
         if detail:
-            said.setdefault((result.case, detail), []).append(result.versions)
-    for (case, detail), versions in said.items():
-        yield f"{case} [{', '.join(versions)}]: {detail}"
+            failed = result.verdict_for(requirement) is Verdict.FAIL
+            said.setdefault((failed, result.case, detail), []).append(result.versions)
+    words = {key: f"{key[1]} [{', '.join(versions)}]: {key[2]}" for key, versions in said.items()}
+    yield from (text for key, text in words.items() if key[0])
     for result in beside[:SEEN_BESIDE_MAX]:
         mismatch = next(each for each in result.beside if each.requirement == requirement)
         yield f"seen in {result.case} [{result.versions}]: {mismatch}"
     if len(beside) > SEEN_BESIDE_MAX:
         yield f"and in {len(beside) - SEEN_BESIDE_MAX} more runs of cases"
+    yield from (text for key, text in words.items() if not key[0])
 
 
 def _graded(verdict: Verdict, requirement: Requirement) -> Verdict:

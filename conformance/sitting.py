@@ -17,6 +17,7 @@ from typing import Protocol, Self
 from attrs import frozen
 
 from conformance.case import CASES, Case
+from conformance.client import Client
 from conformance.deviations import deviations_for
 from conformance.engine import Bench, cases_for, ends_of, load_cases, run_case
 from conformance.results import CaseResult, Deviation, Row, Verdict, is_bad, rows
@@ -220,8 +221,24 @@ class Sitting:
         needs = planned.case.needs if planned.case is not None else frozenset()
         if not needs and not any(_ended_in_silence(result) for result in results):
             return
-        if not self.bench.revive():
+        if self.bench.revive():
+            return
+        try:
+            self._start_anew()
+        except (TargetError, WireError):
             self.gone = f"the target no longer answers, since {planned.name}"
+
+    def _start_anew(self) -> None:
+        """Start a target of ours once more, empty; brokers that someone else started can only be asked again.
+
+        Raises:
+            TargetError, WireError: it does not answer.
+        """
+        bench = self.bench
+        bench.client.close()
+        self.target.stop()
+        self.target.start()
+        self._bench = Bench(bench.target, Client(bench.target), bench.profile, bench.names)
 
     # -- what came of it ---------------------------------------------------------------------------------------------
 

@@ -18,7 +18,15 @@ from rich.console import Console
 
 from conformance.collected import WRONG_CHOICES, Suite
 from conformance.commands.listing import listing
-from conformance.commands.options import USAGE, file_to_write, no_color, target_options
+from conformance.commands.options import (
+    FAILED,
+    INTERRUPTED,
+    TERMINATED,
+    USAGE,
+    file_to_write,
+    no_color,
+    target_options,
+)
 from conformance.report.document import document_of
 from conformance.report.html import write_html
 from conformance.report.json_report import write_json
@@ -26,8 +34,6 @@ from conformance.report.junit import write_junit
 from conformance.report.terminal import TerminalReport, console_for
 from conformance.selection import split_ids
 from conformance.sitting import Settings, Sitting
-
-FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
 EXAMPLES = """Hold TARGET to the specification, and report what it breaks.
 

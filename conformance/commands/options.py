@@ -11,8 +11,12 @@ import click
 
 from conformance.sitting import Settings
 
+FAILED = 1
+"""Exit code if a requirement failed, or a known deviation passed."""
 USAGE = 2
 """Exit code for a wrong choice, and for a target that can't be had."""
+INTERRUPTED = 130
+TERMINATED = 143
 
 file_to_write = click.Path(dir_okay=False, writable=True, path_type=Path)
 file_to_read = click.Path(dir_okay=False, exists=True, path_type=Path)

@@ -54,7 +54,7 @@ def _own_version() -> str:
     try:
         return metadata.version("tidegauge")
     except metadata.PackageNotFoundError:
-        return "checkout"
+        return "(a checkout)"
 
 
 def _row(row: Row, requirement: Requirement, sitting: Sitting) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from model.reference.outcomes import Permitted, Section
 SHOWN_BYTES = 24
 SHOWN_ITEMS = 4
 DUMP_BYTES = 256
+SHOWN_LINES = 30
+"""Lines of a decoded request or answer that a terminal gets; the HTML report has the rest."""
 ALLOWED_LENGTH_MAX = 240
 
 MARKS = {
@@ -61,7 +63,7 @@ def _structure(value: Any) -> str:
     fields = []
     for each in attrs.fields(type(value)):
         held = getattr(value, each.name)
-        if held == _default(each) or each.name == "sizes":
+        if held == _default(each) or each.name.endswith("sizes"):
             continue
         fields.append(f"{each.name}={_value(held)}")
     return f"{type(value).__name__}({', '.join(fields)})"
@@ -157,7 +159,11 @@ def step_text(step: Performed, number: int) -> str:
 
 
 def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
+    lines = text.splitlines()
+    shown = [f"  {line}" for line in lines[:SHOWN_LINES]]
+    if len(lines) > SHOWN_LINES:
+        shown.append(f"  ... {len(lines) - SHOWN_LINES} more lines")
+    return "\n".join(shown)
 
 
 def result_text(result: CaseResult) -> str:
@@ -165,8 +171,7 @@ def result_text(result: CaseResult) -> str:
     parts = [f"{result.name}: {result.detail}"]
     index = telling_step(result)
     if index is not None:
-        for earlier in range(index):
-            parts.append(f"Step {earlier + 1}: {operation_text(result.steps[earlier].operation)}")
+        parts += [f"Step {each + 1}: {operation_text(result.steps[each].operation)}" for each in range(index)]
         parts.append(step_text(result.steps[index], index + 1))
     return "\n".join(parts)
 
