@@ -33,6 +33,9 @@ from impl.storage.checkpoints import (
 from impl.storage.filesystem import FileSystem
 from impl.storage.log import Log, LogStart
 
+NAME_BYTES_MAX: Final = 255
+"""What file systems take; a topic of the longest name is renamed while it is being deleted."""
+
 logger = logging.getLogger(__name__)
 
 OFFSETS_LOG: Final = "committed-offsets"  # no partition: those end in a number
@@ -115,7 +118,8 @@ class Broker:
         for index in range(topic.partition_count):
             partition = self.partitions.pop((name, index))
             partition.log.abandon()
-            gone = partition.log.directory.with_name(f"{name}-{index}.{topic.topic_id.hex}{DELETED_SUFFIX}")
+            suffix = f"-{index}.{topic.topic_id.hex}{DELETED_SUFFIX}"
+            gone = partition.log.directory.with_name(name[: NAME_BYTES_MAX - len(suffix)] + suffix)
             self._files.rename(partition.log.directory, gone)
             self._files.remove_tree(gone)
             self._starts.pop((name, index), None)

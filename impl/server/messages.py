@@ -16,14 +16,21 @@ Message = TypeVar("Message")
 def decode(message_class: type[Message], request: Request) -> Message:
     """The request's body as a message. Raises MalformedRequestError."""
     codec: Any = message_class
+    is_flexible = codec.flexible_version_q(request.version)
+    read = codec._struct.compiled_decode_from(  # noqa: SLF001 - `decode` hides where it ended
+        request.version, compact=is_flexible, tagged=is_flexible, data_class=codec[None]
+    )
+    decoded: Message
     try:
-        decoded: Message = codec.decode(bytes(request.body), version=request.version)
+        decoded, end = read(request.body, 0)
     except Exception as error:
         raise MalformedRequestError(f"{codec.__name__} v{request.version}: {error!r}") from error
+    if end > len(request.body):  # the generated code takes what is there for a string or bytes that are cut off
+        raise MalformedRequestError(f"{codec.__name__} v{request.version}: ends {end - len(request.body)} bytes early")
     return decoded
 
 
-def encode(message: Any, request: Request) -> Reply:  # noqa: ANN401 - the generated classes share no typed base
+def encode(message: Any, request: Request) -> Reply:
     """A message as the answer to a request."""
     encoded: bytes = message.encode(version=request.version)
     return [encoded]

@@ -51,9 +51,7 @@ def create_topics(broker: Broker, request: Request) -> Reply:
 
 def _topic_request(asked: CreateTopicsRequest.CreatableTopic) -> TopicRequest:
     if asked.name == "__cluster_metadata":
-        raise BrokerError(
-            ErrorCode.INVALID_REQUEST, "Creation of internal topic __cluster_metadata is prohibited."
-        )
+        raise BrokerError(ErrorCode.INVALID_REQUEST, "Creation of internal topic __cluster_metadata is prohibited.")
     assignments = [(each.partition_index, each.broker_ids) for each in asked.assignments]
     configs = {config.name: config.value for config in asked.configs}
     return TopicRequest(asked.name, asked.num_partitions, asked.replication_factor, assignments, configs)
@@ -101,9 +99,18 @@ def delete_topics(broker: Broker, request: Request) -> Reply:
         asked = [(topic.name, topic.topic_id or NO_ID) for topic in message.topics]
     else:
         asked = [(name, NO_ID) for name in message.topic_names]
-    counts = Counter(asked)
-    results = [_delete(broker, name, topic_id, is_duplicate=counts[name, topic_id] > 1) for name, topic_id in counts]
+    named = Counter(_topic_named(broker, name, topic_id) for name, topic_id in asked)
+    results = [
+        _delete(broker, name, topic_id, is_duplicate=named[_topic_named(broker, name, topic_id)] > 1)
+        for name, topic_id in dict.fromkeys(asked)
+    ]
     return encode(DeleteTopicsResponse(throttle_time_ms=0, responses=results), request)
+
+
+def _topic_named(broker: Broker, name: str | None, topic_id: UUID) -> str | UUID | None:
+    """What a request means by a name or an id: the topic's name, or as it was given where there is no such topic."""
+    topic = broker.catalog.get(name) if name is not None else broker.catalog.by_id(topic_id)
+    return topic.name if topic is not None else name if name is not None else topic_id
 
 
 def _delete(broker: Broker, name: str | None, topic_id: UUID, *, is_duplicate: bool) -> DeletedTopic:
@@ -121,9 +128,7 @@ def _delete(broker: Broker, name: str | None, topic_id: UUID, *, is_duplicate: b
         if topic is None and name is None:
             raise BrokerError(ErrorCode.UNKNOWN_TOPIC_ID, "This server does not host this topic ID.")
         if topic is None:
-            raise BrokerError(
-                ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition."
-            )
+            raise BrokerError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
         broker.delete_topic(topic.name)
     except BrokerError as error:
         return DeletedTopic(name=name, topic_id=topic_id, error_code=error.code, error_message=error.message or None)
