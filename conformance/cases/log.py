@@ -88,6 +88,7 @@ def a_producer_can_be_told_by_its_batches(run: Run) -> None:
     topic = run.topic()
     first, second = fresh_id(run), fresh_id(run)
     run.produce(topic, batch_of(b"a", b"b", producer_id=first, producer_epoch=0, base_sequence=0))
+    run.fetch(topic, 0)
     run.produce(topic, batch_of(b"c"))
     run.produce(topic, batch_of(b"d", producer_id=first, producer_epoch=0, base_sequence=2))
     run.produce(topic, batch_of(b"e", producer_id=second, producer_epoch=0, base_sequence=0))
@@ -97,11 +98,11 @@ def a_producer_can_be_told_by_its_batches(run: Run) -> None:
 
 @case("LOG-31")
 def requests_on_one_connection_keep_their_order(run: Run) -> None:
-    """Send twenty produces on one connection before the first answer is read; they get offsets in that order."""
+    """Send forty produces on one connection before the first answer is read; they get offsets in that order."""
     topic = run.topic()
     sent = [
         run.send(Produce(parts=(part_of(topic, batch_of(*([b"%d" % number] * (1 + number % 3)))),)), "pipeline")
-        for number in range(20)
+        for number in range(40)
     ]
     for each in sent:
         run.finish(each)

@@ -52,7 +52,7 @@ def as_stored(
     return (
         aspect(
             f"first the batch that holds offset {offset}: {first.base_offset} to {first.batch.last_offset}",
-            "LOG-04" if first.base_offset < offset else offsets,
+            "LOG-04" if first.base_offset < offset and offsets == "LOG-01" else offsets,
             lambda got, stored: stored is not first or _offsets_agree(got, stored),
         ),
         aspect("offsets as they were assigned, without a gap", offsets, _offsets_agree, since=1),
