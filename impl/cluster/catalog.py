@@ -191,7 +191,7 @@ class Catalog:
         if change.operation == SET:
             overrides[change.name] = check(definition, change.value)
             return
-        if definition.type != 7:  # noqa: PLR2004 - a list, by its number in DescribeConfigs
+        if definition.type != 7:
             raise BrokerError(
                 ErrorCode.INVALID_CONFIG,
                 f"Can't {'APPEND' if change.operation == APPEND else 'SUBTRACT'} to key {change.name} "

@@ -80,12 +80,8 @@ TOPIC_CONFIGS: Final = {
         Definition("max.message.bytes", INT, "1048588", ("message.max.bytes",), 0, INT_MAX),
         Definition("message.downconversion.enable", BOOLEAN, "true", _log("message.downconversion.enable")),
         Definition("message.format.version", STRING, "3.0-IV1", _log("message.format.version")),
-        Definition(
-            "message.timestamp.after.max.ms", LONG, str(LONG_MAX), _log("message.timestamp.after.max.ms"), 0
-        ),
-        Definition(
-            "message.timestamp.before.max.ms", LONG, str(LONG_MAX), _log("message.timestamp.before.max.ms"), 0
-        ),
+        Definition("message.timestamp.after.max.ms", LONG, str(LONG_MAX), _log("message.timestamp.after.max.ms"), 0),
+        Definition("message.timestamp.before.max.ms", LONG, str(LONG_MAX), _log("message.timestamp.before.max.ms"), 0),
         Definition(
             "message.timestamp.difference.max.ms",
             LONG,
@@ -108,9 +104,7 @@ TOPIC_CONFIGS: Final = {
         Definition("remote.log.delete.on.disable", BOOLEAN, "false"),
         Definition("remote.storage.enable", BOOLEAN, "false"),
         Definition("retention.bytes", LONG, "-1", _log("retention.bytes")),
-        Definition(
-            "retention.ms", LONG, "604800000", _log("retention.ms", "retention.minutes", "retention.hours"), -1
-        ),
+        Definition("retention.ms", LONG, "604800000", _log("retention.ms", "retention.minutes", "retention.hours"), -1),
         Definition("segment.bytes", INT, "1073741824", _log("segment.bytes"), 14, INT_MAX),
         Definition("segment.index.bytes", INT, "10485760", _log("index.size.max.bytes"), 4, INT_MAX),
         Definition("segment.jitter.ms", LONG, "0", _log("roll.jitter.ms", "roll.jitter.hours"), 0),
@@ -158,7 +152,7 @@ BROKER_CONFIGS: Final = {
 
 
 def check(definition: Definition, value: str | None) -> str:
-    """The value, if it is one that the config takes. Raises INVALID_CONFIG as `ConfigDef.parseType` and its validators do."""
+    """The value, if the config takes it. Raises INVALID_CONFIG as `ConfigDef.parseType` and its validators do."""
     if value is None:
         raise BrokerError(
             ErrorCode.INVALID_CONFIG,
@@ -245,9 +239,8 @@ class BrokerConfig:
         known: list[tuple[str, str, int]] = []
         if definition.name in overrides:
             known.append((definition.name, overrides[definition.name], SOURCE_TOPIC))
-        for synonym in definition.synonyms:
-            if synonym in self._given:
-                known.append((synonym, self._given[synonym], SOURCE_STATIC_BROKER))
+        given = [synonym for synonym in definition.synonyms if synonym in self._given]
+        known += [(synonym, self._given[synonym], SOURCE_STATIC_BROKER) for synonym in given]
         default = BROKER_CONFIGS[definition.synonyms[0]].default if definition.synonyms else None
         if default is not None:
             known.append((definition.synonyms[0], default, SOURCE_DEFAULT))
@@ -266,6 +259,10 @@ class BrokerConfig:
 
         policies = {policy.strip() for policy in text("cleanup.policy").split(",")}
         codec = CODEC_BY_NAME.get(text("compression.type"))
+        # Until 4.0 the older setting for both sides holds where a newer one is at its default (KIP-937).
+        difference = text("message.timestamp.difference.max.ms")
+        before = text("message.timestamp.before.max.ms")
+        after = text("message.timestamp.after.max.ms")
         level_names = {GZIP: "gzip", LZ4: "lz4", ZSTD: "zstd"}
         level = int(text(f"compression.{level_names[codec]}.level")) if codec in level_names else None
         return PartitionConfig(
@@ -278,8 +275,8 @@ class BrokerConfig:
             cleanup_compact="compact" in policies,
             cleanup_delete="delete" in policies,
             log_append_time=text("message.timestamp.type") == "LogAppendTime",
-            timestamp_before_max_ms=int(text("message.timestamp.before.max.ms")),
-            timestamp_after_max_ms=int(text("message.timestamp.after.max.ms")),
+            timestamp_before_max_ms=int(difference if int(before) == LONG_MAX else before),
+            timestamp_after_max_ms=int(difference if int(after) == LONG_MAX else after),
             compression_codec=codec,
             compression_level=None if level == -1 else level,
         )

@@ -5,8 +5,9 @@ batch per request, with a null value as the tombstone; the state is replayed fro
 simple consumer needs is here: no members, generations or expiry of offsets, and the log is not compacted yet.
 """
 
+import struct
 from collections.abc import Iterable, Mapping, Sequence
-from struct import Struct, error as StructError  # noqa: N812 - the library's name is too plain here
+from struct import Struct
 from typing import Final
 
 import attrs
@@ -138,7 +139,7 @@ def decode_key(key: bytes) -> tuple[str, str, int]:
         group, position = _decode_string(key, INT16.size)
         topic, position = _decode_string(key, position)
         return group, topic, int(INT32.unpack_from(key, position)[0])
-    except StructError as error:
+    except struct.error as error:
         raise OffsetsLogError(str(error)) from error
 
 
@@ -156,5 +157,5 @@ def decode_value(value: bytes) -> CommittedOffset:
             raise OffsetsLogError(f"unknown value version {version}")
         metadata, position = _decode_string(value, VALUE_START.size)
         return CommittedOffset(offset, leader_epoch, metadata, VALUE_TIME.unpack_from(value, position)[0])
-    except StructError as error:
+    except struct.error as error:
         raise OffsetsLogError(str(error)) from error

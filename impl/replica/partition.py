@@ -109,7 +109,8 @@ class Partition:
         offset = log.log_end_offset
         if len(batch.data) > self.config.segment_bytes:
             raise BrokerError(
-                ErrorCode.RECORD_LIST_TOO_LARGE, f"{len(batch.data)} bytes exceed the segment's {self.config.segment_bytes}"
+                ErrorCode.RECORD_LIST_TOO_LARGE,
+                f"{len(batch.data)} bytes exceed the segment's {self.config.segment_bytes}",
             )
         log.roll_for(len(batch.data), batch.max_timestamp, offset + header.last_offset_delta, now_ms)
         if header.has_producer_id:

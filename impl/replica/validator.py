@@ -2,7 +2,8 @@
 
 The rules of `UnifiedLog.analyzeAndValidateRecords` and `LogValidator` for batches of format v2, in Kafka's order, so
 that of several faults the same one is reported. A batch is changed in place where Kafka does so (timestamp type,
-maximum timestamp) and built anew where the topic asks for another codec. Sequence numbers and segment sizes are checked elsewhere.
+maximum timestamp) and built anew where the topic asks for another codec. Sequence numbers and
+segment sizes are checked elsewhere.
 """
 
 from typing import Final
@@ -114,9 +115,7 @@ def _check_header(header: BatchHeader) -> None:
         raise BrokerError(ErrorCode.INVALID_RECORD, f"invalid sequence number {header.base_sequence}")
 
 
-def _may_refuse_records(
-    header: BatchHeader, summary: RecordsSummary, config: PartitionConfig, now_ms: int
-) -> bool:
+def _may_refuse_records(header: BatchHeader, summary: RecordsSummary, config: PartitionConfig, now_ms: int) -> bool:
     """Whether single records have to be looked at: false for nearly every batch."""
     if config.cleanup_compact and not summary.every_record_has_key:
         return True
@@ -150,7 +149,9 @@ def _check_records(header: BatchHeader, plain: bytes, config: PartitionConfig, p
     if code == ErrorCode.INVALID_TIMESTAMP:
         message = "One or more records have been rejected due to invalid timestamp"
     else:
-        shown = ", ".join(f"RecordError(batchIndex={e.index}, message='{e.message}')" for e in errors[:RECORD_ERRORS_SHOWN])
+        shown = ", ".join(
+            f"RecordError(batchIndex={e.index}, message='{e.message}')" for e in errors[:RECORD_ERRORS_SHOWN]
+        )
         message = (
             f"One or more records have been rejected due to {len(errors)} record errors in total, "
             f"and only showing the first three errors at most: [{shown}]"

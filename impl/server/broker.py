@@ -33,10 +33,10 @@ from impl.storage.checkpoints import (
 from impl.storage.filesystem import FileSystem
 from impl.storage.log import Log, LogStart
 
-NAME_BYTES_MAX: Final = 255
-"""What file systems take; a topic of the longest name is renamed while it is being deleted."""
-
 logger = logging.getLogger(__name__)
+
+# What file systems take; a topic of the longest name is renamed while it is being deleted.
+NAME_BYTES_MAX: Final = 255
 
 OFFSETS_LOG: Final = "committed-offsets"  # no partition: those end in a number
 LOCK: Final = ".lock"

@@ -65,5 +65,3 @@ def _framed(reply: Reply, correlation_id: int, *, has_tags: bool) -> Reply:
     else:
         start = ANSWER_START.pack(size + ANSWER_START.size - LENGTH_FIELD, correlation_id)
     return [start, *reply]
-
-

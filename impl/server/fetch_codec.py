@@ -164,9 +164,7 @@ def _grouped(answers: Sequence[FetchAnswer]) -> list[tuple[str | bytes, list[Fet
 
 def _write_partition(writer: Writer, version: int, answer: FetchAnswer) -> None:
     """A partition's fields up to the length of its records."""
-    writer.data += PARTITION_START.pack(
-        answer.key[1], answer.error, answer.high_watermark, answer.last_stable_offset
-    )
+    writer.data += PARTITION_START.pack(answer.key[1], answer.error, answer.high_watermark, answer.last_stable_offset)
     if version >= FIRST_WITH_LOG_START:
         writer.data += INT64.pack(answer.log_start_offset)
     writer.length(-1 if answer.aborted is None else 0)

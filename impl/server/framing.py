@@ -58,12 +58,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.BaseProtocol."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP servers make no others
+        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._peer = transport.get_extra_info("peername")
         self._connections.add(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """See asyncio.BaseProtocol."""
         self._connections.discard(self)
         self._transport = None
@@ -87,7 +87,7 @@ class Connection(asyncio.BufferedProtocol):
                 logger.warning("closing the connection from %s: %s", self._peer, reason)
             self._transport.close()
 
-    def get_buffer(self, sizehint: int) -> memoryview:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """See asyncio.BufferedProtocol."""
         return self._view[self._end :]
 

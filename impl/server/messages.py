@@ -4,23 +4,22 @@ They are used for everything but Produce and Fetch. Their own errors on bad inpu
 decode becomes a MalformedRequestError here. A module that imports this one is slow to load.
 """
 
-from typing import Any, TypeVar
+from typing import Any
 
 from impl.server.apis import Request
 from impl.server.framing import Reply
 from impl.server.wire import MalformedRequestError
 
-Message = TypeVar("Message")
+# A generated message, or a part of one. The classes are made while the program runs: no type checker knows them.
+Message = Any
 
 
-def decode(message_class: type[Message], request: Request) -> Message:
-    """The request's body as a message. Raises MalformedRequestError."""
-    codec: Any = message_class
+def decode(codec: Message, request: Request) -> Message:
+    """The request's body as a message of the class `codec`. Raises MalformedRequestError."""
     is_flexible = codec.flexible_version_q(request.version)
     read = codec._struct.compiled_decode_from(  # noqa: SLF001 - `decode` hides where it ended
         request.version, compact=is_flexible, tagged=is_flexible, data_class=codec[None]
     )
-    decoded: Message
     try:
         decoded, end = read(request.body, 0)
     except Exception as error:
@@ -30,7 +29,7 @@ def decode(message_class: type[Message], request: Request) -> Message:
     return decoded
 
 
-def encode(message: Any, request: Request) -> Reply:
+def encode(message: Message, request: Request) -> Reply:
     """A message as the answer to a request."""
     encoded: bytes = message.encode(version=request.version)
     return [encoded]

@@ -4,9 +4,9 @@
 their compact forms: https://kafka.apache.org/protocol#protocol_types, KIP-482. Messages are the codecs' business.
 """
 
+import struct
 from collections.abc import Callable
 from struct import Struct
-from struct import error as StructError  # noqa: N812 - the library's name is too plain here
 from typing import Final, TypeVar
 
 INT8 = Struct(">b")
@@ -36,7 +36,7 @@ class Reader:
         """Several fixed fields at once."""
         try:
             fields = layout.unpack_from(self._view, self.position)
-        except StructError:
+        except struct.error:
             raise MalformedRequestError("the request ends too early") from None
         self.position += layout.size
         return fields
@@ -56,7 +56,7 @@ class Reader:
         for position in range(self.position, min(self.position + VARINT_BYTES_MAX, len(view))):
             byte = view[position]
             value |= (byte & 0x7F) << shift
-            if byte < 0x80:  # noqa: PLR2004 - the continuation bit
+            if byte < 0x80:
                 self.position = position + 1
                 return value
             shift += 7
@@ -130,7 +130,7 @@ class Writer:
 
     def unsigned_varint(self, value: int) -> None:
         """A number in as few bytes of seven bits as it needs."""
-        while value > 0x7F:  # noqa: PLR2004 - seven bits
+        while value > 0x7F:
             self.data.append((value & 0x7F) | 0x80)
             value >>= 7
         self.data.append(value)

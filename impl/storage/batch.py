@@ -137,7 +137,8 @@ def is_transactional(batch: Buffer) -> bool:
 
 def stored_crc_matches(data: Buffer) -> bool:
     """Whether one whole batch carries the CRC-32C of its bytes from the attributes on."""
-    return crc32c(memoryview(data)[CHECKED_FROM:]) == CRC_FIELD.unpack_from(data, CRC_POSITION)[0]
+    (stored,) = CRC_FIELD.unpack_from(data, CRC_POSITION)
+    return crc32c(memoryview(data)[CHECKED_FROM:]) == int(stored)
 
 
 def stamp(batch: bytearray | memoryview, base_offset: int, leader_epoch: int) -> None:

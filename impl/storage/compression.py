@@ -87,7 +87,7 @@ def _decompress_snappy(data: Buffer) -> bytes:
     import cramjam  # noqa: PLC0415 - as in `decompress`
 
     view = memoryview(data)
-    if view[: len(XERIAL_MAGIC)] != XERIAL_MAGIC:
+    if bytes(view[: len(XERIAL_MAGIC)]) != XERIAL_MAGIC:
         return bytes(cramjam.snappy.decompress_raw(view))
     position = len(XERIAL_HEADER)
     parts: list[bytes] = []

@@ -194,7 +194,7 @@ class RealFileSystem:
 
     def list_names(self, path: Path) -> list[str]:
         """See `FileSystem`."""
-        return sorted(os.listdir(path))
+        return sorted(each.name for each in path.iterdir())
 
     def make_directory(self, path: Path) -> None:
         """See `FileSystem`."""
@@ -215,11 +215,11 @@ class RealFileSystem:
         if durable:
             self.rename(beside, path)
         else:
-            os.replace(beside, path)
+            beside.replace(path)
 
     def rename(self, old: Path, new: Path) -> None:
         """See `FileSystem`."""
-        os.replace(old, new)
+        old.replace(new)
         directory = os.open(new.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(directory)

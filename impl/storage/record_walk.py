@@ -142,10 +142,8 @@ class _Walk:
             self.position += count * shape.size
 
     def _see(self, earliest: int, latest: int) -> None:
-        if earliest < self.earliest:
-            self.earliest = earliest
-        if latest > self.latest:
-            self.latest = latest
+        self.earliest = min(self.earliest, earliest)
+        self.latest = max(self.latest, latest)
 
     def _headers_end(self, position: int, end: int) -> int:
         try:

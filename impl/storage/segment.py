@@ -45,7 +45,9 @@ def file_name(base_offset: int, suffix: str) -> str:
 class Segment:
     """A segment, open for reading; the last one of its log is also appended to."""
 
-    def __init__(self, files: FileSystem, directory: Path, base_offset: int, limits: SegmentLimits, now_ms: int) -> None:
+    def __init__(
+        self, files: FileSystem, directory: Path, base_offset: int, limits: SegmentLimits, now_ms: int
+    ) -> None:
         self.base_offset = base_offset
         self.limits = limits
         self._directory = directory

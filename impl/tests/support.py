@@ -4,25 +4,33 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from uuid import UUID
 
 from crc32c import crc32c
 
 from impl.cluster.configs import BrokerConfig
 from impl.replica.partition import Partition
-from impl.storage.batch import CHECKED_FROM, CRC_FIELD, CRC_POSITION, HEADER, HEADER_SIZE, LOG_OVERHEAD, parse_header, stamp
+from impl.storage.batch import (
+    CHECKED_FROM,
+    CRC_FIELD,
+    CRC_POSITION,
+    HEADER,
+    HEADER_SIZE,
+    LOG_OVERHEAD,
+    parse_header,
+    stamp,
+)
 from impl.storage.compression import compress
 from impl.storage.filesystem import RealFileSystem
 from impl.storage.log import Log, LogStart
 from impl.storage.records import Record, encode_record
 from impl.storage.segment import SegmentLimits
-from uuid import UUID
 
 ROOT = Path(__file__).parents[2]
 NOW = 1_700_000_000_000
 LIMITS = SegmentLimits(bytes_max=1 << 30, age_ms_max=1 << 60, index_bytes_max=10 << 20, index_interval_bytes=4096)
-START_CEILING_S = 20.0
 STOP_CEILING_S = 10.0
 
 
@@ -80,15 +88,6 @@ def open_partition(directory: Path, **configs: str) -> Partition:
     config = BrokerConfig().partition_config(overrides)
     log = open_log(directory, config.segment_limits)
     return Partition("t", 0, UUID(int=1), log, config)
-
-
-def until(condition: Callable[[], bool], ceiling_s: float = 10.0) -> None:
-    """Poll until a condition holds. Raises TimeoutError at the ceiling."""
-    end = time.monotonic() + ceiling_s
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"not so within {ceiling_s} s")
-        time.sleep(0.01)
 
 
 class BrokerProcess:

@@ -1,5 +1,6 @@
 """Batches and records: what is written is read again, and broken bytes are refused, not misread."""
 
+import cramjam
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,8 +94,6 @@ def test_broken_input_of_a_codec_is_refused(codec: int) -> None:
 
 
 def test_bare_snappy_is_read_too() -> None:
-    import cramjam
-
     assert decompress(2, bytes(cramjam.snappy.compress_raw(b"bare" * 9))) == b"bare" * 9
 
 

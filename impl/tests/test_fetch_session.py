@@ -117,5 +117,5 @@ def test_an_old_session_makes_room_for_one_that_is_not_smaller() -> None:
     fetch(cache, 1, 1, {}, {A: QUIET, B: QUIET}, now_ms=later)
     assert fetch(cache, 0, 0, {A: ASKED}, {A: QUIET}, now_ms=later) == (0, [A])
     third = ("t", 2)
-    wide = {A: ASKED, B: ASKED, third: ASKED}
+    wide: dict[PartitionKey, PartitionFetch] = {A: ASKED, B: ASKED, third: ASKED}
     assert fetch(cache, 0, 0, wide, dict.fromkeys(wide, QUIET), now_ms=later)[0] == 2

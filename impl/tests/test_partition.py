@@ -1,7 +1,6 @@
 """The leader of a partition: which batches it takes, and what it tells of them."""
 
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 
@@ -10,7 +9,7 @@ from impl.replica.partition import Appended, Partition, ReadRequest
 from impl.replica.validator import RecordsRefusedError
 from impl.storage.batch import parse_header, stored_crc_matches
 from impl.storage.records import Record
-from impl.tests.support import NOW, make_batch, open_log, open_partition, records
+from impl.tests.support import NOW, make_batch, open_partition, records
 
 
 def send(partition: Partition, batch: bytearray) -> Appended:
@@ -205,5 +204,3 @@ def test_watchers_hear_of_appends(tmp_path: Path) -> None:
     send(partition, make_batch(records(b"a")))
     send(partition, make_batch(records(b"a")))
     assert heard == [1]
-
-

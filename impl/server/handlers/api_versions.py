@@ -1,4 +1,7 @@
-"""ApiVersions (KIP-35, KIP-511): what this broker carries out. Read and written by hand, as every client begins here."""
+"""ApiVersions (KIP-35, KIP-511): what this broker carries out.
+
+Read and written by hand, because every client begins here, and only some go on to what needs the generated codecs.
+"""
 
 import re
 from struct import Struct

@@ -10,13 +10,13 @@ from kafka.protocol.admin import (
     IncrementalAlterConfigsResponse,
 )
 
-from impl.cluster.catalog import ConfigChange, check_topic_name
+from impl.cluster.catalog import ConfigChange, Topic, check_topic_name
 from impl.cluster.configs import TOPIC_CONFIGS, Entry
 from impl.errors import INVALID_REQUEST_TEXT, BrokerError, ErrorCode
 from impl.server.apis import Request
 from impl.server.broker import Broker
 from impl.server.framing import Reply
-from impl.server.messages import decode, encode
+from impl.server.messages import Message, decode, encode
 
 TOPIC: Final = 2
 BROKER: Final = 4
@@ -79,7 +79,7 @@ def _entries(broker: Broker, kind: int, name: str) -> list[Entry]:
     raise BrokerError(ErrorCode.INVALID_REQUEST, INVALID_REQUEST_TEXT)
 
 
-def _described(entry: Entry, *, is_read_only: bool, with_synonyms: bool) -> DescribedEntry:
+def _described(entry: Entry, *, is_read_only: bool, with_synonyms: bool) -> Message:
     synonyms = entry.synonyms if with_synonyms else ()
     return DescribedEntry(
         name=entry.definition.name,
@@ -102,19 +102,24 @@ def incremental_alter_configs(broker: Broker, request: Request) -> Reply:
         kind, name = asked.resource_type, asked.resource_name
         code, text = ErrorCode.NONE, None
         try:
-            if counts[kind, name] > 1:
-                raise BrokerError(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
-            if kind not in (TOPIC, BROKER):
-                raise BrokerError(ErrorCode.INVALID_REQUEST, f"Unknown resource type {kind}")
-            if kind == BROKER:
-                raise BrokerError(ErrorCode.INVALID_REQUEST, "only the configuration of topics can be altered")
-            changes = [ConfigChange(each.name, each.config_operation, each.value) for each in asked.configs]
-            if len({change.name for change in changes}) < len(changes):
-                raise BrokerError(ErrorCode.INVALID_REQUEST, "Error due to duplicate config keys")
-            topic = broker.catalog.change_configs(name, changes)
+            topic = _altered(broker, asked, is_duplicate=counts[kind, name] > 1)
             if not message.validate_only:
                 broker.reconfigure_topic(topic)
         except BrokerError as error:
             code, text = error.code, error.message or None
         results.append(Altered(error_code=code, error_message=text, resource_type=kind, resource_name=name))
     return encode(IncrementalAlterConfigsResponse(throttle_time_ms=0, responses=results), request)
+
+
+def _altered(broker: Broker, asked: Message, *, is_duplicate: bool) -> Topic:
+    """The topic with the changes asked for. Raises BrokerError."""
+    if is_duplicate:
+        raise BrokerError(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
+    if asked.resource_type == BROKER:
+        raise BrokerError(ErrorCode.INVALID_REQUEST, "only the configuration of topics can be altered")
+    if asked.resource_type != TOPIC:
+        raise BrokerError(ErrorCode.INVALID_REQUEST, f"Unknown resource type {asked.resource_type}")
+    changes = [ConfigChange(each.name, each.config_operation, each.value) for each in asked.configs]
+    if len({change.name for change in changes}) < len(changes):
+        raise BrokerError(ErrorCode.INVALID_REQUEST, "Error due to duplicate config keys")
+    return broker.catalog.change_configs(asked.resource_name, changes)

@@ -16,7 +16,7 @@ from impl.errors import BrokerError, ErrorCode
 from impl.server.apis import Request
 from impl.server.broker import Broker
 from impl.server.framing import Reply
-from impl.server.messages import decode, encode
+from impl.server.messages import Message, decode, encode
 
 FIRST_WITH_NAMELESS_TOPICS: Final = 12
 NO_ID: Final = UUID(int=0)
@@ -40,7 +40,7 @@ def metadata(broker: Broker, request: Request) -> Reply:
         topics = [_describe(broker, topic) for topic in broker.catalog.all()]
     else:
         topics = list(_asked(broker, message, request.version))
-    if request.version >= 8 and message.include_topic_authorized_operations:  # noqa: PLR2004 - KIP-430
+    if request.version >= 8 and message.include_topic_authorized_operations:
         for topic in topics:
             topic.authorized_operations = TOPIC_OPERATIONS
     response = MetadataResponse(
@@ -54,12 +54,12 @@ def metadata(broker: Broker, request: Request) -> Reply:
         controller_id=broker.node_id,
         topics=topics,
     )
-    if 8 <= request.version <= 10 and message.include_cluster_authorized_operations:  # noqa: PLR2004 - KIP-430
+    if 8 <= request.version <= 10 and message.include_cluster_authorized_operations:
         response.authorized_operations = CLUSTER_OPERATIONS
     return encode(response, request)
 
 
-def _refused(message: MetadataRequest, version: int) -> list[AnswerTopic]:
+def _refused(message: Message, version: int) -> list[Message]:
     """The answer for each topic when the request names one in a way that can't be; empty if all is well.
 
     Versions 10 and 11 have a field for ids and must not use it (KAFKA-12701). A topic with neither name nor id
@@ -77,7 +77,7 @@ def _refused(message: MetadataRequest, version: int) -> list[AnswerTopic]:
     return [_missing(topic.name or "", code, topic.topic_id or NO_ID) for topic in asked]
 
 
-def _asked(broker: Broker, message: MetadataRequest, version: int) -> Iterable[AnswerTopic]:
+def _asked(broker: Broker, message: Message, version: int) -> Iterable[Message]:
     """The topics of a request, by id if it has ids, else by name; each once."""
     asked = message.topics or []
     ids = {topic.topic_id: None for topic in asked if topic.topic_id not in (None, NO_ID)}
@@ -86,13 +86,13 @@ def _asked(broker: Broker, message: MetadataRequest, version: int) -> Iterable[A
             topic = broker.catalog.by_id(topic_id)
             yield _describe(broker, topic) if topic else _missing(None, ErrorCode.UNKNOWN_TOPIC_ID, topic_id)
         return
-    may_create = message.allow_auto_topic_creation or version < 4  # noqa: PLR2004 - the flag came with version 4
+    may_create = message.allow_auto_topic_creation or version < 4
     for name in dict.fromkeys(topic.name for topic in asked):
         topic = broker.catalog.get(name)
         yield _describe(broker, topic) if topic else _unknown(broker, name, may_create=may_create)
 
 
-def _unknown(broker: Broker, name: str, *, may_create: bool) -> AnswerTopic:
+def _unknown(broker: Broker, name: str, *, may_create: bool) -> Message:
     """Say that a topic is unknown, and create it if that is allowed."""
     try:
         check_topic_name(name)
@@ -103,13 +103,13 @@ def _unknown(broker: Broker, name: str, *, may_create: bool) -> AnswerTopic:
     return _missing(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
 
 
-def _missing(name: str | None, code: ErrorCode, topic_id: UUID = NO_ID) -> AnswerTopic:
+def _missing(name: str | None, code: ErrorCode, topic_id: UUID = NO_ID) -> Message:
     return AnswerTopic(
         error_code=code, name=name, topic_id=topic_id, is_internal=name in INTERNAL_TOPICS, partitions=[]
     )
 
 
-def _describe(broker: Broker, topic: Topic) -> AnswerTopic:
+def _describe(broker: Broker, topic: Topic) -> Message:
     node = [broker.node_id]
     partitions = [
         AnswerPartition(
@@ -155,7 +155,7 @@ def describe_cluster(broker: Broker, request: Request) -> Reply:
     return encode(response, request)
 
 
-def _no_such_endpoint(kind: int) -> DescribeClusterResponse:
+def _no_such_endpoint(kind: int) -> Message:
     """The refusal to describe anything but brokers (KIP-919)."""
     code = ErrorCode.MISMATCHED_ENDPOINT_TYPE if kind == CONTROLLERS else ErrorCode.UNSUPPORTED_ENDPOINT_TYPE
     message = "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"

@@ -18,7 +18,7 @@ from impl.errors import ErrorCode
 from impl.server.apis import Request
 from impl.server.broker import Broker
 from impl.server.framing import Reply
-from impl.server.messages import decode, encode
+from impl.server.messages import Message, decode, encode
 
 FIRST_WITH_LEADER_EPOCH: Final = 6
 FIRST_WITH_ERROR: Final = 2
@@ -59,14 +59,14 @@ def offset_commit(broker: Broker, request: Request) -> Reply:
                 offsets[key] = CommittedOffset(partition.committed_offset, epoch, metadata, now_ms)
                 known.append((*key, ErrorCode.NONE))
     broker.offsets.commit(message.group_id, offsets, now_ms)
-    by_topic: dict[str, list[CommitPartition]] = {}
+    by_topic: dict[str, list[Message]] = {}
     for name, index, code in unknown + known:
         by_topic.setdefault(name, []).append(CommitPartition(partition_index=index, error_code=code))
     topics = [CommitTopic(name=name, partitions=partitions) for name, partitions in by_topic.items()]
     return encode(OffsetCommitResponse(throttle_time_ms=0, topics=topics), request)
 
 
-def _refusal(broker: Broker, message: OffsetCommitRequest) -> ErrorCode:
+def _refusal(broker: Broker, message: Message) -> ErrorCode:
     """Why no offset of a request may be committed (`OffsetMetadataManager.validateOffsetCommit`, no members)."""
     if message.generation_id_or_member_epoch < 0:
         return ErrorCode.NONE
@@ -99,7 +99,7 @@ def offset_fetch(broker: Broker, request: Request) -> Reply:
     return encode(OffsetFetchResponse(throttle_time_ms=0, topics=topics, error_code=0), request)
 
 
-def _group(broker: Broker, asked: OffsetFetchRequest.OffsetFetchRequestGroup) -> FetchGroup:
+def _group(broker: Broker, asked: Message) -> Message:
     topics = [
         GroupTopic(
             name=name,
@@ -123,7 +123,7 @@ UNKNOWN: Final = CommittedOffset(-1, -1, "", -1)
 NamedOffsets = list[tuple[str, list[tuple[int, CommittedOffset]]]]
 
 
-def _offsets(broker: Broker, group: str, asked: object) -> NamedOffsets:
+def _offsets(broker: Broker, group: str, asked: list[Message] | None) -> NamedOffsets:
     """What a group has committed, by topic; -1 for what it has not."""
     committed = broker.offsets.of_group(group)
     if asked is None:
@@ -131,9 +131,8 @@ def _offsets(broker: Broker, group: str, asked: object) -> NamedOffsets:
         for (topic, index), found in committed.items():
             by_topic.setdefault(topic, []).append((index, found))
         return list(by_topic.items())
-    topics: list[OffsetFetchRequest.OffsetFetchRequestTopic] = list(asked)  # type: ignore[call-overload]
     return [
         (topic.name, [(index, committed.get((topic.name, index), UNKNOWN)) for index in topic.partition_indexes])
-        for topic in topics
+        for topic in asked
         if topic.partition_indexes
     ]

@@ -12,10 +12,12 @@ from kafka.protocol.consumer import (
 
 from impl.cluster.catalog import INTERNAL_TOPICS
 from impl.errors import BrokerError, ErrorCode
+from impl.replica.partition import NO_EPOCH
 from impl.server.apis import Request
 from impl.server.broker import Broker
 from impl.server.framing import Reply
-from impl.server.messages import decode, encode
+from impl.server.messages import Message, decode, encode
+from impl.storage.log import TimestampAndOffset
 
 # The first version of ListOffsets that knows each special timestamp (ReplicaManager.isListOffsetsTimestampUnsupported).
 FIRST_WITH_TIMESTAMP: Final = {-1: 1, -2: 1, -3: 7, -4: 8, -5: 9}
@@ -52,31 +54,34 @@ def _list_offset(
     broker: Broker,
     version: int,
     topic: str,
-    wanted: ListOffsetsRequest.ListOffsetsTopic.ListOffsetsPartition,
+    wanted: Message,
     *,
     is_duplicate: bool,
-) -> ListedPartition:
-    index = wanted.partition_index
-    epoch = wanted.current_leader_epoch if version >= FIRST_WITH_LEADER_EPOCH else -1
+) -> Message:
+    code, found = ErrorCode.NONE, None
     try:
-        if is_duplicate:
-            raise BrokerError(ErrorCode.INVALID_REQUEST)
-        if wanted.timestamp < 0 and version < FIRST_WITH_TIMESTAMP.get(wanted.timestamp, NEVER):
-            raise BrokerError(ErrorCode.UNSUPPORTED_VERSION)
-        found = broker.partition(topic, index).find_offset(wanted.timestamp, epoch)
+        found = _find_offset(broker, version, topic, wanted, is_duplicate=is_duplicate)
     except BrokerError as error:
-        return ListedPartition(
-            partition_index=index, error_code=error.code, timestamp=-1, offset=-1, leader_epoch=-1
-        )
-    if found is None:
-        return ListedPartition(partition_index=index, error_code=0, timestamp=-1, offset=-1, leader_epoch=-1)
+        code = error.code
     return ListedPartition(
-        partition_index=index,
-        error_code=0,
-        timestamp=found.timestamp,
-        offset=found.offset,
-        leader_epoch=found.leader_epoch,
+        partition_index=wanted.partition_index,
+        error_code=code,
+        timestamp=found.timestamp if found else -1,
+        offset=found.offset if found else -1,
+        leader_epoch=found.leader_epoch if found else -1,
     )
+
+
+def _find_offset(
+    broker: Broker, version: int, topic: str, wanted: Message, *, is_duplicate: bool
+) -> TimestampAndOffset | None:
+    """What a partition answers. Raises BrokerError."""
+    if is_duplicate:
+        raise BrokerError(ErrorCode.INVALID_REQUEST)
+    if wanted.timestamp < 0 and version < FIRST_WITH_TIMESTAMP.get(wanted.timestamp, NEVER):
+        raise BrokerError(ErrorCode.UNSUPPORTED_VERSION)
+    epoch = wanted.current_leader_epoch if version >= FIRST_WITH_LEADER_EPOCH else NO_EPOCH
+    return broker.partition(topic, wanted.partition_index).find_offset(wanted.timestamp, epoch)
 
 
 def offset_for_leader_epoch(broker: Broker, request: Request) -> Reply:
@@ -92,9 +97,7 @@ def offset_for_leader_epoch(broker: Broker, request: Request) -> Reply:
                 code = ErrorCode.NONE
             except BrokerError as error:
                 epoch, offset, code = -1, -1, error.code
-            ends.append(
-                EpochEnd(error_code=code, partition=wanted.partition, leader_epoch=epoch, end_offset=offset)
-            )
+            ends.append(EpochEnd(error_code=code, partition=wanted.partition, leader_epoch=epoch, end_offset=offset))
         topics.append(EpochTopic(topic=topic.topic, partitions=ends))
     return encode(OffsetForLeaderEpochResponse(throttle_time_ms=0, topics=topics), request)
 
@@ -109,13 +112,11 @@ def delete_records(broker: Broker, request: Request) -> Reply:
     return encode(DeleteRecordsResponse(throttle_time_ms=0, topics=topics), request)
 
 
-def _delete(
-    broker: Broker, topic: str, wanted: DeleteRecordsRequest.DeleteRecordsTopic.DeleteRecordsPartition
-) -> DeletedPartition:
+def _delete(broker: Broker, topic: str, wanted: Message) -> Message:
     index = wanted.partition_index
+    if topic in INTERNAL_TOPICS:
+        return DeletedPartition(partition_index=index, low_watermark=-1, error_code=ErrorCode.INVALID_TOPIC_EXCEPTION)
     try:
-        if topic in INTERNAL_TOPICS:
-            raise BrokerError(ErrorCode.INVALID_TOPIC_EXCEPTION)
         low_watermark = broker.delete_records(broker.partition(topic, index), wanted.offset)
     except BrokerError as error:
         return DeletedPartition(partition_index=index, low_watermark=-1, error_code=error.code)

@@ -143,9 +143,7 @@ def _only_batch(records: memoryview | None, version: int) -> memoryview:
 def _refusal(partition: Partition, error: BrokerError) -> ProduceAnswer:
     log_start = -1 if error.code in WITHOUT_LOG_START else partition.log.log_start_offset
     if isinstance(error, RecordsRefusedError):
-        return ProduceAnswer(
-            partition.index, error.code, -1, -1, log_start, error.errors, error.message
-        )
+        return ProduceAnswer(partition.index, error.code, -1, -1, log_start, error.errors, error.message)
     return ProduceAnswer(partition.index, error.code, log_start_offset=log_start)
 
 

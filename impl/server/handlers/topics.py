@@ -19,7 +19,7 @@ from impl.errors import BrokerError, ErrorCode
 from impl.server.apis import Request
 from impl.server.broker import Broker
 from impl.server.framing import Reply
-from impl.server.messages import decode, encode
+from impl.server.messages import Message, decode, encode
 
 NO_ID: Final = UUID(int=0)
 FIRST_WITH_CONFIGS: Final = 5
@@ -38,8 +38,7 @@ def create_topics(broker: Broker, request: Request) -> Reply:
     results = []
     for asked in {topic.name: topic for topic in message.topics}.values():
         try:
-            if counts[asked.name] > 1:
-                raise BrokerError(ErrorCode.INVALID_REQUEST, "Duplicate topic name.")
+            _check_named_once(counts, asked.name)
             topic = broker.catalog.check_creation(_topic_request(asked))
             if not message.validate_only:
                 broker.create_topic(topic)
@@ -49,7 +48,12 @@ def create_topics(broker: Broker, request: Request) -> Reply:
     return encode(CreateTopicsResponse(throttle_time_ms=0, topics=results), request)
 
 
-def _topic_request(asked: CreateTopicsRequest.CreatableTopic) -> TopicRequest:
+def _check_named_once(counts: Counter[str], name: str) -> None:
+    if counts[name] > 1:
+        raise BrokerError(ErrorCode.INVALID_REQUEST, "Duplicate topic name.")
+
+
+def _topic_request(asked: Message) -> TopicRequest:
     if asked.name == "__cluster_metadata":
         raise BrokerError(ErrorCode.INVALID_REQUEST, "Creation of internal topic __cluster_metadata is prohibited.")
     assignments = [(each.partition_index, each.broker_ids) for each in asked.assignments]
@@ -57,7 +61,7 @@ def _topic_request(asked: CreateTopicsRequest.CreatableTopic) -> TopicRequest:
     return TopicRequest(asked.name, asked.num_partitions, asked.replication_factor, assignments, configs)
 
 
-def _created(broker: Broker, topic: Topic, version: int) -> CreatedTopic:
+def _created(broker: Broker, topic: Topic, version: int) -> Message:
     result = CreatedTopic(
         name=topic.name,
         topic_id=topic.topic_id,
@@ -79,7 +83,7 @@ def _created(broker: Broker, topic: Topic, version: int) -> CreatedTopic:
     return result
 
 
-def _not_created(name: str, error: BrokerError) -> CreatedTopic:
+def _not_created(name: str, error: BrokerError) -> Message:
     return CreatedTopic(
         name=name,
         topic_id=NO_ID,
@@ -113,26 +117,32 @@ def _topic_named(broker: Broker, name: str | None, topic_id: UUID) -> str | UUID
     return topic.name if topic is not None else name if name is not None else topic_id
 
 
-def _delete(broker: Broker, name: str | None, topic_id: UUID, *, is_duplicate: bool) -> DeletedTopic:
+def _delete(broker: Broker, name: str | None, topic_id: UUID, *, is_duplicate: bool) -> Message:
     """Delete one topic (`ControllerApis.deleteTopics`)."""
     try:
-        if is_duplicate:
-            raise BrokerError(
-                ErrorCode.INVALID_REQUEST, "Duplicate topic name." if name is not None else "Duplicate topic id."
-            )
-        if name is None and topic_id == NO_ID:
-            raise BrokerError(ErrorCode.INVALID_REQUEST, "Neither topic name nor id were specified.")
-        if name is not None and topic_id != NO_ID:
-            raise BrokerError(ErrorCode.INVALID_REQUEST, "You may not specify both topic name and topic id.")
-        topic = broker.catalog.get(name) if name is not None else broker.catalog.by_id(topic_id)
-        if topic is None and name is None:
-            raise BrokerError(ErrorCode.UNKNOWN_TOPIC_ID, "This server does not host this topic ID.")
-        if topic is None:
-            raise BrokerError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
+        topic = _topic_to_delete(broker, name, topic_id, is_duplicate=is_duplicate)
         broker.delete_topic(topic.name)
     except BrokerError as error:
-        return DeletedTopic(name=name, topic_id=topic_id, error_code=error.code, error_message=error.message or None)
+        text = error.message or None
+        return DeletedTopic(name=name, topic_id=topic_id, error_code=error.code, error_message=text)
     return DeletedTopic(name=topic.name, topic_id=topic.topic_id, error_code=0, error_message=None)
+
+
+def _topic_to_delete(broker: Broker, name: str | None, topic_id: UUID, *, is_duplicate: bool) -> Topic:
+    """The topic that is meant. Raises BrokerError."""
+    if is_duplicate:
+        kind = "name" if name is not None else "id"
+        raise BrokerError(ErrorCode.INVALID_REQUEST, f"Duplicate topic {kind}.")
+    if name is None and topic_id == NO_ID:
+        raise BrokerError(ErrorCode.INVALID_REQUEST, "Neither topic name nor id were specified.")
+    if name is not None and topic_id != NO_ID:
+        raise BrokerError(ErrorCode.INVALID_REQUEST, "You may not specify both topic name and topic id.")
+    topic = broker.catalog.get(name) if name is not None else broker.catalog.by_id(topic_id)
+    if topic is None and name is None:
+        raise BrokerError(ErrorCode.UNKNOWN_TOPIC_ID, "This server does not host this topic ID.")
+    if topic is None:
+        raise BrokerError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
+    return topic
 
 
 def create_partitions(broker: Broker, request: Request) -> Reply:
@@ -143,8 +153,7 @@ def create_partitions(broker: Broker, request: Request) -> Reply:
     for asked in {topic.name: topic for topic in message.topics}.values():
         code, text = ErrorCode.NONE, None
         try:
-            if counts[asked.name] > 1:
-                raise BrokerError(ErrorCode.INVALID_REQUEST, "Duplicate topic name.")
+            _check_named_once(counts, asked.name)
             assignments = None if asked.assignments is None else [each.broker_ids for each in asked.assignments]
             topic = broker.catalog.check_growth(asked.name, asked.count, assignments)
             if not message.validate_only:
