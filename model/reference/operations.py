@@ -342,14 +342,26 @@ class FetchInSession(Operation):
 # -- partitioning ----------------------------------------------------------------------------------------------------
 
 
+class KeyedClient(StrEnum):
+    """A real client and the way in which it chooses partitions by keys."""
+
+    JAVA_LIKE = "librdkafka, partitioner=murmur2_random"
+    CRC32 = "librdkafka, partitioner=consistent_random"
+    KAFKA_PYTHON = "kafka-python, DefaultPartitioner"
+
+
 @frozen(kw_only=True)
 class LocateKeys(Operation):
-    """Let a real client produce keyed records to a new topic, and look where each of them lies."""
+    """Let a real client produce a record for each key, in order, and look where each of them lies.
+
+    `partition` given: the client is told where to, whatever the key.
+    """
 
     topic: str
-    keys: tuple[bytes, ...]
-    partitioner: str
-    """librdkafka's `partitioner`: murmur2 or murmur2_random as in Java's client, consistent for CRC-32."""
+    keys: tuple[bytes | None, ...]
+    client: KeyedClient = KeyedClient.JAVA_LIKE
+    partition: int | None = None
+
 
 
 # -- producer ids ----------------------------------------------------------------------------------------------------
