@@ -20,13 +20,15 @@ from conformance.engine import Bench
 from conformance.machines.actor import Violation
 from conformance.machines.machine import Plan, Tally, explore, machine
 from conformance.machines.script import Script
-from conformance.machines.sequences import tolerated_of
+from conformance.machines.sequences import minimised, tolerated_of
 from model.catalogue import families
 from model.reference.outcomes import OUTCOMES
 
 SEQUENCES_A_ROUND = 100
-SHRINKING_MOST_S = 120.0
+SHRINKING_MOST_S = 60.0
 """A failing sequence with faults in it takes long to shrink: the smallest of those seen by then is reported."""
+MINIMISING_MOST_S = 60.0
+"""For leaving out, at the end, the steps that are not needed."""
 DATABASE = Path(".tidegauge/examples")
 
 
@@ -118,13 +120,16 @@ def run(
     except (Violation, Flaky):
         if tally.found is None:
             raise
-    found = tally.found
+    script = None
+    if tally.found is not None:
+        script = Script.of(tally.found, bench.target.name, bench.profile.name, round_seed)
+        script = minimised(bench, script, plan.tolerated, MINIMISING_MOST_S)
     return FuzzReport(
         tally.operations,
         tally.sequences,
         time.monotonic() - started,
         frozenset(tally.reached),
         tuple(sorted(tally.unsupported)),
-        Script.of(found, bench.target.name, bench.profile.name, round_seed) if found is not None else None,
+        script,
         tally.failures != 1,
     )
