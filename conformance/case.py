@@ -110,6 +110,13 @@ class Names:
         return f"{self.prefix}-{stem}-{self.taken[stem]}"
 
 
+def _cited(step: Performed) -> frozenset[str]:
+    """The requirements that an answer to this step could have been held to."""
+    return frozenset(
+        expect.requirement for section in step.sections for choice in section.choices for expect in choice.expects
+    )
+
+
 class Run(Session):
     """A session for one case: judges every step by the case's requirements, and knows the common ways to act."""
 
@@ -141,7 +148,8 @@ class Run(Session):
         if vital:
             raise SetUpFailed("; ".join(map(str, vital)))
         if isinstance(step.outcome, Unknown):
-            raise CaseFailed(f"{step.operation.kind} got no answer that can be read: {step.outcome.reason}")
+            reason = f"{step.operation.kind} got no answer that can be read: {step.outcome.reason}"
+            raise CaseFailed(reason) if not step.sections or self.requirements & _cited(step) else SetUpFailed(reason)
 
     # -- topics ------------------------------------------------------------------------------------------------------
 

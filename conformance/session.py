@@ -157,7 +157,7 @@ class Session:
             return self._converse(operation, conversation)
         return self.finish(self.send(operation, connection, broker))
 
-    def eventually(self, operation: Operation, connection: str = "main", ceiling_s: float = 10.0) -> Performed:
+    def eventually(self, operation: Operation, connection: str = "main", ceiling_s: float = 5.0) -> Performed:
         """Perform an operation that only looks again and again, until its answer is allowed or time is up.
 
         What one broker was told reaches the others, and its own caches, in a while. The last answer is the one that

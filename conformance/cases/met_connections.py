@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from conformance.case import Run, batch_of, case
+from conformance.client import Unsupported
 from model.reference.operations import ApiVersions, Flaw, Pipeline, Question, SendFrame
 
 ASKED = 12
 """Versions up to this one are asked for; no release knows as many."""
+NAMED_FROM = 3
+"""The first version of ApiVersions that names the client's software."""
 
 
 def send(run: Run, *flaws: Flaw) -> None:
@@ -45,6 +48,8 @@ def unknown_versions_of_the_list(run: Run) -> None:
 def names_of_client_software(run: Run) -> None:
     """Give malformed names and versions of software, and unusual ones that are right."""
     run.perform(ApiVersions())
+    if (run.cluster.api_ranges or {}).get(18, (0, 0))[1] < NAMED_FROM:
+        raise Unsupported(f"the target offers no ApiVersions v{NAMED_FROM}, which carries the client's software")
     for name, version in (("", "1"), ("a", ""), ("-a", "1"), ("a", "1."), ("a b", "1"), ("ä", "1")):
         run.perform(ApiVersions(version=3, software_name=name, software_version=version))
     for name, version in (("a", "1"), ("apache-kafka-java", "3.9.1-SNAPSHOT"), ("0-.9", "x")):

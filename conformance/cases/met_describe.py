@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from conformance.case import Run, case
 from conformance.cases.met_create import NAMING, know_brokers, know_defaults, look
+from conformance.cases.met_delete import id_of
 from conformance.client import Unsupported
 from conformance.wire.apis import Api
 from model.reference.operations import Metadata
@@ -32,8 +33,7 @@ def no_topics(run: Run) -> None:
 def topics_by_id(run: Run) -> None:
     """Ask by id for two topics, and by an id that no topic has."""
     topics = [run.topic(count) for count in (1, 3)]
-    ids = (run.cluster.topics[each].topic_id for each in topics)
-    known = tuple(each for each in ids if each is not None)
+    known = tuple(id_of(run, each) for each in topics)
     run.perform(Metadata(topics=known))
     run.perform(Metadata(topics=known[1:]))
     run.perform(Metadata(topics=(uuid4(),)))

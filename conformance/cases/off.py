@@ -228,7 +228,7 @@ def offsets_go_with_the_topic(run: Run) -> None:
     commit(run, group, CommitPart(topic=topic, offset=5, metadata="old"))
     run.perform(asked)
     run.delete(topic)
-    run.eventually(asked)
+    run.eventually(asked, ceiling_s=15.0)
     run.create_again(topic)
     run.perform(asked)
     commit(run, group, CommitPart(topic=topic, offset=0))

@@ -130,10 +130,10 @@ def _request(question: Question, topic: str, client: Client) -> tuple[Api, int, 
         case Question.API_VERSIONS:
             return Api.API_VERSIONS, 0, message(Api.API_VERSIONS, 0)
         case Question.METADATA:
-            version = client.version(Api.METADATA, TAGGED_METADATA)
+            version = client.version(Api.METADATA, 0)
             return Api.METADATA, version, message(Api.METADATA, version, topics=[])
         case Question.SLOW_FETCH:
-            version = client.version(Api.FETCH, 12)
+            version = client.version(Api.FETCH, 0)
             part = FetchPartition(index=0, fetch_offset=0)
             waiting = FetchRequest(
                 topics=(FetchTopic(topic=topic, partitions=(part,)),), max_wait_ms=SLOW_MS, min_bytes=1

@@ -223,6 +223,8 @@ def _delete(cluster: Cluster, operation: DeleteTopics, name: str | UUID, context
     topic = cluster.topics.get(name) if isinstance(name, str) else cluster.named(name)
     if topic is None:
         codes = {ErrorCode.UNKNOWN_TOPIC_OR_PARTITION} if by_name else {ErrorCode.UNKNOWN_TOPIC_ID}
+        if name in cluster.topic_ids and context.profile.control_plane is ControlPlane.ZOOKEEPER:
+            codes.add(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)  # its controller knows the name until all is removed
         if operation.topics.count(name) > 1:
             codes.add(ErrorCode.INVALID_REQUEST)
         requirement = "MET-18" if by_name else "MET-19"
