@@ -97,6 +97,10 @@ def case(
     return make
 
 
+KEPT: Mapping[str, str] = {"retention.ms": "-1"}
+"""Settings of every topic of the suite: records of a case may be of 1970, and a broker must not tidy them away."""
+
+
 @frozen
 class Names:
     """Names that nobody else uses: everything that the suite makes carries the run's random prefix."""
@@ -157,7 +161,7 @@ class Run(Session):
         """A new topic whose partitions all have leaders, its id and epochs known to the model."""
         name = self.names.new(stem)
         if Api.CREATE_TOPICS in self.client.ranges:
-            spec = TopicSpec(name=name, partitions=partitions, replication_factor=1, config=dict(config or {}))
+            spec = TopicSpec(name=name, partitions=partitions, replication_factor=1, config={**KEPT, **(config or {})})
             self.perform(CreateTopics(topics=(spec,)))
             self.settle(name, partitions)
         elif config:

@@ -13,6 +13,7 @@ from functools import partial
 
 from attrs import define, evolve, field, frozen
 
+from conformance.case import KEPT
 from conformance.client import Unsupported, poll
 from conformance.engine import Bench
 from conformance.history.explain import Event, Explanation, Sent, World, broken, explain, judged
@@ -126,7 +127,7 @@ class Actor:
     def new_topic(self, config: dict[str, str], partitions: int = 2) -> None:
         """Make a topic and wait until it can be used."""
         name = self.bench.names.new("f")
-        spec = TopicSpec(name=name, partitions=partitions, config=dict(config))
+        spec = TopicSpec(name=name, partitions=partitions, config={**KEPT, **config})
         self.perform([(CreateTopics(topics=(spec,)), 0)])
         if name in self.world.cluster.topics:
             self.topics.append(name)
