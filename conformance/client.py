@@ -135,6 +135,11 @@ class Client:
         if connection is not None:
             connection.close()
 
+    def drop_awaiting(self) -> None:
+        """Close the connections on which an answer is still due: who comes next can't use them."""
+        for name, broker in [key for key, connection in self._open.items() if connection.is_awaiting]:
+            self.drop(name, broker)
+
     # -- who must be asked -------------------------------------------------------------------------------------------
 
     def version(self, api: Api, highest: int | None = None) -> int:

@@ -124,6 +124,7 @@ def run_case(case: Case, bench: Bench, versions: str) -> CaseResult:
     )
     started = time.monotonic()
     verdict, detail = _verdict(case, run)
+    bench.client.drop_awaiting()
     missed = _missed(case, run) if verdict is Verdict.PASS else ()
     if missed:
         verdict, detail = Verdict.NOT_RUN, f"the case did not come to {', '.join(missed)} at these API versions"

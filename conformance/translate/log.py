@@ -41,13 +41,18 @@ def _grouped(parts: Sequence[Any]) -> dict[str, list[Any]]:
     return by_topic
 
 
+def _key(topic: Any) -> object:
+    """What an answer calls a topic: its name, or its id (which the codec gives as None if it is zero)."""
+    return topic.topic if topic.topic is not None else topic.topic_id or NO_ID
+
+
 def _answered(parts: Sequence[Any], answer: Any, cluster: Cluster) -> tuple[tuple[object, int], ...]:
     """The partitions that were answered, by the topic's name as the request had it; sorted."""
     names: dict[object, str] = {}
     for part in parts:
         names.setdefault(getattr(part, "topic_id", None) or _id_of(cluster, part.topic), part.topic)
     found = [
-        (topic.topic if topic.topic is not None else names.get(topic.topic_id, str(topic.topic_id)), partition.index)
+        (topic.topic if topic.topic is not None else names.get(_key(topic), str(topic.topic_id)), partition.index)
         for topic in answer.topics
         for partition in topic.partitions
     ]
@@ -81,7 +86,7 @@ def _decode_produce(operation: Produce, version: int, exchange: Exchange, cluste
     found: dict[tuple[object, int], produce_wire.PartitionProduced] = {}
     for topic in answer.topics:
         for partition in topic.partitions:
-            found[topic.topic if topic.topic is not None else topic.topic_id, partition.index] = partition
+            found[_key(topic), partition.index] = partition
 
     def part_values(part: ProducePart) -> Values:
         seen = found.get((part.topic, part.partition)) or found.get((_id_of(cluster, part.topic), part.partition))
@@ -176,7 +181,7 @@ def _decode_fetch(operation: Fetch, version: int, exchange: Exchange, cluster: C
     found: dict[tuple[object, int], fetch_wire.PartitionFetched] = {}
     for topic in answer.topics:
         for each in topic.partitions:
-            found[topic.topic if topic.topic is not None else topic.topic_id, each.index] = each
+            found[_key(topic), each.index] = each
     total = sum(len(each.records or b"") for each in found.values())
     waited_ms = exchange.seconds * 1000
     whole = _carried(
