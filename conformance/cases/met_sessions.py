@@ -19,13 +19,16 @@ class Fetcher:
         """Create the topic, with all partitions on one broker."""
         self.run = run
         self.broker = min(run.client.brokers)
+        self.session_id = 0
+        self.epoch = 0
+        if len(run.client.brokers) == 1:
+            self.topic = run.topic(partitions)
+            return
         self.topic = run.names.new("t")
         chosen = tuple((index, (self.broker,)) for index in range(partitions))
         spec = TopicSpec(name=self.topic, partitions=-1, replication_factor=-1, assignments=chosen)
         run.perform(CreateTopics(topics=(spec,)))
         run.settle(self.topic, partitions)
-        self.session_id = 0
-        self.epoch = 0
 
     def part(self, partition: int, offset: int) -> FetchPart:
         """From where to read a partition."""

@@ -159,10 +159,12 @@ def groups_and_partitions_are_apart(run: Run) -> None:
             read(run, each, (topic, 0), (topic, 1))
 
 
-@case("OFF-09")
+@case("OFF-09", versions={Api.OFFSET_COMMIT: (0, 9)})
 def one_refused_others_kept(run: Run) -> None:
     """Commit for partitions of which one does not exist, and one has too long a text; read all back."""
     topic, group = topic_with_records(run, partitions=3), run.names.new("g")
+    commit(run, group, CommitPart(topic=topic, offset=9), CommitPart(topic=run.names.new("t"), offset=2))
+    read(run, group, (topic, 0))
     commit(
         run,
         group,

@@ -44,13 +44,13 @@ HARMLESS = {
 @rule(SendFrame)
 def send_frame(cluster: Cluster, operation: SendFrame, context: Context) -> tuple[Section, ...]:
     """What may become of a connection on which such a frame came, and of another one at the same time."""
-    undisturbed = Expect("other_connection", Exactly("answered"), "MET-68")
+    undisturbed = Expect("other_connection", Exactly("answered"), "MET-68", vital=False)
     if operation.flaw is Flaw.GONE_CLIENT:
         return (Section("request", (Permitted(LEFT, (undisturbed,)),)),)
     if operation.flaw in CLOSING:
-        closed = Expect("outcome", Exactly("closed"), CLOSING[operation.flaw])
+        closed = Expect("outcome", Exactly("closed"), CLOSING[operation.flaw], vital=False)
         return (Section("request", (Permitted(CLOSED, (closed, undisturbed)),)),)
-    answered = Expect("outcome", Exactly("answered"), HARMLESS[operation.flaw])
+    answered = Expect("outcome", Exactly("answered"), HARMLESS[operation.flaw], vital=False)
     return (Section("request", (Permitted(ANSWERED, (answered, undisturbed)),)),)
 
 

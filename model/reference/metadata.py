@@ -91,12 +91,12 @@ def _listed(cluster: Cluster, operation: Metadata, context: Context) -> tuple[Ex
             return isinstance(seen, frozenset) and not gone & seen
 
         return (
-            Expect("topics", Meets(f"all of {', '.join(sorted(here)) or 'nothing'}", all_here), "MET-23"),
-            Expect("topics", Meets(f"none of {', '.join(sorted(gone)) or 'nothing'}", none_gone), "MET-17"),
+            Expect("topics", Meets(f"all of {', '.join(sorted(here)) or 'nothing'}", all_here), "MET-23", vital=False),
+            Expect("topics", Meets(f"none of {', '.join(sorted(gone)) or 'nothing'}", none_gone), "MET-17", vital=False),
         )
     names = {each if isinstance(each, str) else _name_of(cluster, each) for each in operation.topics}
     requirement = "MET-33" if operation.topics else "MET-24"
-    return (Expect("topics", Exactly(frozenset(names - {None})), requirement),)
+    return (Expect("topics", Exactly(frozenset(names - {None})), requirement, vital=False),)
 
 
 def _name_of(cluster: Cluster, topic_id: UUID) -> str | None:
