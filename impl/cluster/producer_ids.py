@@ -1,8 +1,8 @@
 """Producer ids, each given out once in the life of a data directory.
 
 Ids are taken from blocks of a thousand (KIP-730); a block is claimed durably before its first id is given, so a
-broker that is killed loses the rest of its block but never repeats an id. Transactional ids (KIP-98's epochs) are
-not here yet.
+broker that is killed loses the rest of its block but never repeats an id. Epochs are the business of
+`transactional_ids`.
 """
 
 from pathlib import Path

@@ -64,7 +64,7 @@ def _apis() -> dict[int, Api]:
             Api(19, "CreateTopics", 2, 7, 5, handlers + "topics:create_topics"),
             Api(20, "DeleteTopics", 1, 6, 4, handlers + "topics:delete_topics"),
             Api(21, "DeleteRecords", 0, 2, 2, handlers + "positions:delete_records"),
-            Api(22, "InitProducerId", 0, 5, 2, handlers + "produce:init_producer_id"),
+            Api(22, "InitProducerId", 0, 5, 2, handlers + "producer_ids:init_producer_id"),
             Api(23, "OffsetForLeaderEpoch", 2, 4, 4, handlers + "positions:offset_for_leader_epoch"),
             Api(32, "DescribeConfigs", 1, 4, 4, handlers + "configs:describe_configs"),
             Api(37, "CreatePartitions", 0, 3, 2, handlers + "topics:create_partitions"),

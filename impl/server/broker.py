@@ -16,6 +16,7 @@ from impl.cluster.catalog import Catalog, Topic
 from impl.cluster.configs import BrokerConfig
 from impl.cluster.offsets import CommittedOffsets
 from impl.cluster.producer_ids import ProducerIds
+from impl.cluster.transactional_ids import TransactionalIds
 from impl.errors import BrokerError, ErrorCode
 from impl.replica.fetch_session import FetchSessions
 from impl.replica.partition import Partition
@@ -38,7 +39,9 @@ logger = logging.getLogger(__name__)
 # What file systems take; a topic of the longest name is renamed while it is being deleted.
 NAME_BYTES_MAX: Final = 255
 
-OFFSETS_LOG: Final = "committed-offsets"  # no partition: those end in a number
+# Logs of the broker's own; the names of partitions end in a number.
+OFFSETS_LOG: Final = "committed-offsets"
+TRANSACTIONAL_LOG: Final = "transactional-ids"
 LOCK: Final = ".lock"
 DELETED_SUFFIX: Final = "-delete"
 METADATA_VERSION: Final = "0"
@@ -78,6 +81,8 @@ class Broker:
             self._open_partitions(topic, range(topic.partition_count))
         self._offsets_log = self._open_log(directory / OFFSETS_LOG, {"segment.bytes": "104857600"}, 0)
         self.offsets = CommittedOffsets(self._offsets_log)
+        self._transactional_log = self._open_log(directory / TRANSACTIONAL_LOG, {"segment.bytes": "104857600"}, 0)
+        self.transactional_ids = TransactionalIds(self._transactional_log, self.producer_ids.allocate)
         self._was_clean = False  # a log made from now on has nothing to trust
 
     def partition(self, topic: str, index: int) -> Partition:
@@ -140,6 +145,7 @@ class Broker:
         for partition in self.partitions.values():
             partition.log.close()
         self._offsets_log.close()
+        self._transactional_log.close()
         self._write_starts()
         self._files.replace_file(self._directory / CLEAN_SHUTDOWN, b"")
         self._lock.close()

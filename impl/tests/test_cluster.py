@@ -18,6 +18,7 @@ from impl.cluster.offsets import (
     encode_value,
 )
 from impl.cluster.producer_ids import BLOCK_SIZE, ProducerIds
+from impl.cluster.transactional_ids import EPOCH_MAX, TransactionalId, TransactionalIds
 from impl.errors import BrokerError, ErrorCode
 from impl.storage.filesystem import RealFileSystem
 from impl.tests.support import NOW, open_log
@@ -133,6 +134,40 @@ def test_producer_ids_are_never_given_twice(tmp_path: Path) -> None:
     second = ProducerIds(RealFileSystem(), tmp_path)  # as after a kill: nothing was closed
     given_out |= {second.allocate() for _ in range(5)}
     assert len(given_out) == BLOCK_SIZE + 10
+
+
+def open_transactional_ids(directory: Path) -> TransactionalIds:
+    ids = ProducerIds(RealFileSystem(), directory)
+    return TransactionalIds(open_log(directory / "log"), ids.allocate)
+
+
+def test_a_transactional_id_keeps_its_producer_id_and_gets_new_epochs(tmp_path: Path) -> None:
+    first = open_transactional_ids(tmp_path).initialize("a", 1000, None, NOW)
+    second = open_transactional_ids(tmp_path).initialize("a", 1000, None, NOW)  # as after a kill
+    assert (first.epoch, second.epoch) == (0, 1)
+    assert first.producer_id == second.producer_id
+
+
+def test_a_repeated_request_gets_the_same_answer_and_a_late_one_is_fenced(tmp_path: Path) -> None:
+    ids = open_transactional_ids(tmp_path)
+    first = ids.initialize("a", 1000, None, NOW)
+    second = ids.initialize("a", 1000, (first.producer_id, 0), NOW)
+    assert ids.initialize("a", 1000, (first.producer_id, 0), NOW).epoch == second.epoch == 1
+    ids.initialize("a", 1000, None, NOW)
+    for expected in ((first.producer_id, 0), (first.producer_id, 1), (first.producer_id + 1, 2)):
+        with pytest.raises(BrokerError) as error:
+            ids.initialize("a", 1000, expected, NOW)
+        assert error.value.code == ErrorCode.PRODUCER_FENCED
+
+
+def test_a_producer_id_is_replaced_when_its_epochs_are_used_up(tmp_path: Path) -> None:
+    ids = open_transactional_ids(tmp_path)
+    used_up = TransactionalId(ids.initialize("a", 1000, None, NOW).producer_id, EPOCH_MAX)
+    ids._known["a"] = used_up
+    fresh = ids.initialize("a", 1000, (used_up.producer_id, EPOCH_MAX), NOW)
+    assert fresh.producer_id != used_up.producer_id
+    assert fresh.epoch == 0
+    assert ids.initialize("a", 1000, (used_up.producer_id, EPOCH_MAX), NOW) == fresh
 
 
 def test_committed_offsets_are_there_after_a_restart(tmp_path: Path) -> None:

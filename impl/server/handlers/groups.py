@@ -40,17 +40,17 @@ Deleted = DeleteGroupsResponse.DeletableGroupResult
 
 
 def find_coordinator(broker: Broker, request: Request) -> Reply:
-    """This broker for groups; nobody for transactions and share groups, which are not here."""
+    """This broker for groups and transactional ids; nobody for share groups, which are not here."""
     message = decode(FindCoordinatorRequest, request)
     kind = message.key_type if request.version >= 1 else GROUP
     node = (-1, "", -1)
     code, text = ErrorCode.INVALID_REQUEST, INVALID_REQUEST_TEXT
     if kind == SHARE and request.version >= FIRST_WITH_KEYS:
         text = ""
-    if kind == GROUP:
+    if kind in (GROUP, TRANSACTION):
         node = (broker.node_id, broker.host, broker.port)
         code, text = ErrorCode.NONE, ""
-    elif kind == TRANSACTION or (kind == SHARE and request.version >= FIRST_WITH_SHARE):
+    elif kind == SHARE and request.version >= FIRST_WITH_SHARE:
         code, text = ErrorCode.COORDINATOR_NOT_AVAILABLE, ""
     if request.version >= FIRST_WITH_KEYS:
         found = [

@@ -1,11 +1,11 @@
-"""Produce and InitProducerId.
+"""Produce.
 
 A produce request's partitions are independent: each is appended or refused by itself. With acks=0 nothing is answered,
-and an error closes the connection (`KafkaApis.handleProduceRequest`). There are no transactions yet.
+and an error closes the connection (`KafkaApis.handleProduceRequest`). There are no transactions yet, so a transactional
+batch is never part of one; what it is refused with depends on its transactional id (KIP-890).
 """
 
 import logging
-from struct import Struct
 from typing import Final
 
 import attrs
@@ -18,14 +18,17 @@ from impl.server.apis import Request
 from impl.server.broker import Broker
 from impl.server.framing import CloseConnectionError, Reply
 from impl.server.produce_codec import FIRST_FLEXIBLE, ProduceAnswer, ProduceRequest, read_produce, write_produce
-from impl.server.wire import INT16, INT32, Reader, Writer
+from impl.server.wire import Writer
 from impl.storage.batch import (
     ATTRIBUTES_POSITION,
+    HEADER_SIZE,
     MAGIC,
     MAGIC_POSITION,
+    BatchHeader,
     CorruptBatchError,
     OversizedBatchError,
     is_transactional,
+    parse_header,
     split_batches,
 )
 from impl.storage.compression import ZSTD
@@ -34,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 VALID_ACKS: Final = frozenset({0, 1, -1})
 FIRST_WITH_ZSTD: Final = 7
+FIRST_WITH_ABORTABLE: Final = 11
 # Refused without a look at the partition's log, and so answered without its log start offset (ReplicaManager).
 WITHOUT_LOG_START: Final = frozenset(
     {
@@ -60,7 +64,7 @@ def produce(broker: Broker, request: Request) -> Reply:
             if refusal is not None:
                 answer = attrs.evolve(refusal, index=index)
             else:
-                answer = _append(broker, request.version, message.acks, name, index, records, now_ms)
+                answer = _append(broker, request.version, message, name, index, records, now_ms)
             answers.append(answer)
             if answer.error != ErrorCode.NONE:
                 failed.append(f"{name}-{index}: {answer.error.name}")
@@ -98,7 +102,13 @@ def _refusal_of_all(message: ProduceRequest) -> ProduceAnswer | None:
 
 
 def _append(
-    broker: Broker, version: int, acks: int, topic: str, index: int, records: memoryview | None, now_ms: int
+    broker: Broker,
+    version: int,
+    message: ProduceRequest,
+    topic: str,
+    index: int,
+    records: memoryview | None,
+    now_ms: int,
 ) -> ProduceAnswer:
     """Append one partition's records; every refusal becomes an answer."""
     if topic in INTERNAL_TOPICS:
@@ -112,7 +122,11 @@ def _append(
         return ProduceAnswer(index, ErrorCode.CORRUPT_MESSAGE)
     except BrokerError as error:
         return ProduceAnswer(index, error.code)
-    if acks not in VALID_ACKS:
+    if message.transactional_id is not None and len(batch) >= HEADER_SIZE and is_transactional(batch):
+        refusal = _transactional_refusal(broker, version, message.transactional_id, index, parse_header(batch))
+        if refusal is not None:
+            return refusal
+    if message.acks not in VALID_ACKS:
         return ProduceAnswer(index, ErrorCode.INVALID_REQUIRED_ACKS)
     try:
         appended = partition.append(batch, now_ms)
@@ -125,6 +139,25 @@ def _append(
     return ProduceAnswer(
         index, ErrorCode.NONE, appended.base_offset, appended.log_append_time, appended.log_start_offset
     )
+
+
+def _transactional_refusal(
+    broker: Broker, version: int, transactional_id: str, index: int, header: BatchHeader
+) -> ProduceAnswer | None:
+    """What the coordinator says of a partition that no transaction has (`handleVerifyPartitionsInTransaction`).
+
+    A batch without a producer id is not asked about, whatever its transactional bit says.
+    """
+    if not header.has_producer_id:
+        return None
+    known = broker.transactional_ids.get(transactional_id)
+    if known is None or known.producer_id != header.producer_id:
+        return ProduceAnswer(index, ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+    if known.epoch != header.producer_epoch:
+        return ProduceAnswer(index, ErrorCode.INVALID_PRODUCER_EPOCH)
+    if version >= FIRST_WITH_ABORTABLE:
+        return ProduceAnswer(index, ErrorCode.TRANSACTION_ABORTABLE)
+    return ProduceAnswer(index, ErrorCode.INVALID_TXN_STATE, message="Partition was not added to the transaction")
 
 
 def _only_batch(records: memoryview | None, version: int) -> memoryview:
@@ -145,31 +178,3 @@ def _refusal(partition: Partition, error: BrokerError) -> ProduceAnswer:
     if isinstance(error, RecordsRefusedError):
         return ProduceAnswer(partition.index, error.code, -1, -1, log_start, error.errors, error.message)
     return ProduceAnswer(partition.index, error.code, log_start_offset=log_start)
-
-
-PRODUCER = Struct(">qh")
-INIT_FIRST_FLEXIBLE: Final = 2
-INIT_FIRST_WITH_EPOCH: Final = 3
-
-
-def init_producer_id(broker: Broker, request: Request) -> Reply:
-    """A new producer id. Transactional ids are refused with INVALID_REQUEST until transactions are here."""
-    reader = Reader(request.body, is_flexible=request.version >= INIT_FIRST_FLEXIBLE)
-    transactional_id = reader.nullable_string()
-    reader.int32()  # transaction timeout
-    producer_id, producer_epoch = -1, -1
-    if request.version >= INIT_FIRST_WITH_EPOCH:
-        producer_id, producer_epoch = reader.struct(PRODUCER)
-    error = ErrorCode.NONE
-    if (producer_id == -1) != (producer_epoch == -1):
-        error = ErrorCode.INVALID_REQUEST
-    elif transactional_id is not None:
-        error = ErrorCode.INVALID_REQUEST if transactional_id == "" else ErrorCode.COORDINATOR_NOT_AVAILABLE
-    writer = Writer(is_flexible=request.version >= INIT_FIRST_FLEXIBLE)
-    writer.data += INT32.pack(0) + INT16.pack(error)
-    if error == ErrorCode.NONE:
-        writer.data += PRODUCER.pack(broker.producer_ids.allocate(), 0)
-    else:
-        writer.data += PRODUCER.pack(-1, -1)
-    writer.tagged_fields()
-    return [writer.data]
