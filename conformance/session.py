@@ -22,6 +22,9 @@ from model.reference.oracle import Context, allowed
 from model.reference.outcomes import Finding, Mismatch, Section, Values, judge
 from model.reference.state import Cluster
 
+BY_NAME_UNTIL = {Api.PRODUCE: 12, Api.FETCH: 12}
+"""The last versions that name topics; later ones give their ids (KIP-516)."""
+
 
 @frozen
 class Answered:
@@ -126,6 +129,9 @@ class Session:
         if offered is None:
             raise Unsupported(f"the target does not offer {api.name}")
         spoken = Range(*client_range(api))
+        if api in BY_NAME_UNTIL and any(topic.topic_id is None for topic in self.cluster.topics.values()):
+            # As Kafka's own clients do: without an id a topic is asked for by its name.
+            spoken = Range(spoken.least, BY_NAME_UNTIL[api])
         wanted = self.versions.get(api, spoken)
         common = offered.common(spoken)
         common = common.common(wanted) if common is not None else None

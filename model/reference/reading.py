@@ -132,6 +132,7 @@ def _volume(operation: Fetch, reading: Reading) -> Volume:
         refused=reading.refusal.name if reading.refusal is not None else None,
         least=least,
         most=None if size is None or beyond is None else max(least, beyond),
+        fits=size is not None and size <= limit,
         is_in_one_segment=_is_in_one_segment(reading),
     )
 

@@ -38,6 +38,8 @@ class Volume:
     """Bytes within the limits."""
     most: int | None = 0
     """Bytes if its first batch goes past the limits; None: not known."""
+    fits: bool = False
+    """Whether all that could be returned is within the limits."""
     is_in_one_segment: bool = True
 
 
@@ -62,7 +64,7 @@ def wait_of(operation: Fetch, volumes: Sequence[Volume]) -> tuple[Expect, ...]:
     expects = [no_later]
     if sum(each.least for each in volumes) >= wanted:
         expects.append(_at_once("LOG-24"))
-    if _must_wait(volumes, wanted):
+    if _must_wait(volumes, wanted, operation.max_bytes):
         expects.append(_waits(operation.max_wait_ms, wanted))
     return tuple(expects)
 
@@ -71,17 +73,20 @@ def _at_once(requirement: str) -> Expect:
     return Expect("waited_ms", Between(None, AT_ONCE_MS), requirement, vital=False)
 
 
-def _must_wait(volumes: Sequence[Volume], wanted: int) -> bool:
+def _must_wait(volumes: Sequence[Volume], wanted: int, max_bytes: int) -> bool:
     """Whether an early answer must bring the bytes wanted.
 
     Kafka reads one segment at a time and answers at once when there is more behind it. With several partitions it
-    counts batches that then have no room, so that only a lack of bytes altogether makes it wait for certain.
+    counts batches that then have no room, so that it waits for certain only if there is too little altogether, or room
+    for all.
     """
     if not all(each.is_in_one_segment for each in volumes):
         return False
     most = [each.most for each in volumes]
     total = None if None in most else sum(size for size in most if size is not None)
-    return len(volumes) == 1 or (total is not None and total < wanted)
+    if len(volumes) == 1:
+        return True
+    return total is not None and (total < wanted or (total <= max_bytes and all(each.fits for each in volumes)))
 
 
 def _waits(max_wait_ms: int, wanted: int) -> Expect:
