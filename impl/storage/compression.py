@@ -20,8 +20,12 @@ ZSTD: Final = 4
 # `compression.type` of a topic (org.apache.kafka.server.record.BrokerCompressionType).
 CODEC_BY_NAME: Final = {"uncompressed": NONE, "gzip": GZIP, "snappy": SNAPPY, "lz4": LZ4, "zstd": ZSTD}
 
-# No batch may grow beyond this when it is opened, so that a small request cannot take all memory.
-LARGEST_UNCOMPRESSED: Final = 512 * 1024 * 1024
+# No batch may grow beyond this when it is opened, so that a small request can't take all memory.
+LARGEST_UNCOMPRESSED: Final = 256 * 1024 * 1024
+SMALLEST_BUFFER: Final = 64 * 1024
+USUAL_RATIO: Final = 8
+BUFFER_IS_FULL: Final = "failed to write whole buffer"  # what cramjam says then
+Opener = Callable[[memoryview, bytearray], int]
 
 LZ4_FLAGS_POSITION: Final = 4
 LZ4_INDEPENDENT_BLOCKS: Final = 0x20
@@ -42,18 +46,39 @@ def decompress(codec: int, data: Buffer) -> bytes:
         return bytes(data)
     import cramjam  # noqa: PLC0415 - loading it is worth avoiding for brokers that only see plain batches
 
-    openers: dict[int, Callable[[Buffer], object]] = {
-        GZIP: cramjam.gzip.decompress,
-        SNAPPY: _decompress_snappy,
-        LZ4: _decompress_lz4,
-        ZSTD: cramjam.zstd.decompress,
-    }
-    if codec not in openers:
-        raise CompressionError(f"unknown compression codec {codec}")
+    view = memoryview(data)
     try:
-        return bytes(openers[codec](data))  # type: ignore[call-overload, no-any-return]
+        if codec == SNAPPY:
+            return _decompress_snappy(view)
+        if codec == LZ4:
+            _check_lz4(view)
+        openers: dict[int, Opener] = {
+            GZIP: cramjam.gzip.decompress_into,
+            LZ4: cramjam.lz4.decompress_into,
+            ZSTD: cramjam.zstd.decompress_into,
+        }
+        if codec not in openers:
+            raise CompressionError(f"unknown compression codec {codec}")
+        return _decompress_bounded(openers[codec], view)
     except cramjam.DecompressionError as error:
         raise CompressionError(str(error)) from error
+
+
+def _decompress_bounded(opener: Opener, view: memoryview) -> bytes:
+    """What `opener` writes into a buffer that is large enough, found by trying."""
+    import cramjam  # noqa: PLC0415 - as in `decompress`
+
+    size = min(max(SMALLEST_BUFFER, USUAL_RATIO * len(view)), LARGEST_UNCOMPRESSED)
+    while True:
+        buffer = bytearray(size)
+        try:
+            return bytes(memoryview(buffer)[: opener(view, buffer)])
+        except cramjam.DecompressionError as error:
+            if BUFFER_IS_FULL not in str(error):
+                raise
+        if size == LARGEST_UNCOMPRESSED:
+            raise CompressionError(f"more than {size} bytes when it is opened")
+        size = min(4 * size, LARGEST_UNCOMPRESSED)
 
 
 def compress(codec: int, data: bytes, level: int | None = None) -> bytes:
@@ -72,24 +97,18 @@ def compress(codec: int, data: bytes, level: int | None = None) -> bytes:
     return bytes(pack(data) if level is None else pack(data, level))
 
 
-def _decompress_lz4(data: Buffer) -> bytes:
-    """A frame with independent blocks, the only kind that Kafka's own reader takes (`Lz4BlockInputStream`)."""
-    import cramjam  # noqa: PLC0415 - as in `decompress`
-
-    view = memoryview(data)
+def _check_lz4(view: memoryview) -> None:
+    """Refuse frames whose blocks depend on each other: Kafka's `Lz4BlockInputStream` does not take them."""
     if len(view) <= LZ4_FLAGS_POSITION or not view[LZ4_FLAGS_POSITION] & LZ4_INDEPENDENT_BLOCKS:
         raise CompressionError("an lz4 frame whose blocks depend on each other")
-    return bytes(cramjam.lz4.decompress(view))
 
 
-def _decompress_snappy(data: Buffer) -> bytes:
+def _decompress_snappy(view: memoryview) -> bytes:
     """Both forms of snappy; a truncated block is a CompressionError."""
-    import cramjam  # noqa: PLC0415 - as in `decompress`
-
-    view = memoryview(data)
     if bytes(view[: len(XERIAL_MAGIC)]) != XERIAL_MAGIC:
-        return bytes(cramjam.snappy.decompress_raw(view))
+        return _snappy_block(view, LARGEST_UNCOMPRESSED)
     position = len(XERIAL_HEADER)
+    left = LARGEST_UNCOMPRESSED
     parts: list[bytes] = []
     while position < len(view):
         if len(view) - position < BLOCK_SIZE.size:
@@ -98,9 +117,19 @@ def _decompress_snappy(data: Buffer) -> bytes:
         position += BLOCK_SIZE.size
         if size < 0 or size > len(view) - position:
             raise CompressionError("a snappy block is cut off")
-        parts.append(bytes(cramjam.snappy.decompress_raw(view[position : position + size])))
+        parts.append(_snappy_block(view[position : position + size], left))
+        left -= len(parts[-1])
         position += size
     return b"".join(parts)
+
+
+def _snappy_block(block: memoryview, size_max: int) -> bytes:
+    """One bare block, which says how long it is."""
+    import cramjam  # noqa: PLC0415 - as in `decompress`
+
+    if cramjam.snappy.decompress_raw_len(block) > size_max:
+        raise CompressionError(f"more than {LARGEST_UNCOMPRESSED} bytes when it is opened")
+    return bytes(cramjam.snappy.decompress_raw(block))
 
 
 def _compress_snappy(data: bytes) -> bytes:

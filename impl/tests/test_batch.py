@@ -1,5 +1,7 @@
 """Batches and records: what is written is read again, and broken bytes are refused, not misread."""
 
+from collections.abc import Callable
+
 import cramjam
 import pytest
 from hypothesis import given
@@ -15,7 +17,7 @@ from impl.storage.batch import (
     stored_crc_matches,
 )
 from impl.storage.builder import build_plain_batch
-from impl.storage.compression import CompressionError, compress, decompress
+from impl.storage.compression import LARGEST_UNCOMPRESSED, CompressionError, compress, decompress
 from impl.storage.record_walk import RecordsSummary, summarize
 from impl.storage.records import InvalidRecordError, Record, encode_record, read_records
 from impl.tests.support import NOW, make_batch, records
@@ -91,6 +93,17 @@ def test_a_codec_gives_back_what_it_was_given(codec: int) -> None:
 def test_broken_input_of_a_codec_is_refused(codec: int) -> None:
     with pytest.raises(CompressionError):
         decompress(codec, b"\x82SNAPPY\x00garbage that no codec wrote")
+
+
+@pytest.mark.parametrize("pack", [cramjam.gzip.compress, cramjam.zstd.compress], ids=["gzip", "zstd"])
+def test_a_batch_that_grows_without_bound_is_refused(pack: Callable[[bytes], bytes]) -> None:
+    bomb = bytes(pack(bytes(LARGEST_UNCOMPRESSED + 1)))
+    with pytest.raises(CompressionError, match="more than"):
+        decompress(1 if bomb[:2] == b"\x1f\x8b" else 4, bomb)
+
+
+def test_a_batch_may_grow_a_lot() -> None:
+    assert decompress(4, compress(4, bytes(10_000_000))) == bytes(10_000_000)
 
 
 def test_bare_snappy_is_read_too() -> None:
