@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from conformance.translate.base import Translation, register
+from conformance.translate.base import Translation, Unsayable, register
 from conformance.wire import fetch as fetch_wire
 from conformance.wire import produce as produce_wire
 from conformance.wire.apis import Api
@@ -21,6 +21,13 @@ from model.reference.waiting import Waited
 NO_ID = UUID(int=0)
 FETCH_BY_ID_FROM = 13
 ERROR_MESSAGES_FROM = 8
+
+
+def _id_to_fetch(cluster: Cluster, topic: str, version: int) -> UUID:
+    """The topic's id; one that exists, but whose id no answer has told, can't be fetched by id."""
+    if version >= FETCH_BY_ID_FROM and topic in cluster.topics and cluster.topics[topic].topic_id is None:
+        raise Unsayable(f"Fetch names topics by id from v{FETCH_BY_ID_FROM}, and no answer has told that of {topic}")
+    return _id_of(cluster, topic)
 
 
 def _id_of(cluster: Cluster, topic: str) -> UUID:
@@ -152,7 +159,7 @@ def _encode_fetch(operation: Fetch, version: int, cluster: Cluster) -> object:
         fetch_wire.FetchTopic(
             topic=name,
             partitions=tuple(partition(part) for part in parts),
-            topic_id=parts[0].topic_id or _id_of(cluster, name),
+            topic_id=parts[0].topic_id or _id_to_fetch(cluster, name, version),
         )
         for name, parts in _grouped(operation.parts).items()
     )

@@ -203,7 +203,8 @@ def judge(section: Section, values: Values) -> Finding:
     """Hold one section of an answer to its permitted outcomes; the closest of them is the one reported.
 
     An outcome with no mismatch wins; otherwise the one with the fewest vital mismatches, where the error code
-    weighs most: a broker that says "duplicate" with a wrong offset meant "duplicate".
+    weighs most: a broker that says "duplicate" with a wrong offset meant "duplicate". Under a wrong error code the
+    other fields are those of another outcome, so that they are not judged.
     """
 
     def distance(permitted: Permitted) -> tuple[int, int, int]:
@@ -211,10 +212,14 @@ def judge(section: Section, values: Values) -> Finding:
         return (sum(m.field == "error" for m in wrong), sum(m.vital for m in wrong), len(wrong))
 
     closest = min(section.choices, key=distance)
+    mismatches = mismatches_of(section.where, closest, values)
+    wrong_error = tuple(mismatch for mismatch in mismatches if mismatch.field == "error")
     judged = frozenset(
-        expect.requirement for expect in closest.expects if expect.field in values or expect.field == "error"
+        expect.requirement
+        for expect in closest.expects
+        if expect.field == "error" or (expect.field in values and not wrong_error)
     )
-    return Finding(closest, judged, mismatches_of(section.where, closest, values))
+    return Finding(closest, judged, wrong_error or mismatches)
 
 
 def error(code: ErrorCode, requirement: str) -> Expect:
