@@ -15,6 +15,8 @@ from conformance.session import Performed
 from model.catalogue import Level, Requirement
 from model.reference.outcomes import Mismatch
 
+LINE_MAX = 600
+"""Characters of a line of a row's detail: what a broker answered can be a whole log."""
 SEEN_BESIDE_MAX = 3
 """How many sightings of one requirement's breach in cases of others a row's detail spells out."""
 
@@ -126,7 +128,7 @@ def _row(requirement: Requirement, results: Sequence[CaseResult], known: Deviati
         _graded(worst(verdicts), requirement) if verdicts else Verdict.NOT_RUN,
         requirement.level,
         sum(result.seconds for result in own),
-        "\n".join(_details(requirement.id, own, beside)),
+        "\n".join(_clipped(detail) for detail in _details(requirement.id, own, beside)),
         known.reason if known is not None else None,
         own,
         beside,
@@ -151,6 +153,10 @@ def _details(requirement: str, own: Sequence[CaseResult], beside: Sequence[CaseR
     if len(beside) > SEEN_BESIDE_MAX:
         yield f"and in {len(beside) - SEEN_BESIDE_MAX} more runs of cases"
     yield from (text for key, text in words.items() if not key[0])
+
+
+def _clipped(text: str) -> str:
+    return "\n".join(line if len(line) <= LINE_MAX else f"{line[:LINE_MAX]}…" for line in text.splitlines())
 
 
 def _graded(verdict: Verdict, requirement: Requirement) -> Verdict:

@@ -26,7 +26,7 @@ from conformance.session import Performed, Unknown
 from conformance.targets.base import Target, TargetError
 from conformance.targets.resolve import resolve
 from conformance.wire.errors import WireError
-from model.catalogue import Family, families, requirements
+from model.catalogue import Family, families
 from model.profiles import Profile, profile_named
 
 SEQUENCES = "conformance.machines.sequences"
@@ -164,10 +164,10 @@ class Sitting:
     # -- the plan ----------------------------------------------------------------------------------------------------
 
     def _planned(self) -> tuple[Planned, ...]:
-        place = {id_: index for index, id_ in enumerate(requirements())}
+        place = {id_: index for index, id_ in enumerate(self.selection.ids)}
         found = sorted(
             cases_for(self.selection.ids),
-            key=lambda case: (min(place.get(each, len(place)) for each in case.requirements), case.name),
+            key=lambda case: (min(place[each] for each in case.requirements if each in place), case.name),
         )
         cases = [
             Planned(case, versions, case.requirements[0][:3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -18,7 +19,25 @@ USAGE = 2
 INTERRUPTED = 130
 TERMINATED = 143
 
-file_to_write = click.Path(dir_okay=False, writable=True, path_type=Path)
+
+class FileToWrite(click.Path):
+    """A file that can be made: told at once, not after a run of minutes."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Also refuse a file in a folder that isn't there or can't be written to."""
+        path = super().convert(value, param, ctx)
+        folder = Path(os.fsdecode(path)).resolve().parent
+        if not folder.is_dir():
+            self.fail(f"there is no folder {folder}", param, ctx)
+        if not os.access(folder, os.W_OK):
+            self.fail(f"nothing can be written to {folder}", param, ctx)
+        return path
+
+
+file_to_write = FileToWrite()
 file_to_read = click.Path(dir_okay=False, exists=True, path_type=Path)
 
 no_color = click.option("--no-color", is_flag=True, help="No colours (as with NO_COLOR in the environment).")

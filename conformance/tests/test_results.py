@@ -1,0 +1,108 @@
+"""Verdicts: the worst counts, a breach is laid at the door of the rule that it breaks, deviations are known or gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.results import Deviation, Row, Verdict, is_bad, is_unexpected_pass, rows, worst
+from conformance.tests.fakes import requirement, result
+from model.catalogue import Level
+
+KNOWN = {"LOG-01": Deviation("LOG-01", "not done yet", "https://example.org/1")}
+
+
+def one(*results: object, level: Level = Level.MUST, known: bool = False) -> Row:
+    (row,) = rows([requirement(level=level)], results, KNOWN if known else {})  # type: ignore[arg-type]
+    return row
+
+
+def test_worst_counts() -> None:
+    assert worst(Verdict) is Verdict.FAIL
+    assert one(result(Verdict.PASS), result(Verdict.FAIL), result(Verdict.NOT_RUN)).verdict is Verdict.FAIL
+    assert one(result(Verdict.PASS), result(Verdict.UNSUPPORTED)).verdict is Verdict.UNSUPPORTED
+    assert one(result(Verdict.PASS), result(Verdict.NOT_RUN)).verdict is Verdict.NOT_RUN
+
+
+def test_requirement_without_a_case_is_not_run() -> None:
+    row = one()
+    assert row.verdict is Verdict.NOT_RUN
+    assert row.detail == "no case was run"
+
+
+def test_broken_should_is_not_strict_and_does_not_fail_the_run() -> None:
+    row = one(result(Verdict.FAIL, detail="x"), level=Level.SHOULD)
+    assert row.verdict is Verdict.NON_STRICT
+    assert not is_bad(row)
+
+
+def test_case_of_two_fails_only_what_it_broke() -> None:
+    found = rows(
+        [requirement("LOG-01"), requirement("LOG-02")],
+        [result(Verdict.FAIL, "LOG-01", "LOG-02", broken=["LOG-02"], detail="wrong")],
+        {},
+    )
+    assert [row.verdict for row in found] == [Verdict.NOT_RUN, Verdict.FAIL]
+    assert "LOG-02 broken" in found[0].detail
+
+
+def test_silence_fails_all_that_a_case_checks() -> None:
+    found = rows(
+        [requirement("LOG-01"), requirement("LOG-02")], [result(Verdict.FAIL, "LOG-01", "LOG-02", detail="closed")], {}
+    )
+    assert {row.verdict for row in found} == {Verdict.FAIL}
+
+
+def test_case_that_missed_one_still_passes_the_other() -> None:
+    found = rows(
+        [requirement("LOG-01"), requirement("LOG-02")],
+        [result(Verdict.NOT_RUN, "LOG-01", "LOG-02", missed=["LOG-02"], detail="did not come to LOG-02")],
+        {},
+    )
+    assert [row.verdict for row in found] == [Verdict.PASS, Verdict.NOT_RUN]
+
+
+def test_breach_seen_beside_fails_its_own_row() -> None:
+    found = rows(
+        [requirement("LOG-01"), requirement("LOG-02")],
+        [result(Verdict.PASS, "LOG-01"), result(Verdict.PASS, "LOG-02", beside=["LOG-01"])],
+        {},
+    )
+    assert [row.verdict for row in found] == [Verdict.FAIL, Verdict.PASS]
+    assert "seen in LOG-02/a_case" in found[0].detail
+
+
+def test_many_sightings_are_counted_not_listed() -> None:
+    many = [result(Verdict.PASS, "LOG-02", beside=["LOG-01"]) for _ in range(10)]
+    assert one(*many).detail.splitlines()[-1] == "and in 7 more runs of cases"
+
+
+def test_same_words_at_both_ends_are_said_once() -> None:
+    both = [result(Verdict.FAIL, versions=end, detail="wrong") for end in ("lowest", "highest")]
+    assert one(*both).detail == "LOG-01/a_case [lowest, highest]: wrong"
+
+
+def test_failures_are_said_first() -> None:
+    row = one(result(Verdict.NOT_RUN, detail="later"), result(Verdict.FAIL, detail="wrong"))
+    assert row.detail.splitlines()[0].endswith("wrong")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "bad"),
+    [
+        (Verdict.FAIL, False),
+        (Verdict.PASS, True),
+        (Verdict.UNSUPPORTED, False),
+        (Verdict.NOT_RUN, False),
+    ],
+)
+def test_known_deviation_is_bad_only_when_it_has_gone(verdict: Verdict, bad: bool) -> None:
+    row = one(result(verdict, detail="x"), known=True)
+    assert row.verdict is verdict
+    assert row.deviation == "not done yet"
+    assert is_bad(row) is bad
+    assert is_unexpected_pass(row) is bad
+
+
+def test_unknown_failure_is_bad() -> None:
+    assert is_bad(one(result(Verdict.FAIL)))
+    assert not is_bad(one(result(Verdict.PASS)))

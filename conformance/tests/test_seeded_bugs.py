@@ -1,0 +1,60 @@
+"""The suite catches bugs: every seeded bug turns the row of its requirement, and without any all rows pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from conformance.results import Verdict
+from conformance.sitting import Settings, Sitting
+from conformance.tests.seeded import Bug, Trial, bugs, patched_text, table, try_bug
+from model.catalogue import Level, requirements
+from model.profiles import profile_named
+
+AT_ONCE = 2
+
+
+@pytest.fixture(scope="module")
+def trials(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Trial]]]:
+    """The trials of all bugs whose tests were chosen, two at a time."""
+    asked = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    params = [item.callspec.params["bug"] for item in asked if item.originalname == "test_bug_is_caught"]
+    chosen = [bug for bug in params if isinstance(bug, Bug)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {bug.id: pool.submit(try_bug, bug) for bug in chosen}
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("bug", bugs().values(), ids=lambda bug: bug.id)
+def test_bug_is_caught(bug: Bug, trials: dict[str, Future[Trial]]) -> None:
+    trial = trials[bug.id].result()
+    assert trial.row.verdict is bug.expected, str(trial)
+    assert trial.is_caught, f"only seen beside, in cases of other requirements:\n{trial}"
+
+
+@pytest.mark.parametrize("bug", bugs().values(), ids=lambda bug: bug.id)
+def test_patch_applies(bug: Bug) -> None:
+    assert bug.after in patched_text(bug)
+
+
+def test_every_must_has_a_bug() -> None:
+    profile = profile_named("3.9-kraft")
+    seeded = {bug.requirement for bug in bugs().values()}
+    must = [each for each in requirements().values() if each.level is Level.MUST and each.holds_for(profile)]
+    assert [each.id for each in must if each.id not in seeded] == []
+
+
+def test_broker_without_a_bug_passes_everything() -> None:
+    sitting = Sitting(Settings(examples=0, deviations="none"))
+    with sitting:
+        for planned in sitting.plan:
+            sitting.run(planned)
+    assert [(row.id, row.verdict, row.detail) for row in sitting.rows() if row.verdict is not Verdict.PASS] == []
+    assert sitting.errors == []
+    assert sitting.strays == ()
+
+
+def test_table_names_every_bug() -> None:
+    assert all(f"`{id_}`" in table() for id_ in bugs())
