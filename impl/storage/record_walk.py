@@ -25,6 +25,8 @@ FINAL: Final = re.compile(rb"[\x00-\x7f]*")
 # Setting a run up costs about as much as this many single records.
 SHORTEST_RUN: Final = 4
 CACHED_BYTES: Final = 2
+# The lowest bytes of 64 offset deltas in a row, which then repeat: as the last byte of a varint, and before others.
+LOWEST_BYTES: Final = {mark: bytes((2 * step) | mark for step in range(64)) for mark in (0, 0x80)}
 
 
 @attrs.frozen(slots=True)
@@ -174,8 +176,7 @@ class _Walk:
 def _numbering(number: int, mark: int, index: int, count: int) -> bytes:
     """Byte `number` of the varints of `count` offset deltas from `index` on, with `mark` as its highest bit."""
     if number == 0:
-        period = bytes((2 * step) | mark for step in range(64))
-        return (period * (count // 64 + 2))[index % 64 :][:count]
+        return (LOWEST_BYTES[mark] * (count // 64 + 2))[index % 64 :][:count]
     block = 64 << (7 * (number - 1))  # neighbours that share this byte
     blocks = range(index // block, (index + count) // block + 1)
     shared = b"".join(bytes(((each & 0x7F) | mark,)) * block for each in blocks)
