@@ -33,7 +33,7 @@ from model.reference.operations import (
     TopicSpec,
 )
 from model.reference.outcomes import Mismatch
-from model.reference.restart import restarted
+from model.reference.restart import elects, restarted
 from model.reference.state import Partition, Topic
 
 
@@ -183,7 +183,11 @@ class Run(Session):
 
     def settle(self, topic: str, partitions: int = 1) -> None:
         """Wait until every partition has a leader (creation is not immediate), then let the model learn ids."""
-        poll(f"leaders of {topic}", lambda: self.client.leaders_are_known(topic, partitions))
+        try:
+            poll(f"leaders of {topic}", lambda: self.client.leaders_are_known(topic, partitions))
+        except NotReady:
+            self.perform(Metadata(topics=(topic,)))  # if it shows what is wrong, that is what there is to report
+            raise
         self.perform(Metadata(topics=(topic,)))
 
     def delete(self, *topics: str) -> None:
@@ -244,22 +248,27 @@ class Run(Session):
         faults.do(action, self.client.any_broker())
         self.client.forget()
         if action in ("restart", "start"):
-            self.cluster = restarted(self.cluster, self.epochs_before)
-            self._await_new_leaders()
+            is_elected = elects(self.profile, in_order=action == "restart")
+            self.cluster = restarted(self.cluster, self.epochs_before, is_elected=is_elected)
+            self._await_leaders(1 if is_elected else 0)
 
-    def _await_new_leaders(self) -> None:
-        """Wait until the restarted broker leads anew: at first it may tell, and even serve, what was before."""
+    def _await_leaders(self, newer: int) -> None:
+        """Wait until the restarted broker leads again, in an epoch that is `newer` by so much.
 
-        def are_led_anew() -> bool:
+        At first it may tell, and even serve, what was before: a broker that hands out producer ids has registered.
+        """
+
+        def lead_again() -> bool:
             now = self.client.leader_epochs(tuple(self.cluster.topics))
             return all(
-                place in now and now[place] > epoch and self.client.leads_in(*place, now[place])
+                place in now and now[place] >= epoch + newer and self.client.leads_in(*place, now[place])
                 for place, epoch in self.epochs_before.items()
             )
 
-        if all(epoch >= 0 for epoch in self.epochs_before.values()):
-            with suppress(NotReady):  # a target whose epochs stay is found out by the model
-                poll("leaders of a new epoch", are_led_anew, ceiling_s=20.0)
+        with suppress(NotReady):  # a target that does none of this is found out by the model
+            poll("producer ids", self.client.hands_out_ids, ceiling_s=20.0)
+            if all(epoch >= 0 for epoch in self.epochs_before.values()):
+                poll("leaders in their epoch", lead_again, ceiling_s=20.0)
         for topic in list(self.cluster.topics.values()):
             self.settle(topic.name, len(topic.partitions))
 

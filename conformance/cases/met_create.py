@@ -233,6 +233,7 @@ def answer_tells_settings(run: Run) -> None:
 def topic_ids(run: Run) -> None:
     """Create two topics; each has an id of its own, and Metadata tells the same."""
     first, second = run.names.new("t"), run.names.new("t")
-    create(run, TopicSpec(name=first), TopicSpec(name=second))
+    create(run, TopicSpec(name=first))
+    create(run, TopicSpec(name=second))
     look(run, first, second)
     run.perform(Metadata(topics=(second,)))
