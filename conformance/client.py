@@ -24,6 +24,8 @@ METADATA_VERSION_MAX = 8
 """Names suffice for routing; later versions are flexible, in which librdkafka's mock errs, and add ids."""
 OFFSET_FETCH_VERSION_MAX = 7
 """The last version that asks for one group."""
+INIT_PRODUCER_ID_VERSION_MAX = 2
+"""The last version that names no producer."""
 FETCH_VERSION_MAX = 12
 """The last version that names topics."""
 FETCH_EPOCHS_FROM = 9
@@ -232,6 +234,16 @@ class Client:
             and all(each.error_code == ErrorCode.NONE and each.leader_id >= 0 for each in found[0].partitions)
             and all(self._is_served(topic, each.partition_index) for each in found[0].partitions)
         )
+
+    def hands_out_ids(self) -> bool:
+        """Whether the target hands out producer ids, or never does."""
+        if Api.INIT_PRODUCER_ID not in self.ranges:
+            return True
+        version = self.version(Api.INIT_PRODUCER_ID, INIT_PRODUCER_ID_VERSION_MAX)
+        request = message(Api.INIT_PRODUCER_ID, version, transactional_id=None, transaction_timeout_ms=60_000)
+        with self.fresh() as connection:
+            answer = connection.call(Api.INIT_PRODUCER_ID, version, request).answer
+        return bool(answer.error_code != ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
 
     def leads_in(self, topic: str, partition: int, epoch: int) -> bool:
         """Whether the leader serves the partition in this leader epoch, as far as it can be asked (Fetch v9)."""

@@ -90,8 +90,10 @@ def pipelined(run: Run, topic: str, batches: Sequence[Batch]) -> None:
         sent = run.send(Produce(parts=(part,)))
         if isinstance(sent, Pending):
             under_way.append(sent)
-    for pending in under_way:
-        run.judged(pending, *run.await_answer(pending))
+    # All answers are read before one is judged: a case that fails leaves none behind on the connection.
+    answers = [(pending, *run.await_answer(pending)) for pending in under_way]
+    for pending, outcome, exchange in answers:
+        run.judged(pending, outcome, exchange)
 
 
 def list_offsets(

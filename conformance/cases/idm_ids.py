@@ -61,7 +61,7 @@ def half_of_a_producer(run: Run) -> None:
 # -- over a restart --------------------------------------------------------------------------------------------------
 
 
-@case("IDM-17", needs=("restart",))
+@case("IDM-17", needs=("restart", "durable"))
 def newest_batch_again_after_a_restart(run: Run) -> None:
     """Three batches, a restart, the newest again, a gap, the one that is due, and the newest once more."""
     topic = run.topic()
@@ -77,7 +77,7 @@ def newest_batch_again_after_a_restart(run: Run) -> None:
     show_log(run, topic)
 
 
-@case("IDM-17", needs=("restart",))
+@case("IDM-17", needs=("restart", "durable"))
 def epochs_of_producers_after_a_restart(run: Run) -> None:
     """A producer in epoch 2 and one past the wrap; after a restart an older epoch is refused, a newer one begins."""
     topic = run.topic()
@@ -94,7 +94,7 @@ def epochs_of_producers_after_a_restart(run: Run) -> None:
     show_log(run, topic)
 
 
-@case("IDM-17", needs=("kill", "start"))
+@case("IDM-17", needs=("kill", "start", "durable"))
 def newest_batch_again_after_a_kill(run: Run) -> None:
     """Seven batches; the broker is killed and started; each is sent again, the newest first."""
     topic = run.topic()
@@ -108,7 +108,7 @@ def newest_batch_again_after_a_kill(run: Run) -> None:
     show_log(run, topic)
 
 
-@case("IDM-18", needs=("restart",))
+@case("IDM-18", needs=("restart", "durable"))
 def new_ids_after_a_restart(run: Run) -> None:
     """Three ids, a restart, and three more; then the broker is killed, if it can be, and hands out three more."""
     for action in ("restart", "kill"):

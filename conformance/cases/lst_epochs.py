@@ -20,7 +20,7 @@ def epochs_of_offsets(run: Run) -> None:
     list_offsets(run, topic, EARLIEST, LATEST, T, T + 1, T + 2)
 
 
-@case("LST-15", "LST-16", versions={**TELLS_EPOCHS, Api.LIST_OFFSETS: (7, None)}, needs=("restart",))
+@case("LST-19", versions={**TELLS_EPOCHS, Api.LIST_OFFSETS: (7, None)}, needs=("restart", "durable"))
 def epochs_of_offsets_after_a_restart(run: Run) -> None:
     """Records from before and after a restart, found by time; then the older ones are deleted."""
     topic, empty = run.topic(), run.topic()

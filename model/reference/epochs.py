@@ -89,7 +89,13 @@ def learned(partition: Partition, epoch: object) -> Partition:
     elected_unseen = partition.leader_epoch is not None
     start = partition.log_end_offset if elected_unseen else partition.current_epoch_start
     earlier = tuple(entry for entry in partition.epoch_starts if entry[0] < epoch and entry[1] < start)
-    return evolve(partition, leader_epoch=epoch, current_epoch_start=start, epoch_starts=(*earlier, (epoch, start)))
+    return evolve(
+        partition,
+        leader_epoch=epoch,
+        is_led_anew=False,
+        current_epoch_start=start,
+        epoch_starts=(*earlier, (epoch, start)),
+    )
 
 
 def learned_all(cluster: Cluster, name: str, answer: Values) -> Cluster:
@@ -165,13 +171,14 @@ def diverged(partition: Partition, part: FetchPart, bounds: tuple[Expect, ...]) 
         return Permitted(LOST, (error(ErrorCode.OFFSET_OUT_OF_RANGE, "EPO-18"),))
     if part.offset < partition.log_start_offset or (epoch == part.last_fetched_epoch and end >= part.offset):
         return None
+    requirement = "EPO-17" if part.last_fetched_epoch == partition.leader_epoch else "EPO-20"
     return Permitted(
         DIVERGED,
         (
-            success("EPO-17"),
+            success(requirement),
             *bounds,
-            Expect("diverging_epoch", Exactly((epoch, end)), "EPO-17"),
-            Expect("records", Exactly(()), "EPO-17"),
+            Expect("diverging_epoch", Exactly((epoch, end)), requirement),
+            Expect("records", Exactly(()), requirement),
         ),
     )
 

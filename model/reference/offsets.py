@@ -194,7 +194,10 @@ def _fields(requirement: str, offset: int, timestamp: int, epoch: tuple[Expect, 
 def _epoch_of(partition: Partition, offset: int) -> tuple[Expect, ...]:
     """The answer names the epoch of the record that was found, if the model knows it."""
     epoch = epochs.epoch_at(partition, offset)
-    return () if epoch is None else (_leader_epoch(epoch, "LST-15"),)
+    if epoch is None:
+        return ()
+    is_over = partition.leader_epoch is not None and epoch < partition.leader_epoch
+    return (_leader_epoch(epoch, "LST-19" if is_over else "LST-15"),)
 
 
 def _leader_epoch(epoch: int, requirement: str) -> Expect:

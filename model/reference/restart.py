@@ -1,12 +1,13 @@
 """What a client may count on after a broker was stopped, or killed, and started again.
 
-The log is as it was, and a new leader epoch has begun. Of each producer the leader still remembers the newest batch;
-of the older ones it may remember some or none, because a producer snapshot keeps one batch of each producer and only
-the batches after it are read again. Which of them it is shows when such a batch is sent again.
+The log is as it was, and a new leader epoch may have begun. Of each producer the leader still remembers the newest
+batch; of the older ones it may remember some or none, because a producer snapshot keeps one batch of each producer and
+only the batches after it are read again. Which of them it is shows when such a batch is sent again.
 
 Not modelled: records that a killed broker had not flushed (one broker keeps what its operating system was given).
 
-Source: ProducerStateManager.takeSnapshot and loadFromSnapshot, UnifiedLog.rebuildProducerState; KIP-101.
+Source: ProducerStateManager.takeSnapshot and loadFromSnapshot, UnifiedLog.rebuildProducerState; KIP-101;
+ReplicationControlManager.handleBrokerInControlledShutdown; PartitionStateMachine.initializePartitionState.
 """
 
 from __future__ import annotations
@@ -16,24 +17,38 @@ from collections.abc import Iterable
 from attrs import evolve
 
 from model.machines import producer as machine
+from model.profiles import ControlPlane, Profile
 from model.readings import values
 from model.reference.state import Cluster, Memory, Partition
 
 
-def restarted(cluster: Cluster, places: Iterable[tuple[str, int]]) -> Cluster:
-    """The cluster after the leader of these partitions (topic, number) has been restarted."""
+def elects(profile: Profile, *, in_order: bool) -> bool:
+    """Whether a partition's only replica is elected anew, under a new epoch, when its broker was restarted.
+
+    KRaft's controller takes the leadership from a broker that leaves in order, and gives it back. From one that was
+    killed it takes it only if it finds out before the broker is back. ZooKeeper's leaves it to the only replica.
+    """
+    return in_order and profile.control_plane is ControlPlane.KRAFT
+
+
+def restarted(cluster: Cluster, places: Iterable[tuple[str, int]], *, is_elected: bool = False) -> Cluster:
+    """The cluster after the leader of these partitions (topic, number) has been restarted.
+
+    `is_elected`: whether there was surely an election of it.
+    """
     for topic, index in places:
         partition = cluster.partition(topic, index)
         if partition is not None:
-            cluster = cluster.with_partition(topic, index, _led_anew(partition))
+            cluster = cluster.with_partition(topic, index, _led_anew(partition, is_elected=is_elected))
     return evolve(cluster, former_producer_ids=cluster.producer_ids, sessions={}, restarts=cluster.restarts + 1)
 
 
-def _led_anew(partition: Partition) -> Partition:
+def _led_anew(partition: Partition, *, is_elected: bool) -> Partition:
     return evolve(
         partition,
         producers={producer_id: _recalled(memory) for producer_id, memory in partition.producers.items()},
         leader_epoch=None,
+        is_led_anew=is_elected,
         current_epoch_start=partition.log_end_offset,
     )
 

@@ -75,6 +75,8 @@ class Partition:
     """The leader epoch, if an answer has told it since the leader was last elected."""
     epoch_starts: tuple[tuple[int, int], ...] = ()
     """(leader epoch, its first offset), oldest first, as far as it is known (leader-epoch-checkpoint)."""
+    is_led_anew: bool = False
+    """Whether there was surely an election since the leader epoch was told."""
     current_epoch_start: int = 0
     """Where the log ended when the current leader was elected."""
     restarts: int = 0
