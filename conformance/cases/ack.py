@@ -83,11 +83,12 @@ def more_in_sync_replicas_than_there_are(run: Run) -> None:
 
 @case("ACK-06")
 def in_sync_replicas_do_not_matter(run: Run) -> None:
-    """On a topic of one replica and min.insync.replicas=2: produce with acks=1 and acks=0."""
-    topic = run.topic(config={"min.insync.replicas": "2"})
-    for acks in (1, 0, 1):
-        run.produce(topic, GOOD, acks=acks)
-    run.read_through(topic)
+    """On topics of one replica and min.insync.replicas=2 or 3: produce with acks=1."""
+    for least in ("2", "3"):
+        topic = run.topic(config={"min.insync.replicas": least})
+        run.produce(topic, GOOD, acks=1)
+        run.produce(topic, GOOD, acks=1)
+        run.read_through(topic)
 
 
 @case("ACK-07")
@@ -124,9 +125,9 @@ def a_refused_acks_0_closes_the_connection(run: Run) -> None:
     run.read_through(topic)
 
 
-@case("ACK-10", "ACK-11", versions={Api.PRODUCE: (5, None)})
+@case("ACK-10")
 def what_a_refusal_holds(run: Run) -> None:
-    """The offsets and times in answers for batches that were refused at different places, after a deletion, too."""
+    """The base offset and the time in answers for batches that were refused at different places."""
     topic = run.topic(config={"max.message.bytes": "1000", "message.timestamp.type": "LogAppendTime"})
     run.produce(topic, GOOD)
     for batch in (
@@ -141,3 +142,13 @@ def what_a_refusal_holds(run: Run) -> None:
     run.produce(topic, GOOD, GOOD)
     run.produce(topic, GOOD, partition=9)
     run.produce(topic, GOOD)
+
+
+@case("ACK-11", versions={Api.PRODUCE: (5, None)})
+def the_log_start_in_a_refusal(run: Run) -> None:
+    """The log start offset in answers for batches that were refused at different places."""
+    topic = run.topic(config={"max.message.bytes": "1000"})
+    run.produce(topic, GOOD)
+    for batch in (BAD, evolve(GOOD, is_control=True), evolve(GOOD, base_offset=2), batch_of(b"x" * 2000)):
+        run.produce(topic, batch)
+    run.produce(topic, GOOD, partition=9)

@@ -121,7 +121,7 @@ def topics_compacted_and_deleted_need_keys(run: Run) -> None:
         run.read_through(each)
 
 
-@case("BAT-23", "BAT-35", versions={Api.PRODUCE: (8, None)})
+@case("BAT-23", versions={Api.PRODUCE: (8, None)})
 def records_without_keys_are_named(run: Run) -> None:
     """On a compacted topic: which records lacked a key, more than three of them, too; and no names for other faults."""
     topic = run.topic(config={"cleanup.policy": "compact"})
@@ -132,7 +132,15 @@ def records_without_keys_are_named(run: Run) -> None:
     run.produce(topic, evolve(keyed(b"a"), is_control=True))
 
 
-@case("BAT-25", "LOG-27")
+@case("BAT-35", versions={Api.PRODUCE: (8, None)})
+def a_missing_key_is_explained(run: Run) -> None:
+    """On a compacted topic: a record without a key."""
+    topic = run.topic(config={"cleanup.policy": "compact"})
+    run.produce(topic, keyed(None))
+    run.produce(topic, keyed(b"a", None))
+
+
+@case("BAT-25")
 def recompressed_and_compacted(run: Run) -> None:
     """On a compacted topic of compression.type=gzip: records without a key are refused whatever codec they come in."""
     topic = run.topic(config={"cleanup.policy": "compact", "compression.type": "gzip"})
