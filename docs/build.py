@@ -15,11 +15,11 @@ from pathlib import Path
 
 import click
 
-from conformance.case import Case
-from conformance.commands.collect import all_cases
-from conformance.tests.seeded import Bug, load_bugs
+from conformance.case import CASES, Case
+from conformance.engine import load_cases
+from conformance.tests.seeded import Bug, bugs
 from model.catalogue import Family, Requirement, families
-from model.reference.oracle import OUTCOMES
+from model.reference.outcomes import OUTCOMES
 
 HERE = Path(__file__).parent
 SOURCE_LINK = "docs"
@@ -27,11 +27,12 @@ SOURCE_LINK = "docs"
 
 def pages() -> Mapping[str, str]:
     """The generated pages by file name."""
-    cases, bugs = all_cases(), load_bugs()
-    made = {f"spec/{family.name.lower()}.md": family_page(family, cases, bugs) for family in families()}
+    load_cases()
+    cases, seeded = list(CASES.values()), list(bugs().values())
+    made = {f"spec/{family.name.lower()}.md": family_page(family, cases, seeded) for family in families()}
     made["spec/index.md"] = index_page()
     made["spec/outcomes.md"] = outcomes_page()
-    made["spec/seeded-bugs.md"] = bugs_page(bugs)
+    made["spec/seeded-bugs.md"] = bugs_page(seeded)
     return made
 
 
@@ -39,22 +40,23 @@ def index_page() -> str:
     """All requirements in one table."""
     lines = ["# The spec", "", "| id | level | what must hold |", "|---|---|---|"]
     for family in families():
-        for each in family.requirements:
-            lines.append(f"| [{each.id}]({family.name.lower()}.md#{each.id.lower()}) | {each.level} | {each.sentence} |")
+        page = f"{family.name.lower()}.md"
+        lines += [f"| [{r.id}]({page}#{r.id.lower()}) | {r.level} | {r.sentence} |" for r in family.requirements]
     total = sum(len(family.requirements) for family in families())
     lines[1:1] = ["", f"{total} requirements in {len(families())} families."]
     return "\n".join(lines) + "\n"
 
 
-def family_page(family: Family, cases: Iterable[Case], bugs: Iterable[Bug]) -> str:
+def family_page(family: Family, cases: Iterable[Case], seeded: Iterable[Bug]) -> str:
     """One family: every requirement with its source, its cases and the bugs that they are known to catch."""
     lines = [f"# {family.name}: {family.title}", "", family.about, ""]
     for each in family.requirements:
-        lines += _requirement(each, [c for c in cases if each.id in c.requirements], [b for b in bugs if b.requirement == each.id])
+        own = [case for case in cases if each.id in case.requirements]
+        lines += _requirement(each, own, [bug for bug in seeded if bug.requirement == each.id])
     return "\n".join(lines) + "\n"
 
 
-def _requirement(requirement: Requirement, cases: list[Case], bugs: list[Bug]) -> list[str]:
+def _requirement(requirement: Requirement, cases: list[Case], seeded: list[Bug]) -> list[str]:
     holds = f"since {requirement.since}" + (f" until {requirement.until}" if requirement.until else "")
     if requirement.control_plane:
         holds += f", {requirement.control_plane} only"
@@ -70,7 +72,7 @@ def _requirement(requirement: Requirement, cases: list[Case], bugs: list[Bug]) -
         f"- Stated by: `{requirement.stated_by}`",
     ]
     lines += [f"- Case `{case.id}`: {' '.join(case.about.split())}" for case in cases]
-    lines += [f"- Known to catch: {bug.about}" for bug in bugs]
+    lines += [f"- Known to catch: {bug.about}" for bug in seeded]
     if requirement.notes:
         lines += ["", requirement.notes.strip()]
     return [*lines, ""]
@@ -83,7 +85,7 @@ def outcomes_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def bugs_page(bugs: Iterable[Bug]) -> str:
+def bugs_page(seeded: Iterable[Bug]) -> str:
     """The seeded bugs: what each breaks, and the real bug that inspired it."""
     lines = [
         "# Seeded bugs",
@@ -94,7 +96,7 @@ def bugs_page(bugs: Iterable[Bug]) -> str:
         "| id | what is wrong | inspired by |",
         "|---|---|---|",
     ]
-    lines += [f"| {bug.id} | {bug.about} | {bug.inspired_by or ''} |" for bug in bugs]
+    lines += [f"| {bug.id} | {bug.about} | {bug.inspired_by or ''} |" for bug in seeded]
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,1 @@
+"""Figures of the documentation, each drawn by a script here."""
