@@ -112,8 +112,8 @@ def _fetched(connection: Connection, version: int, topic: str, index: int, offse
     part = FetchPartition(index=index, fetch_offset=offset)
     request = FetchRequest(topics=(FetchTopic(topic=topic, partitions=(part,)),))
     answer: Any = connection.call(Api.FETCH, version, request).answer
-    (seen,) = (each for one in answer.topics for each in one.partitions)
-    return decode_batches(seen.records or b"").batches
+    parts = [each for one in answer.topics for each in one.partitions]
+    return decode_batches(parts[0].records or b"").batches if parts else ()
 
 
 def _place_of(value: bytes, places: Sequence[tuple[int, int, bytes | None]]) -> Values:

@@ -8,7 +8,7 @@ from conformance.wire.connection import Exchange
 from conformance.wire.fetch import FetchAnswer
 from model.reference.operations import Fetch, FetchInSession, FetchPart
 from model.reference.outcomes import Values
-from model.reference.sessions import places
+from model.reference.sessions import ABSENT_PART, places
 from model.reference.state import Cluster
 
 SESSIONS_FROM = 7
@@ -38,7 +38,7 @@ def _decode(operation: FetchInSession, version: int, exchange: Exchange, cluster
     strangers = frozenset({f"{count - sum(map(bool, parts))} more"} if count > sum(map(bool, parts)) else ())
     return [
         {**whole, "strangers": strangers},
-        *({**part, "included": True} if part else {"included": False} for part in parts),
+        *(part or {"error": ABSENT_PART} for part in parts),
     ]
 
 

@@ -56,6 +56,8 @@ COORDINATOR_NOT_YET = declare("find_coordinator.not_yet", "no coordinator is rea
 LAG_SEEN = declare("lag.seen", "the lag is the log end offset less the committed offset")
 LAG_UNDEFINED = declare("lag.undefined", "nothing is committed: there is no lag")
 
+UNKNOWN_GROUP_FROM = 9
+"""The first version of OffsetCommit in which the coordinator of 4.0 says that it does not know a group (KIP-848)."""
 NOTHING_COMMITTED = Committed(-1, rule="OFF-05", is_kept=False)
 
 
@@ -97,25 +99,27 @@ def _refusal(
     if cluster.partition(part.topic, part.partition) is None:
         return COMMIT_UNKNOWN, (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,), "OFF-11"
     if operation.generation >= 0:
-        return NOT_A_MEMBER, _stranger(cluster, operation.group), "OFF-12"
+        return NOT_A_MEMBER, _stranger(cluster, operation.group, context), "OFF-12"
     units = len((part.metadata or "").encode("utf-16-le")) // 2
     if units > int(context.profile.defaults["offset.metadata.max.bytes"]):
         return METADATA_TOO_LARGE, (ErrorCode.OFFSET_METADATA_TOO_LARGE,), "OFF-03"
     return None
 
 
-def _stranger(cluster: Cluster, group: str) -> tuple[ErrorCode, ...]:
+def _stranger(cluster: Cluster, group: str, context: Context) -> tuple[ErrorCode, ...]:
     """How a commit is refused that claims membership of a group without members.
 
     A group that the coordinator has never heard of has no generation; one that keeps offsets has no such member.
     When a group's offsets have gone, or a commit was refused, the two can't be told apart.
     """
     known = cluster.groups.get(group)
+    says_so = context.profile.since(4, 0) and context.version >= UNKNOWN_GROUP_FROM
+    unknown = ErrorCode.GROUP_ID_NOT_FOUND if says_so else ErrorCode.ILLEGAL_GENERATION
     if known is None:
-        return (ErrorCode.ILLEGAL_GENERATION,)
+        return (unknown,)
     if any(each.is_kept for each in known.values()):
         return (ErrorCode.UNKNOWN_MEMBER_ID,)
-    return (ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.ILLEGAL_GENERATION)
+    return (ErrorCode.UNKNOWN_MEMBER_ID, unknown)
 
 
 def _rule_of_success(cluster: Cluster, operation: OffsetCommit, part: CommitPart, context: Context) -> str:

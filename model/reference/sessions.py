@@ -38,6 +38,8 @@ NO_SESSION = declare("fetch_session.unknown", "there is no such session")
 WRONG_EPOCH = declare("fetch_session.wrong_epoch", "the request is not the session's next one")
 LEFT_OUT = declare("fetch_session.left_out", "the partition was left out of the answer")
 
+ABSENT_PART = "left out"
+"""Stands for the error code of a partition that the answer does not name."""
 OPEN = 0
 CLOSE = -1
 EPOCH_LIMIT = 2**31 - 1
@@ -99,7 +101,9 @@ def _where(part: FetchPart) -> str:
 
 
 def _left_out(part: FetchPart, requirement: str) -> Section:
-    return Section(_where(part), (Permitted(LEFT_OUT, (Expect("included", Exactly(False), requirement),)),))
+    return Section(
+        _where(part), (Permitted(LEFT_OUT, (Expect("error", Exactly(ABSENT_PART), requirement, vital=False),)),)
+    )
 
 
 def _refused(name: str, code: ErrorCode, requirement: str, parts: tuple[FetchPart, ...]) -> tuple[Section, ...]:
@@ -110,7 +114,7 @@ def _refused(name: str, code: ErrorCode, requirement: str, parts: tuple[FetchPar
 def _included(cluster: Cluster, part: FetchPart, context: Context, requirement: str) -> Section:
     """A partition that must be answered, as any fetch of it would be."""
     _, section = allowed(cluster, Fetch(parts=(part,)), context)
-    is_there = Expect("included", Exactly(True), requirement)
+    is_there = Expect("error", Meets("answered at all", lambda seen: seen != ABSENT_PART), requirement)
     return Section(
         section.where, tuple(Permitted(each.name, (is_there, *each.expects), each.then) for each in section.choices)
     )
