@@ -214,6 +214,16 @@ def greatest_time_in_compressed_batches(run: Run) -> None:
 
 
 @case("LST-07", versions=KNOWS_MAX_TIMESTAMP)
+def greatest_time_in_an_old_segment(run: Run) -> None:
+    """Small segments: the greatest timestamp is in an older one, then in the newest, then in both."""
+    topic = run.topic(config={"segment.bytes": "14000"})
+    padding = b"." * 6000
+    for times in ((10, 20), (60, 30), (35, 40), (70, 50), (70, 65)):
+        run.produce(topic, Batch(records=tuple(Record(padding, timestamp=T + time) for time in times)))
+        list_offsets(run, topic, MAX_TIMESTAMP)
+
+
+@case("LST-07", versions=KNOWS_MAX_TIMESTAMP)
 def greatest_time_stamped_by_the_broker(run: Run) -> None:
     """In a topic stamped by the broker, all records of a batch have one timestamp: the first of them is meant."""
     topic = run.topic(config={"message.timestamp.type": "LogAppendTime"})

@@ -10,7 +10,7 @@ UnifiedLog.fetchOffsetByTimestamp; KIP-79, KIP-207, KIP-320, KIP-734, KIP-405, K
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from attrs import evolve, frozen
 
@@ -27,6 +27,7 @@ from model.reference.operations import (
     ListOffsetsPart,
 )
 from model.reference.outcomes import (
+    Between,
     Exactly,
     Expect,
     Permitted,
@@ -36,6 +37,7 @@ from model.reference.outcomes import (
     success,
 )
 from model.reference.rules import Context, rule
+from model.reference.settings import setting
 from model.reference.state import Cluster, Partition, Stored, Topic
 
 ANSWERED = declare("list_offsets.answered", "the request as a whole was answered")
@@ -47,11 +49,19 @@ TIERED = declare("list_offsets.tiered", "the end of tiered storage, where there 
 UNSUPPORTED = declare("list_offsets.unsupported", "no such special timestamp, or not in this version: refused")
 TWICE = declare("list_offsets.twice", "the partition is named twice in the request: refused")
 NO_PARTITION = declare("list_offsets.unknown_partition", "no such topic or partition")
+GREATEST_DELETED = declare(
+    "list_offsets.greatest_deleted", "the record with the greatest timestamp is deleted, but its segment is still there"
+)
+SEGMENT_SPENT = declare(
+    "list_offsets.segment_spent", "only deleted records of the first segment that reaches the time do: none is found"
+)
 UNTOLD = declare("list_offsets.untold", "the broker never told when it stamped some records: not judged")
 
 NOWHERE = -1
 NO_TIME = -1
 NO_EPOCH = -1
+SEGMENT_SETTINGS = frozenset({"segment.bytes", "segment.ms"})
+"""Settings by which a log of a few records may have several segments."""
 EPOCHS_FROM = 4
 ISOLATION_FROM = 2
 
@@ -152,20 +162,40 @@ def _end(offset: int, requirement: str, epoch: tuple[Expect, ...]) -> Permitted:
 
 
 def _by_time(topic: Topic, partition: Partition, part: ListOffsetsPart, context: Context) -> tuple[Permitted, ...]:
-    stamped_by_broker = topic.config.get("message.timestamp.type") == "LogAppendTime"
+    stamped_by_broker = setting(topic, context, "message.timestamp.type") == "LogAppendTime"
     if stamped_by_broker and any(entry.append_time is None for entry in partition.entries):
         return (Permitted(UNTOLD, ()),)
     records = [each for each in records_of(partition) if each.offset >= partition.log_start_offset]
     if part.timestamp == MAX_TIMESTAMP:
-        found = max(records, key=lambda each: (each.timestamp, -each.offset), default=None)
-        if found is None:
-            return (Permitted(NONE_FOUND, _fields("LST-08", NOWHERE, NO_TIME, (_leader_epoch(NO_EPOCH, "LST-08"),))),)
-        return (Permitted(GREATEST, _fields("LST-07", *_place(found), _epoch_of(partition, found.offset))),)
+        return (_greatest(partition, records), *_deleted_greatest(partition))
     found = next((each for each in records if each.timestamp >= part.timestamp), None)
+    requirement = "LST-18" if partition.log_start_offset > 0 else "LST-05"
     if found is None:
-        requirement = "LST-18" if partition.log_start_offset > 0 else "LST-05"
-        return (Permitted(NONE_FOUND, _fields(requirement, NOWHERE, NO_TIME, (_leader_epoch(NO_EPOCH, requirement),))),)
-    return (Permitted(FOUND, _found(partition, found, stamped_by_broker=stamped_by_broker)),)
+        return (_none_found(NONE_FOUND, requirement),)
+    outcome = Permitted(FOUND, _found(partition, found, stamped_by_broker=stamped_by_broker))
+    if partition.log_start_offset > 0 and not SEGMENT_SETTINGS.isdisjoint(topic.config):
+        # Kafka looks into one segment only: the first that has, or had, a record that is late enough.
+        return (outcome, _none_found(SEGMENT_SPENT, requirement))
+    return (outcome,)
+
+
+def _none_found(name: str, requirement: str) -> Permitted:
+    return Permitted(name, _fields(requirement, NOWHERE, NO_TIME, (_leader_epoch(NO_EPOCH, requirement),)))
+
+
+def _greatest(partition: Partition, records: Sequence[Found]) -> Permitted:
+    found = max(records, key=lambda each: (each.timestamp, -each.offset), default=None)
+    if found is None:
+        return _none_found(NONE_FOUND, "LST-08")
+    return Permitted(GREATEST, _fields("LST-07", *_place(found), _epoch_of(partition, found.offset)))
+
+
+def _deleted_greatest(partition: Partition) -> tuple[Permitted, ...]:
+    """Kafka also gives a deleted record, as long as the segment lies there that holds it."""
+    if partition.log_start_offset == 0:
+        return ()
+    deleted = Expect("offset", Between(0, partition.log_start_offset - 1), "LST-07")
+    return (Permitted(GREATEST_DELETED, (success("LST-07"), deleted)),)
 
 
 def _place(found: Found) -> tuple[int, int]:
