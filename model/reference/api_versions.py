@@ -39,6 +39,7 @@ def api_versions(cluster: Cluster, operation: ApiVersions, context: Context) -> 
     """What a broker may say of what it speaks, in the version asked for."""
     known = cluster.api_ranges
     own = known.get(API_VERSIONS) if known is not None else None
+    choices: tuple[Permitted, ...]
     if own is not None:
         choices = (_listed(known, operation),) if own[0] <= operation.version <= own[1] else (_unknown(own),)
     elif operation.version == 0:

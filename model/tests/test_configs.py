@@ -1,0 +1,45 @@
+"""Settings of topics: what they may be, and how they are changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from model.profiles import profile_named
+from model.reference.configs import SETTINGS, edited, is_valid
+from model.reference.operations import ConfigChange, ConfigEdit
+from model.reference.oracle import Context
+
+CONTEXT = Context(profile_named("3.9-kraft"), version=1)
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+def test_every_default_is_a_value_that_may_be_set(key: str) -> None:
+    assert is_valid(key, SETTINGS[key].default)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("no.such", "1"),
+        ("retention.ms", "-2"),
+        ("retention.ms", "1_000"),
+        ("retention.ms", str(2**63)),
+        ("segment.bytes", str(2**31)),
+        ("cleanup.policy", "compact,shred"),
+        ("preallocate", "1"),
+        ("min.cleanable.dirty.ratio", "2"),
+    ],
+)
+def test_values_that_may_not_be_set(key: str, value: str) -> None:
+    assert not is_valid(key, value)
+
+
+def test_lists_start_from_the_default() -> None:
+    append = ConfigEdit(key="cleanup.policy", change=ConfigChange.APPEND, value="compact")
+    assert edited({}, (append,), CONTEXT) == {"cleanup.policy": "delete,compact"}
+    assert edited({"cleanup.policy": "compact"}, (append,), CONTEXT) == {"cleanup.policy": "compact"}
+
+
+def test_what_is_not_named_stays() -> None:
+    edits = (ConfigEdit(key="a", change=ConfigChange.DELETE), ConfigEdit(key="b", value="2"))
+    assert edited({"a": "1", "c": "3"}, edits, CONTEXT) == {"b": "2", "c": "3"}
