@@ -1,10 +1,10 @@
 """Seeded bugs: edits of the bundled broker that the suite must catch, each by the requirement that it breaks.
 
     python -m conformance.tests.seeded LOG-01-gap      try one by hand (the start of an id will do)
-    python -m conformance.tests.seeded --table         the table of all, as Markdown
 
-The bugs are in `conformance/tests/bugs/*.toml`. A bug is an exact piece of text that occurs once in one file of
-`impl/`, and what stands there instead. The edit is made in a copy; the copy is started through the bundled target.
+The bugs are in `conformance/tests/bugs/*.toml`; `docs/build.py` makes a page of them. A bug is an exact piece of text
+that occurs once in one file of `impl/`, and what stands there instead. The edit is made in a copy; the copy is started
+through the bundled target.
 """
 
 from __future__ import annotations
@@ -92,6 +92,15 @@ def bugs() -> Mapping[str, Bug]:
     return found
 
 
+def load_bugs() -> list[Bug]:
+    """Every bug, in the order of the files.
+
+    Raises:
+        PatchError: an entry is malformed or occurs twice.
+    """
+    return list(bugs().values())
+
+
 def _bug(file: str, id_: str, entry: Mapping[str, str]) -> Bug:
     known = {each.name for each in fields(Bug)} - {"id"}
     lacking, unknown = known - {"inspired_by"} - entry.keys(), entry.keys() - known
@@ -170,23 +179,8 @@ def _run(bug: Bug, target: Bundled) -> list[CaseResult]:
     return results
 
 
-def table() -> str:
-    """Every bug with the requirement that catches it, as a table for the docs."""
-    lines = [
-        "| Requirement | Bug | What is wrong with the broker | Like |",
-        "|---|---|---|---|",
-    ]
-    for bug in sorted(bugs().values(), key=lambda each: each.id):
-        about = " ".join(bug.about.split()).replace("|", "\\|")
-        lines.append(f"| {bug.requirement} | `{bug.id}` | {about} | {bug.inspired_by or ''} |")
-    return "\n".join(lines) + "\n"
-
-
 def main(arguments: list[str]) -> int:
     """The command line; exit code 1 if a bug is not caught."""
-    if arguments == ["--table"]:
-        sys.stdout.write(table())
-        return 0
     chosen = [bug for bug in bugs().values() if arguments and bug.id.startswith(tuple(arguments))]
     if not chosen:
         sys.stderr.write(f"name a bug, or the start of its id; there are {', '.join(bugs())}\n")
