@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -96,6 +95,9 @@ def case(
 
     return make
 
+
+IMPATIENT_S = 0.5
+"""How long to wait for a new leader epoch once the target has let one whole wait pass, in seconds."""
 
 KEPT: Mapping[str, str] = {"retention.ms": "-1"}
 """Settings of every topic of the suite: records of a case may be of 1970, and a broker must not tidy them away."""
@@ -265,10 +267,13 @@ class Run(Session):
                 for place, epoch in self.epochs_before.items()
             )
 
-        with suppress(NotReady):  # a target that does none of this is found out by the model
-            poll("producer ids", self.client.hands_out_ids, ceiling_s=20.0)
+        try:
+            poll("producer ids", self.client.hands_out_ids, ceiling_s=self.client.patience_s)
             if all(epoch >= 0 for epoch in self.epochs_before.values()):
-                poll("leaders in their epoch", lead_again, ceiling_s=20.0)
+                poll("leaders in their epoch", lead_again, ceiling_s=self.client.patience_s)
+        except NotReady:
+            # The model finds out a target that does none of this; there is no point in waiting so long again.
+            self.client.patience_s = IMPATIENT_S
         for topic in list(self.cluster.topics.values()):
             self.settle(topic.name, len(topic.partitions))
 

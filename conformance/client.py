@@ -84,6 +84,8 @@ class Client:
     def __init__(self, target: Target, answer_timeout_s: float = 15.0) -> None:
         self.target = target
         self.answer_timeout_s = answer_timeout_s
+        self.patience_s = 20.0
+        """How long to wait for a restarted broker to lead again, in seconds."""
         self.brokers: dict[int, Address] = {}
         self.controller = -1
         self._leaders: dict[tuple[str, int], int] = {}
