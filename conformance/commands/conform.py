@@ -50,7 +50,8 @@ Examples:
   tidegauge conform --list
 
 Everything that is created on the target carries a random prefix and is deleted in the end. Exit code 0: all is well;
-1: a requirement failed, or a known deviation passed; 2: a wrong choice, or the target can't be had; 130: interrupted.
+1: a requirement failed, or a known deviation passed; 2: a wrong choice, the target can't be had, or the suite itself
+broke; 130: interrupted.
 """
 
 
@@ -120,11 +121,10 @@ def hold(settings: Settings, files: Files, console: Console) -> int:
         terminated = True
         raise KeyboardInterrupt
 
+    report = TerminalReport(sitting, console)
     try:
-        with _on_sigterm(on_terminate), sitting:
-            report = TerminalReport(sitting, console)
-            with report:
-                status = run_pytest(sitting)
+        with _on_sigterm(on_terminate), sitting, report:
+            status = run_pytest(sitting)
     except KeyboardInterrupt:
         sitting.interrupted = True
         if not sitting.plan:  # the target was still being started: there is nothing to tell

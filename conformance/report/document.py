@@ -31,11 +31,11 @@ Document = dict[str, Any]
 
 STEPS_BEFORE_MAX = 24
 """Steps that are kept before the one that tells why a case failed."""
-STEPS_OF_PASS_MAX = 12
+STEPS_OF_PASS_MAX = 10
 BYTES_OF_FAILURE_MAX = 512
 BYTES_OF_PASS_MAX = 64
 TEXT_OF_FAILURE_MAX = 8_000
-TEXT_OF_PASS_MAX = 1_000
+TEXT_OF_PASS_MAX = 600
 BESIDE_MAX = 2
 """Runs of other requirements' cases that are kept for a row that was seen broken there."""
 
