@@ -144,6 +144,7 @@ class Run(Session):
         self.epochs_before: dict[tuple[str, int], int] = {}
         """Leader epochs as they were before the last fault."""
         self.watch = self._decide
+        self.waits_for = lambda mismatch: mismatch.vital or mismatch.requirement in self.requirements
 
     def _decide(self, step: Performed) -> None:
         own = [each for each in step.mismatches if each.requirement in self.requirements]

@@ -118,6 +118,8 @@ class Session:
         self.cluster = Cluster()
         self.steps: list[Performed] = []
         self.watch: Callable[[Performed], None] | None = None
+        self.waits_for: Callable[[Mismatch], bool] = lambda _mismatch: True
+        """What `eventually` waits for to pass."""
 
     def version_of(self, api: Api) -> int:
         """The API version that this session uses.
@@ -177,7 +179,8 @@ class Session:
                 return pending
             outcome, exchange = self.await_answer(pending)
             _, findings, _ = self.explain(self.cluster, pending, outcome)
-            is_allowed = isinstance(outcome, Answered) and not any(finding.mismatches for finding in findings)
+            wrong = any(self.waits_for(mismatch) for finding in findings for mismatch in finding.mismatches)
+            is_allowed = isinstance(outcome, Answered) and not wrong
             if is_allowed or isinstance(outcome, Unknown) or time.monotonic() > deadline:
                 return self.judged(pending, outcome, exchange)
             time.sleep(pause)

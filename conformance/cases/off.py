@@ -161,10 +161,16 @@ def groups_and_partitions_are_apart(run: Run) -> None:
 
 @case("OFF-09", versions={Api.OFFSET_COMMIT: (0, 9)})
 def one_refused_others_kept(run: Run) -> None:
-    """Commit for partitions of which one does not exist, and one has too long a text; read all back."""
-    topic, group = topic_with_records(run, partitions=3), run.names.new("g")
+    """Commit for a topic that exists and one that does not; the former is kept."""
+    topic, group = topic_with_records(run), run.names.new("g")
     commit(run, group, CommitPart(topic=topic, offset=9), CommitPart(topic=run.names.new("t"), offset=2))
     read(run, group, (topic, 0))
+
+
+@case("OFF-09")
+def too_long_a_text_beside_others(run: Run) -> None:
+    """Commit for partitions of which one does not exist, and one has too long a text; read all back."""
+    topic, group = topic_with_records(run, partitions=3), run.names.new("g")
     commit(
         run,
         group,
@@ -206,6 +212,16 @@ def generation_without_members(run: Run) -> None:
     for generation, member in ((0, ""), (1, "somebody-1"), (0, "somebody-1")):
         run.perform(OffsetCommit(group=group, parts=(part,), generation=generation, member=member))
         read(run, group, (topic, 0))
+
+
+@case("OFF-22")
+def codes_of_refusal(run: Run) -> None:
+    """Commit with a generation for an unknown group, and for one that has offsets but no members, for the codes."""
+    topic, fresh, group = topic_with_records(run), run.names.new("g"), run.names.new("g")
+    part = CommitPart(topic=topic, offset=3)
+    run.perform(OffsetCommit(group=fresh, parts=(part,), generation=0))
+    commit(run, group, CommitPart(topic=topic, offset=5))
+    run.perform(OffsetCommit(group=group, parts=(part,), generation=0))
 
 
 @case("OFF-13", needs=("restart",))

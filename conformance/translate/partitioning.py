@@ -25,6 +25,7 @@ from model.reference.state import Cluster
 
 PATIENCE_S = 15.0
 FETCH_BY_NAME_MAX = 12
+PATIENT_MS = 200
 LIBRDKAFKA = {KeyedClient.JAVA_LIKE: "murmur2_random", KeyedClient.CRC32: "consistent_random"}
 VALUE = "tidegauge-{}-{}"
 
@@ -110,10 +111,15 @@ def _read(client: Client, topic: str, index: int, start: int) -> tuple[Batch, ..
 
 def _fetched(connection: Connection, version: int, topic: str, index: int, offset: int) -> tuple[Batch, ...]:
     part = FetchPartition(index=index, fetch_offset=offset)
-    request = FetchRequest(topics=(FetchTopic(topic=topic, partitions=(part,)),))
-    answer: Any = connection.call(Api.FETCH, version, request).answer
-    parts = [each for one in answer.topics for each in one.partitions]
-    return decode_batches(parts[0].records or b"").batches if parts else ()
+    for wait_ms in (0, PATIENT_MS):  # some brokers say nothing at all to who does not wait
+        request = FetchRequest(
+            topics=(FetchTopic(topic=topic, partitions=(part,)),), max_wait_ms=wait_ms, min_bytes=min(wait_ms, 1)
+        )
+        answer: Any = connection.call(Api.FETCH, version, request).answer
+        parts = [each for one in answer.topics for each in one.partitions]
+        if parts:
+            return decode_batches(parts[0].records or b"").batches
+    return ()
 
 
 def _place_of(value: bytes, places: Sequence[tuple[int, int, bytes | None]]) -> Values:

@@ -58,6 +58,8 @@ LAG_UNDEFINED = declare("lag.undefined", "nothing is committed: there is no lag"
 
 UNKNOWN_GROUP_FROM = 9
 """The first version of OffsetCommit in which the coordinator of 4.0 says that it does not know a group (KIP-848)."""
+STRANGERS = (ErrorCode.ILLEGAL_GENERATION, ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.GROUP_ID_NOT_FOUND)
+"""How a commit is refused that claims what the group does not have; clients take one as the other."""
 NOTHING_COMMITTED = Committed(-1, rule="OFF-05", is_kept=False)
 
 
@@ -86,8 +88,13 @@ def _commit_part(cluster: Cluster, operation: OffsetCommit, part: CommitPart, co
     refusal = _refusal(cluster, operation, part, context)
     if refusal is not None:
         name, codes, requirement = refusal
-        expects = (Expect("error", OneOf(codes), requirement),)
-        return Section(where, (Permitted(name, expects, _note_refusal(operation.group, part, requirement)),))
+        expects = [Expect("error", OneOf(codes), requirement)]
+        if name == NOT_A_MEMBER:
+            expects = [
+                Expect("error", OneOf(STRANGERS), requirement),
+                Expect("error", OneOf(codes), "OFF-22", vital=False),
+            ]
+        return Section(where, (Permitted(name, tuple(expects), _note_refusal(operation.group, part, requirement)),))
     requirement = _rule_of_success(cluster, operation, part, context)
     return Section(where, (Permitted(COMMITTED, (success(requirement),), _keep(operation.group, part, requirement)),))
 

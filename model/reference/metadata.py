@@ -92,7 +92,9 @@ def _listed(cluster: Cluster, operation: Metadata, context: Context) -> tuple[Ex
 
         return (
             Expect("topics", Meets(f"all of {', '.join(sorted(here)) or 'nothing'}", all_here), "MET-23", vital=False),
-            Expect("topics", Meets(f"none of {', '.join(sorted(gone)) or 'nothing'}", none_gone), "MET-17", vital=False),
+            Expect(
+                "topics", Meets(f"none of {', '.join(sorted(gone)) or 'nothing'}", none_gone), "MET-17", vital=False
+            ),
         )
     names = {each if isinstance(each, str) else _name_of(cluster, each) for each in operation.topics}
     requirement = "MET-33" if operation.topics else "MET-24"
@@ -142,11 +144,17 @@ def _unknown_id(cluster: Cluster, topic_id: UUID) -> Section:
 
 def _coming(cluster: Cluster, name: str, context: Context) -> Section:
     """The topic is being created: the answer may come before or after it is there."""
-    count = int(default(cluster, context, "num.partitions"))
+    known = cluster.broker_config.get("num.partitions")
+    count = int(known) if known is not None else 1
     codes = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.LEADER_NOT_AVAILABLE, ErrorCode.NONE)
 
     def then(after: Cluster, answer: Values) -> Cluster:
-        topic = Topic(name, tuple(Partition() for _ in range(count)), is_recreated=name in after.gone)
+        topic = Topic(
+            name,
+            tuple(Partition() for _ in range(count)),
+            is_counted=known is not None,
+            is_recreated=name in after.gone,
+        )
         return learn_id(after.with_topic(topic).noting(name, "MET-27"), name, answer.get("topic_id"))
 
     return Section(name, (Permitted(COMING, (Expect("error", OneOf(codes), "MET-27"),), then),))
@@ -170,7 +178,7 @@ def _described(cluster: Cluster, operation: Metadata, topic: Topic) -> Section:
 
     expects = [
         success(requirement),
-        Expect("partitions", Exactly(tuple(range(len(topic.partitions)))), requirement),
+        Expect("partitions", _numbers(topic), requirement),
         Expect("unlisted_leaders", Exactly(frozenset()), "MET-29", vital=False),
         Expect("odd_replicas", Exactly(()), "MET-29", vital=False),
         Expect("is_internal", Exactly(False), "MET-32", vital=False),
@@ -186,14 +194,29 @@ def _described(cluster: Cluster, operation: Metadata, topic: Topic) -> Section:
     return Section(topic.name, (Permitted(DESCRIBED, tuple(expects), _learn(topic.name)),))
 
 
+def _numbers(topic: Topic) -> Exactly | Meets:
+    """The numbers of a topic's partitions."""
+    if topic.is_counted:
+        return Exactly(tuple(range(len(topic.partitions))))
+
+    def are_numbered_on(seen: object) -> bool:
+        return isinstance(seen, tuple) and bool(seen) and seen == tuple(range(len(seen)))
+
+    return Meets("0 and on", are_numbered_on)
+
+
 def _is_unknown(cluster: Cluster, name: str | UUID) -> bool:
     return name not in cluster.topics if isinstance(name, str) else cluster.named(name) is None
 
 
 def _learn(name: str) -> Effect:
-    """Ids and leader epochs are the target's to choose; from here on they are known."""
+    """Ids, leader epochs and default numbers are the target's to choose; from here on they are known."""
 
     def then(cluster: Cluster, answer: Values) -> Cluster:
+        topic, told = cluster.topics[name], answer.get("partitions")
+        if not topic.is_counted and isinstance(told, tuple) and told:
+            counted = evolve(topic, partitions=tuple(Partition() for _ in told), is_counted=True)
+            cluster = cluster.with_topic(counted)
         return epochs.learned_all(learn_id(cluster, name, answer.get("topic_id")), name, answer)
 
     return then

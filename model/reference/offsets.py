@@ -151,14 +151,22 @@ def _latest(partition: Partition, operation: ListOffsets, context: Context) -> P
         (
             success("LST-06" if committed else "LST-02"),
             Expect("offset", Exactly(end), rule_of_end),
-            Expect("timestamp", Exactly(NO_TIME), "LST-02", vital=False),
+            Expect("timestamp", Exactly(NO_TIME), "LST-20", vital=False),
             *epoch,
         ),
     )
 
 
 def _end(offset: int, requirement: str, epoch: tuple[Expect, ...]) -> Permitted:
-    return Permitted(END, _fields(requirement, offset, NO_TIME, epoch))
+    return Permitted(
+        END,
+        (
+            success(requirement),
+            Expect("offset", Exactly(offset), requirement),
+            Expect("timestamp", Exactly(NO_TIME), "LST-20", vital=False),
+            *epoch,
+        ),
+    )
 
 
 def _by_time(topic: Topic, partition: Partition, part: ListOffsetsPart, context: Context) -> tuple[Permitted, ...]:

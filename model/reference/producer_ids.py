@@ -47,6 +47,8 @@ def init_producer_id(cluster: Cluster, operation: InitProducerId, context: Conte
     elif operation.transactional_id is None:
         # A broker that has just started waits for a block of ids from its controller (KIP-730).
         not_yet = _refused(NOT_YET, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, "IDM-01")
+        # Said twice, so that an answer with any other error is held to "handed out", and not to "not yet".
+        not_yet = evolve(not_yet, expects=(not_yet.expects[0], *not_yet.expects))
         return (Section("request", (_handed_out(cluster), not_yet)),)
     elif not operation.transactional_id:
         outcome = _refused(EMPTY_ID, ErrorCode.INVALID_REQUEST, "IDM-20")

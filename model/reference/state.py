@@ -107,6 +107,8 @@ class Topic:
     config: Mapping[str, str] = field(factory=dict)
     is_recreated: bool = False
     """Whether a topic of this name was deleted before."""
+    is_counted: bool = True
+    """False: the broker chose the number of partitions, and nobody has told it yet."""
     replication_factor: int | None = None
     """How many replicas each partition has, if it is known."""
     assignment: Mapping[int, tuple[int, ...]] = field(factory=dict)

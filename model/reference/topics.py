@@ -21,6 +21,7 @@ from model.reference import configs
 from model.reference.errors import ErrorCode
 from model.reference.operations import CreateTopics, DeleteTopics, TopicSpec
 from model.reference.outcomes import (
+    Between,
     Effect,
     Exactly,
     Expect,
@@ -86,17 +87,17 @@ def _create(cluster: Cluster, operation: CreateTopics, spec: TopicSpec, context:
     if problems:
         return Section(spec.name, tuple(_refused(spec.name, problem) for problem in problems))
     requirement = _rule_of_creation(cluster, operation, spec, context)
-    count = len(spec.assignments) or _or_default(spec.partitions, cluster, context, "num.partitions")
+    count = len(spec.assignments) or _or_default(spec.partitions, cluster, "num.partitions")
     factor = (
         len(spec.assignments[0][1])
         if spec.assignments
-        else _or_default(spec.replication_factor, cluster, context, "default.replication.factor")
+        else _or_default(spec.replication_factor, cluster, "default.replication.factor")
     )
     told = requirement if requirement in ("MET-05", "MET-07", "MET-21") else "MET-02"
     expects = [
         success(requirement),
-        Expect("partitions", Exactly(count), told),
-        Expect("replication_factor", Exactly(factor), told, vital=False),
+        Expect("partitions", _number(count), told),
+        Expect("replication_factor", _number(factor), told, vital=False),
         *configs.created(spec.config),
     ]
     if operation.validate_only:
@@ -106,8 +107,15 @@ def _create(cluster: Cluster, operation: CreateTopics, spec: TopicSpec, context:
     return Section(spec.name, (Permitted(CREATED, tuple(expects), _created(spec, requirement, count, factor)),))
 
 
-def _or_default(asked: int, cluster: Cluster, context: Context, name: str) -> int:
-    return int(default(cluster, context, name)) if asked == BY_DEFAULT else asked
+def _or_default(asked: int, cluster: Cluster, name: str) -> int | None:
+    """A number asked for, or the broker's default as it told it; None: it has told none."""
+    if asked != BY_DEFAULT:
+        return asked
+    return int(cluster.broker_config[name]) if name in cluster.broker_config else None
+
+
+def _number(count: int | None) -> Exactly | Between:
+    return Between(1) if count is None else Exactly(count)
 
 
 def _problems(cluster: Cluster, operation: CreateTopics, spec: TopicSpec, context: Context) -> Iterator[Problem]:
@@ -184,11 +192,13 @@ def _fresh(cluster: Cluster) -> Callable[[object], bool]:
     return lambda seen: isinstance(seen, UUID) and seen != ZERO_ID and seen not in cluster.topic_ids
 
 
-def _created(spec: TopicSpec, requirement: str, count: int, factor: int) -> Effect:
+def _created(spec: TopicSpec, requirement: str, count: int | None, factor: int | None) -> Effect:
     def then(cluster: Cluster, answer: Values) -> Cluster:
+        told = answer.get("partitions") if count is None else count
         topic = Topic(
             spec.name,
-            tuple(Partition() for _ in range(count)),
+            tuple(Partition() for _ in range(told if isinstance(told, int) else 1)),
+            is_counted=isinstance(told, int),
             config={name: value for name, value in spec.config.items() if value is not None},
             is_recreated=spec.name in cluster.gone,
             replication_factor=factor,
