@@ -1,0 +1,83 @@
+"""Make `targets.md` of results: `python -m docs.targets mock.json tansu.json noida.json ... > docs/targets.md`.
+
+The results are those that `tidegauge conform TARGET --json FILE` writes; nothing in the page is written by hand but
+its first lines.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+HEAD = """# Targets
+
+What became of each requirement on brokers that nobody here wrote. Apache Kafka is the measure of the spec: where it
+differed, the spec was corrected. The others are compared with it; their deviations are in `conformance/deviations/`, and
+`tidegauge conform TARGET --only ID` shows the operations and bytes of each.
+
+| mark | verdict |
+|---|---|
+| ✓ | pass |
+| ✗ | fail: a MUST is broken |
+| ~ | non-strict: a SHOULD is broken |
+| ○ | unsupported: the target lacks what is needed |
+| ? | not run: another deviation was in the way |
+| (blank) | does not hold for the profile |
+"""
+MARKS = {"pass": "✓", "fail": "✗", "non_strict": "~", "unsupported": "○", "not_run": "?"}
+
+Results = Mapping[str, Any]
+
+
+def page(results: Sequence[Results]) -> str:
+    """The page: a summary, the matrix, and the deviations in words."""
+    parts = [HEAD, "## In numbers\n", _summary(results), "\n## Matrix\n", _matrix(results)]
+    parts += [_deviations(each) for each in results]
+    return "\n".join(part for part in parts if part)
+
+
+def _summary(results: Sequence[Results]) -> str:
+    lines = ["| target | profile | " + " | ".join(MARKS) + " |", "|---" * (len(MARKS) + 2) + "|"]
+    for each in results:
+        counts = Counter(row["verdict"] for row in each["results"])
+        numbers = " | ".join(str(counts[verdict]) for verdict in MARKS)
+        lines.append(f"| {each['target']} | {each['profile']} | {numbers} |")
+    return "\n".join(lines)
+
+
+def _matrix(results: Sequence[Results]) -> str:
+    verdicts = [{row["id"]: row["verdict"] for row in each["results"]} for each in results]
+    sentences = {row["id"]: row["sentence"] for each in results for row in each["results"]}
+    lines = [
+        "| id | " + " | ".join(each["target"] for each in results) + " | what must hold |",
+        "|---" * (len(results) + 2) + "|",
+    ]
+    for id_, sentence in sorted(sentences.items()):
+        marks = " | ".join(MARKS.get(each.get(id_, ""), "") for each in verdicts)
+        lines.append(f"| {id_} | {marks} | {sentence} |")
+    return "\n".join(lines)
+
+
+def _deviations(results: Results) -> str:
+    known = [row for row in results["results"] if row["deviation"]]
+    if not known:
+        return ""
+    lines = [f"\n## {results['target']}: what deviates\n", "| id | what was seen |", "|---|---|"]
+    lines += [f"| {row['id']} | {row['deviation'].replace('|', '/')} |" for row in known]
+    return "\n".join(lines)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def main(files: tuple[Path, ...]) -> None:
+    """Print the page."""
+    click.echo(page([json.loads(each.read_text(encoding="utf-8")) for each in files]))
+
+
+if __name__ == "__main__":
+    main()
