@@ -139,6 +139,8 @@ def _rule_of_success(cluster: Cluster, operation: OffsetCommit, part: CommitPart
         return "OFF-21"
     if not operation.group:
         return "OFF-18"
+    if part.leader_epoch >= 0:
+        return "OFF-04"
     partition = cluster.topics[part.topic].partitions[part.partition]
     return "OFF-01" if 0 <= part.offset <= partition.log_end_offset else "OFF-10"
 

@@ -92,9 +92,7 @@ def _listed(cluster: Cluster, operation: Metadata, context: Context) -> tuple[Ex
 
         return (
             Expect("topics", Meets(f"all of {', '.join(sorted(here)) or 'nothing'}", all_here), "MET-23", vital=False),
-            Expect(
-                "topics", Meets(f"none of {', '.join(sorted(gone)) or 'nothing'}", none_gone), "MET-17", vital=False
-            ),
+            Expect("topics", Meets(f"none of {', '.join(sorted(gone)) or 'nothing'}", none_gone), "MET-17"),
         )
     names = {each if isinstance(each, str) else _name_of(cluster, each) for each in operation.topics}
     requirement = "MET-33" if operation.topics else "MET-24"
