@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.case import Run, batch_of, case
-from conformance.client import Unsupported
+from conformance.elections import epoch_of, lead_anew
 from conformance.producer import delete_records, list_offsets
 from conformance.wire.apis import Api
 from model.reference.operations import (
@@ -20,21 +20,6 @@ FETCH = {**METADATA, Api.FETCH: (9, None)}
 LIST = {**METADATA, Api.LIST_OFFSETS: (4, None)}
 ASK = {**METADATA, Api.OFFSET_FOR_LEADER_EPOCH: (2, None)}
 DIVERGE = {**METADATA, Api.FETCH: (12, None)}
-
-
-def epoch_of(run: Run, topic: str) -> int:
-    """The leader epoch of the topic's first partition, as Metadata told it; 0 if it told none."""
-    return run.cluster.topics[topic].partitions[0].leader_epoch or 0
-
-
-def lead_anew(run: Run, topic: str) -> None:
-    """Restart the broker, so that the topic's leader is in a new epoch."""
-    before = epoch_of(run, topic)
-    run.do("restart")
-    if epoch_of(run, topic) <= before:
-        raise Unsupported(
-            "the leader epoch outlives a restart here (a lone broker of ZooKeeper's keeps its leadership)"
-        )
 
 
 def ask(run: Run, topic: str, *epochs: int, current: int = -1, partition: int = 0) -> None:

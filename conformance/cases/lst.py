@@ -40,7 +40,7 @@ def look_around(run: Run, topic: str, times: range, partition: int = 0) -> None:
     list_offsets(run, topic, *(T + time for time in times), LONG_PAST, FAR_FUTURE, partition=partition)
 
 
-@case("LST-01", "LST-02")
+@case("LST-01", "LST-02", "LST-20")
 def ends_of_a_log(run: Run) -> None:
     """The ends of a partition without records, with some, and after the first batch was cut by a deletion."""
     topic = run.topic()

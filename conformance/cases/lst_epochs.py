@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.case import Run, batch_of, case
+from conformance.elections import lead_anew
 from conformance.producer import delete_records, list_offsets
 from conformance.wire.apis import Api
 from model.reference.operations import EARLIEST, LATEST, MAX_TIMESTAMP
@@ -26,7 +27,7 @@ def epochs_of_offsets_after_a_restart(run: Run) -> None:
     topic, empty = run.topic(), run.topic()
     run.produce(topic, batch_of(b"a", b"b", timestamp=T))
     run.produce(topic, batch_of(b"late", timestamp=T + 100))
-    run.do("restart")
+    lead_anew(run, topic)
     list_offsets(run, topic, EARLIEST, LATEST, T, T + 50, MAX_TIMESTAMP)
     run.produce(topic, batch_of(b"c", b"d", timestamp=T + 50))
     run.produce(topic, batch_of(b"e", timestamp=T + 200))

@@ -144,13 +144,15 @@ def _answers(
 def _latest(partition: Partition, operation: ListOffsets, context: Context) -> Permitted:
     committed = operation.isolation is Isolation.READ_COMMITTED and context.version >= ISOLATION_FROM
     end = partition.last_stable_offset if committed else partition.high_watermark
-    rule_of_end = "LST-06" if committed else partition.not_appended_by or "LST-02"
+    requirement = "LST-06" if committed else "LST-02"
     epoch = () if partition.leader_epoch is None else (_leader_epoch(partition.leader_epoch, "LST-16"),)
     return Permitted(
         END,
         (
-            success("LST-06" if committed else "LST-02"),
-            Expect("offset", Exactly(end), rule_of_end),
+            success(requirement),
+            Expect("offset", Between(end), requirement),
+            # Too late an end: what should not have been appended was.
+            Expect("offset", Between(None, end), partition.not_appended_by or requirement),
             Expect("timestamp", Exactly(NO_TIME), "LST-20", vital=False),
             *epoch,
         ),
