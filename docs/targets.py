@@ -17,8 +17,8 @@ import click
 HEAD = """# Targets
 
 What became of each requirement on brokers that nobody here wrote. Apache Kafka is the measure of the spec: where it
-differed, the spec was corrected. The others are compared with it; their deviations are in `conformance/deviations/`, and
-`tidegauge conform TARGET --only ID` shows the operations and bytes of each.
+differed, the spec was corrected. The others are compared with it; their deviations are in `conformance/deviations/`,
+and `tidegauge conform TARGET --only ID` shows the operations and bytes of each.
 
 | mark | verdict |
 |---|---|

@@ -2,7 +2,8 @@
 
 An operation whose answer never came may have taken effect, may take effect later, or never. It is kept as a
 *pending* operation; it lands only when an answer can't be explained without it. That is enough because a pending
-effect that no answer depends on can as well land later, and it spares us an enumeration of possible worlds.
+effect that no answer depends on can as well land later, and it spares us an enumeration of possible worlds. Only where
+something must have landed, and it is open what, are several accounts kept until an answer tells.
 
 Operations in flight at once on several connections may have been taken in any order that keeps each connection's
 own order (a broker answers the requests of one connection in turn). The search tries orders until the model allows
@@ -27,6 +28,13 @@ from model.reference.state import Cluster, Partition
 
 STATES_MOST = 5_000
 """How many partial explanations are looked at before a search is given up."""
+
+
+MORE_LANDINGS = 1
+"""How many more than the fewest pending operations are let land, once some must."""
+
+WORLDS_MOST = 64
+"""How many accounts are kept."""
 
 
 class SearchGivenUpError(Exception):
@@ -77,6 +85,8 @@ class Explanation:
     world: World
     findings: tuple[tuple[Event, tuple[Finding, ...]], ...] = ()
     landed: tuple[Sent, ...] = ()
+    landings_left: int = 0
+    """How many more pending operations may land."""
 
 
 @frozen
@@ -98,6 +108,8 @@ class _Search:
                 after = self.take(so_far, queue[0])
                 if after is not None:
                     yield from self.explanations(after, (*queues[:index], queue[1:], *queues[index + 1 :]))
+        if so_far.landings_left == 0:
+            return
         for place in range(len(so_far.world.pending)):
             for after in self.land(so_far, place):
                 yield from self.explanations(after, queues)
@@ -121,7 +133,12 @@ class _Search:
             return
         rest = (*world.pending[:place], *world.pending[place + 1 :])
         for cluster in landings(world.cluster, sent, self.profile):
-            yield evolve(so_far, world=World(cluster, rest), landed=(*so_far.landed, sent))
+            yield evolve(
+                so_far,
+                world=World(cluster, rest),
+                landed=(*so_far.landed, sent),
+                landings_left=so_far.landings_left - 1,
+            )
 
 
 def landings(cluster: Cluster, sent: Sent, profile: Profile) -> Iterator[Cluster]:
@@ -184,12 +201,15 @@ def judged(cluster: Cluster, event: Event, profile: Profile) -> tuple[tuple[Find
 
 
 def explain(
-    world: World, events: Sequence[Event], profile: Profile, tolerated: frozenset[str] = frozenset()
-) -> Explanation | None:
-    """An account of a group of operations that were in flight together, or None if the model allows none.
+    worlds: Sequence[World], events: Sequence[Event], profile: Profile, tolerated: frozenset[str] = frozenset()
+) -> tuple[Explanation, ...]:
+    """The accounts of a group of operations that were in flight together; none if the model allows none.
+
+    As few pending operations land as will do. Where some must, which of them did may be open (as may be the order of
+    operations that were in flight together), so there can be several accounts, of which later answers rule some out.
 
     Args:
-        world: what was true before the first of them was sent.
+        worlds: what may have been true before the first of them was sent.
         events: the operations; those of one connection in the order in which they were sent.
         profile: what the target is held to.
         tolerated: requirements whose breaking is passed over (known deviations, SHOULDs).
@@ -201,7 +221,23 @@ def explain(
     for event in events:
         queues.setdefault(event.sent.connection, []).append(event)
     search = _Search(profile, tolerated)
-    return next(search.explanations(Explanation(world), tuple(tuple(queue) for queue in queues.values())), None)
+    found: list[Explanation] = []
+    most = max(len(world.pending) for world in worlds) + len(events)
+    deepest = most
+    for landings in range(most + 1):
+        if landings > deepest:
+            break
+        for world in worlds:
+            start = Explanation(world, landings_left=landings)
+            for each in search.explanations(start, tuple(tuple(queue) for queue in queues.values())):
+                if each.landings_left == 0 and all(each.world != other.world for other in found):
+                    found.append(each)
+        if found and deepest == most:
+            # What need not land now can as well land later; but two that landed may look like another one that did.
+            deepest = landings + MORE_LANDINGS if landings else 0
+    if len(found) > WORLDS_MOST:
+        raise SearchGivenUpError(f"more than {WORLDS_MOST} accounts are possible")
+    return tuple(found)
 
 
 __all__ = ["Event", "Explanation", "SearchGivenUpError", "Sent", "Unknown", "World", "broken", "explain", "judged"]

@@ -13,8 +13,8 @@ from functools import partial
 
 from attrs import define, evolve, field, frozen
 
-from conformance.case import KEPT
-from conformance.client import Unsupported, poll
+from conformance.case import IMPATIENT_S, KEPT
+from conformance.client import NotReady, Unsupported, poll
 from conformance.engine import Bench
 from conformance.history.explain import Event, Explanation, Sent, World, broken, explain, judged
 from conformance.machines.steps import Step, operation_of
@@ -35,7 +35,7 @@ from model.reference.operations import (
     TopicSpec,
 )
 from model.reference.outcomes import Mismatch
-from model.reference.restart import restarted
+from model.reference.restart import elects, restarted
 
 FAULT = "fault"
 """The kind of step that is a fault, and no operation."""
@@ -77,7 +77,8 @@ class Actor:
         self.bench = bench
         self.tolerated = tolerated
         self.session = Session(bench.client, bench.profile)
-        self.world = World(self.session.cluster)
+        self.worlds: tuple[World, ...] = (World(self.session.cluster),)
+        """What may be true: one world, unless it is open which lost operations have taken effect."""
         self.topics: list[str] = []
         self.producers: list[Producer] = []
         self.groups = [bench.names.new("g") for _ in range(2)]
@@ -177,8 +178,8 @@ class Actor:
             self.bench.client.forget()
         self.account_for(events)
         self.acts.append(Act(tuple(steps), tuple(events)))
-        if faults:
-            self._after_fault()
+        for action in faults:
+            self._after_fault(action)
         for operation, connection in alone:
             if conversation_of(operation) is not None:
                 self._converse(operation)
@@ -242,16 +243,21 @@ class Actor:
         """Hold a group of answers to the model, and move on to a world that explains them."""
         self.operations += len(events)
         self.last = tuple(events)
-        found = explain(self.world, events, self.bench.profile, self.tolerated)
-        if found is None:
+        found = explain(self.worlds, events, self.bench.profile, self.tolerated)
+        if not found:
             raise self._violation(events)
-        self._move_to(found)
+        self._move_to(found[0])
+        self.worlds = tuple(each.world for each in found)
         for event in events:
             if isinstance(event.outcome, Unknown):
-                self.world = self.world.without_connection(event.sent.connection)
+                self.worlds = tuple(world.without_connection(event.sent.connection) for world in self.worlds)
+
+    @property
+    def world(self) -> World:
+        """What is most likely true: steps are chosen by it. Answers are held to all that may be true."""
+        return self.worlds[0]
 
     def _move_to(self, found: Explanation) -> None:
-        self.world = found.world
         self.session.cluster = found.world.cluster
         for event, findings in found.findings:
             self.reached.update(finding.outcome.name for finding in findings)
@@ -284,23 +290,52 @@ class Actor:
         if action in {"stop", "kill"}:
             faults.do("start", broker)
 
-    def _after_fault(self) -> None:
+    def _after_fault(self, action: str) -> None:
         """Every connection is lost. What was pending may have been taken or not: where the logs end now shows it."""
-        for sent in self.world.pending:
-            self.world = self.world.without_connection(sent.connection)
         cluster = self.world.cluster
         places = [(name, each) for name, topic in cluster.topics.items() for each in range(len(topic.partitions))]
-        self.world = evolve(self.world, cluster=restarted(cluster, places))
+        self._await_leaders(action, places)
+        self.worlds = tuple(_restarted(world, places) for world in self.worlds)
         self.session.cluster = self.world.cluster
         self.settle(list(self.topics))
         self.perform(
             [(ListOffsets(parts=tuple(ListOffsetsPart(topic=name, partition=index) for name, index in places)), 0)]
         )
 
+    def _await_leaders(self, action: str, places: Sequence[Place]) -> None:
+        """Wait until the broker leads again: at first it may tell, and even serve, what was before."""
+        client = self.bench.client
+        known = {place: self.world.cluster.partition(*place) for place in places}
+        newer = 1 if elects(self.bench.profile, in_order=action == "restart") else 0
+
+        def lead_again() -> bool:
+            now = client.leader_epochs(tuple(self.topics))
+            return all(
+                place in now
+                and now[place] >= (partition.leader_epoch or 0) + newer
+                and client.leads_in(*place, now[place])
+                for place, partition in known.items()
+                if partition is not None and partition.leader_epoch is not None
+            )
+
+        try:
+            poll("producer ids", client.hands_out_ids, ceiling_s=client.patience_s)
+            poll("leaders in their epoch", lead_again, ceiling_s=client.patience_s)
+        except NotReady:
+            client.patience_s = IMPATIENT_S
+
     def leave(self) -> None:
         """Remove what the sequence made."""
         for name in self.topics:
             self.bench.client.delete_topic(name)
+        self.bench.client.close()  # the broker may have closed some; the next sequence begins with new ones
+
+
+def _restarted(world: World, places: Sequence[Place]) -> World:
+    """The world after the broker was restarted: every connection was lost, and another election may have begun."""
+    for sent in world.pending:
+        world = world.without_connection(sent.connection)
+    return evolve(world, cluster=restarted(world.cluster, places))
 
 
 def _goes_alone(operation: Operation) -> bool:

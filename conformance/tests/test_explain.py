@@ -6,13 +6,14 @@ import pytest
 from attrs import evolve
 
 from conformance.history import explain as searching
-from conformance.history.explain import Event, SearchGivenUpError, Sent, World, explain
+from conformance.history.explain import Event, Explanation, SearchGivenUpError, Sent, World
 from conformance.session import Answered, Outcome, Unanswered, Unknown
 from conformance.wire.batch import encoded_size
-from model.profiles import profile_named
+from model.profiles import Profile, profile_named
 from model.reference.batch import Batch, Record
 from model.reference.errors import ErrorCode
 from model.reference.operations import ListOffsets, ListOffsetsPart, Operation, Produce, ProducePart
+from model.reference.outcomes import Finding
 from model.reference.state import Cluster, Partition, Topic
 
 PROFILE = profile_named("3.9-kraft")
@@ -20,8 +21,9 @@ EMPTY = World(Cluster(topics={"t": Topic("t", (Partition(leader_epoch=0),))}))
 LOST = Unknown("the broker went away")
 
 
-def append(value: bytes, acks: int = -1, **claims: int) -> Operation:
-    batch = Batch(records=(Record(value),), **claims)
+def append(value: bytes, acks: int = -1, producer: int = -1) -> Operation:
+    claims = {"producer_epoch": 0, "base_sequence": 0} if producer >= 0 else {}
+    batch = evolve(Batch(records=(Record(value),), producer_id=producer), **claims)
     return Produce(parts=(ProducePart(topic="t", batches=(batch,), sizes=(encoded_size(batch),)),), acks=acks)
 
 
@@ -42,6 +44,13 @@ def log_end(world: World) -> int:
     partition = world.cluster.partition("t", 0)
     assert partition is not None
     return partition.log_end_offset
+
+
+def explain(
+    world: World, events: list[Event], profile: Profile, tolerated: frozenset[str] = frozenset()
+) -> Explanation | None:
+    found = searching.explain([world], events, profile, tolerated)
+    return found[0] if found else None
 
 
 def test_one_answer_is_taken_as_it_comes() -> None:
@@ -112,10 +121,9 @@ def test_after_its_connection_is_lost_it_may_have_been_lost_too() -> None:
 
 
 def test_a_retry_of_what_was_lost_is_a_duplicate_or_an_append() -> None:
-    claims = {"producer_id": 4, "producer_epoch": 0, "base_sequence": 0}
-    lost = explain(EMPTY, [event(append(b"a", **claims), LOST)], PROFILE)
+    lost = explain(EMPTY, [event(append(b"a", producer=4), LOST)], PROFILE)
     assert lost is not None
-    again = explain(lost.world, [event(append(b"a", **claims), at(0))], PROFILE)
+    again = explain(lost.world, [event(append(b"a", producer=4), at(0))], PROFILE)
     assert again is not None
     twice = explain(again.world, [event(end(), at(2))], PROFILE)
     assert twice is None, "a batch with a sequence number is appended once"
@@ -128,7 +136,7 @@ def test_a_tolerated_breach_is_passed_over() -> None:
     assert explain(EMPTY, [wrong], PROFILE, frozenset(broken)) is not None
 
 
-def _judged(wrong: Event) -> tuple[Event, tuple[searching.Finding, ...]]:
+def _judged(wrong: Event) -> tuple[Event, tuple[Finding, ...]]:
     return wrong, searching.judged(EMPTY.cluster, wrong, PROFILE)[0]
 
 
@@ -137,3 +145,25 @@ def test_a_search_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
     world = evolve(EMPTY, pending=tuple(Sent(append(bytes([n])), 7, "c", 1) for n in range(5)))
     with pytest.raises(SearchGivenUpError):
         explain(world, [event(end(), at(9))], PROFILE)
+
+
+def test_which_of_two_landed_stays_open_until_it_shows() -> None:
+    lost: tuple[World, ...] = (EMPTY,)
+    for value in (b"a", b"b"):
+        lost = tuple(each.world for each in searching.explain(lost, [event(append(value), LOST)], PROFILE))
+    after = searching.explain(lost, [event(append(b"c"), at(1))], PROFILE)
+    firsts = {each.world.cluster.topics["t"].partitions[0].entries[0].batch.records[0].value for each in after}
+    assert firsts == {b"a", b"b"}
+
+
+def test_nothing_lands_that_need_not() -> None:
+    lost = explain(EMPTY, [event(append(b"a"), LOST, "c0")], PROFILE)
+    assert lost is not None
+    silent = explain(lost.world, [event(append(b"b", acks=0), Unanswered(), "c1")], PROFILE)
+    assert silent is not None
+    seen = searching.explain([silent.world], [event(append(b"c"), at(1), "c1")], PROFILE)
+    values = {
+        tuple(entry.batch.records[0].value for entry in each.world.cluster.topics["t"].partitions[0].entries)
+        for each in seen
+    }
+    assert values == {(b"b", b"c")}
