@@ -193,9 +193,7 @@ class TerminalReport:
         self._line()
         for stray in sitting.strays:
             self._line(Text(f"Beside this run: {stray}", style="yellow"))
-        for error in sitting.errors:
-            self._line(Text(f"The suite itself broke in {error.planned}; please report this:", style="bold red"))
-            self._line(Text(error.text.rstrip(), style="red"))
+        self._tell_errors()
         if sitting.gone is not None:
             self._line(Text(f"Called off: {sitting.gone}.", style="bold red"))
         if sitting.interrupted:
@@ -205,6 +203,16 @@ class TerminalReport:
         self._line(Text(f"{_count(len(found), 'requirement')}: {tally(found)}{words}", style="bold"))
         for row in sitting.bad:
             self._line(Text(f"  {shortened(why_bad(row), self.console.width - 3)}", style="red"))
+
+    def _tell_errors(self) -> None:
+        """Where the suite itself broke; the same fault in several places is shown once."""
+        shown: set[str] = set()
+        for error in self.sitting.errors:
+            *_, last = error.text.rstrip().splitlines()
+            self._line(Text(f"The suite itself broke in {error.planned}: {last}", style="bold red"))
+            if last not in shown:
+                self._line(Text(f"{error.text.rstrip()}\nPlease report this.", style="red"))
+            shown.add(last)
 
     def _line(self, text: Text | str = "") -> None:
         # Long lines stay whole: whoever greps a log wants a line to be a line.
