@@ -22,8 +22,8 @@ LOST = Unknown("the broker went away")
 
 
 def append(value: bytes, acks: int = -1, producer: int = -1) -> Operation:
-    claims = {"producer_epoch": 0, "base_sequence": 0} if producer >= 0 else {}
-    batch = evolve(Batch(records=(Record(value),), producer_id=producer), **claims)
+    numbers = 0 if producer >= 0 else -1
+    batch = Batch(records=(Record(value),), producer_id=producer, producer_epoch=numbers, base_sequence=numbers)
     return Produce(parts=(ProducePart(topic="t", batches=(batch,), sizes=(encoded_size(batch),)),), acks=acks)
 
 

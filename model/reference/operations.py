@@ -363,7 +363,6 @@ class LocateKeys(Operation):
     partition: int | None = None
 
 
-
 # -- producer ids ----------------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from model.reference import sizes, timestamps
 from model.reference.batch import Batch, Compression
@@ -120,7 +120,14 @@ def _refusal(cluster: Cluster, part: ProducePart, produce: Produce, context: Con
     if topic is None or cluster.partition(part.topic, part.partition) is None:
         return Refusal(NO_SUCH_PARTITION, (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,), "LOG-10")
     look = Look(topic, part, produce, context)
-    return next((found for found in (check(look) for check in CHECKS) if found is not None), None)
+    perhaps: Refusal | None = None
+    for check in CHECKS:
+        found = check(look)
+        if found is not None and found.is_certain:
+            # What may be let pass by one check and is refused by a later one is refused, by either.
+            return found if perhaps is None else evolve(found, codes=(*found.codes, *perhaps.codes))
+        perhaps = perhaps or found
+    return perhaps
 
 
 # -- can it be read? -------------------------------------------------------------------------------------------------
