@@ -21,6 +21,7 @@ from conformance.machines.steps import Step, operation_of
 from conformance.session import Answered, Outcome, Pending, Session, Unknown, now_ms
 from conformance.translate import Unsayable
 from conformance.translate.base import conversation_of
+from conformance.wire.apis import Api
 from conformance.wire.errors import AnswerTimedOut, ConnectionClosed, MalformedAnswer, Unreachable
 from model.reference.batch import Batch
 from model.reference.operations import (
@@ -107,6 +108,8 @@ class Actor:
         """The topic at this place; the first is made when it is first needed."""
         if not self.topics:
             self.new_topic({})
+        if not self.topics:
+            raise Unsupported("the target makes no topics that the model can follow")
         return self.topics[place % len(self.topics)]
 
     def partition(self, topic: str, place: int) -> int:
@@ -127,6 +130,8 @@ class Actor:
 
     def new_topic(self, config: dict[str, str], partitions: int = 2) -> None:
         """Make a topic and wait until it can be used."""
+        if Api.CREATE_TOPICS not in self.bench.client.ranges:
+            raise Unsupported("the target offers no CREATE_TOPICS, and sequences have topics of their own")
         name = self.bench.names.new("f")
         spec = TopicSpec(name=name, partitions=partitions, config={**KEPT, **config})
         self.perform([(CreateTopics(topics=(spec,)), 0)])

@@ -88,15 +88,17 @@ def _send(operation: SendFrame, client: Client, cluster: Cluster) -> list[Values
     with client.fresh() as other:
         _ask(other)
         with client.fresh() as connection:
-            outcome = _outcome(connection, operation.flaw, sent)
+            outcome = _outcome(connection, operation.flaw, sent, other)
         return [{"outcome": outcome, "other_connection": _still_answers(other)}]
 
 
-def _outcome(connection: Connection, flaw: Flaw, sent: bytes) -> str:
+def _outcome(connection: Connection, flaw: Flaw, sent: bytes, other: Connection) -> str:
     """What became of the connection: closed, answered, left by the client, or neither in time."""
     try:
-        for piece in [sent] if flaw is not Flaw.IN_PIECES else [bytes([byte]) for byte in sent]:
-            connection.send_bytes(piece)
+        if flaw is Flaw.IN_PIECES:
+            _send_in_pieces(connection, sent, other)
+        else:
+            connection.send_bytes(sent)
         if flaw is Flaw.GONE_CLIENT:
             return "left"
         frame = connection.receive_frame(PATIENCE_S)
@@ -105,6 +107,14 @@ def _outcome(connection: Connection, flaw: Flaw, sent: bytes) -> str:
     except AnswerTimedOut:
         return f"neither answered nor closed in {PATIENCE_S:g} s"
     return "answered" if LENGTH.unpack_from(frame)[0] == CORRELATION_ID else "answered with another correlation id"
+
+
+def _send_in_pieces(connection: Connection, sent: bytes, other: Connection) -> None:
+    """Byte by byte. Now and then something else is asked, so that the broker has had time to read what came."""
+    for place, byte in enumerate(sent):
+        connection.send_bytes(bytes([byte]))
+        if place % 6 == 5:  # the first time with a length and two bytes sent
+            _ask(other)
 
 
 def _ask(connection: Connection) -> None:
