@@ -23,6 +23,4 @@ def lead_anew(run: Run, topic: str) -> None:
     before = epoch_of(run, topic)
     run.do("restart")
     if epoch_of(run, topic) <= before:
-        raise Unsupported(
-            "the leader epoch outlives a restart (as of a lone broker of ZooKeeper)"
-        )
+        raise Unsupported("the leader epoch outlives a restart (as of a lone broker of ZooKeeper)")

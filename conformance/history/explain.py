@@ -104,7 +104,7 @@ class _Search:
             yield so_far
             return
         for index, queue in enumerate(queues):
-            if queue and not _due_first(so_far.world, queue[0].sent.connection):
+            if queue and not _due_first(so_far.world, queue[0]):
                 after = self.take(so_far, queue[0])
                 if after is not None:
                     yield from self.explanations(after, (*queues[:index], queue[1:], *queues[index + 1 :]))
@@ -176,9 +176,11 @@ def _patched(
     return cluster
 
 
-def _due_first(world: World, connection: str) -> bool:
-    """Whether an unanswered operation on this connection must have been taken before any answer on it."""
-    return any(each.in_turn and each.connection == connection for each in world.pending)
+def _due_first(world: World, event: Event) -> bool:
+    """Whether an unanswered operation must have been taken before this answer, which came on its connection."""
+    return isinstance(event.outcome, Answered) and any(
+        each.in_turn and each.connection == event.sent.connection for each in world.pending
+    )
 
 
 def broken(finding: Finding, tolerated: frozenset[str]) -> tuple[Mismatch, ...]:

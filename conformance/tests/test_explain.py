@@ -167,3 +167,14 @@ def test_nothing_lands_that_need_not() -> None:
         for each in seen
     }
     assert values == {(b"b", b"c")}
+
+
+def test_what_is_sent_after_an_append_without_an_answer_tells_nothing_of_it() -> None:
+    world = EMPTY
+    for value in (b"a", b"b"):
+        found = explain(world, [event(append(value, acks=0), Unanswered())], PROFILE)
+        assert found is not None
+        world = found.world
+    assert explain(world, [event(append(b"c"), at(0), "c1")], PROFILE) is not None
+    assert explain(world, [event(append(b"c"), at(1), "c1")], PROFILE) is not None
+    assert explain(world, [event(append(b"c"), at(1))], PROFILE) is None, "on their connection both came before it"
