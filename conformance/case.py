@@ -18,19 +18,9 @@ from conformance.session import Performed, Session, Unknown
 from conformance.wire.apis import Api, client_range
 from conformance.wire.batch import encoded_size
 from model.profiles import Profile
+from model.reference.administration import CreateTopics, DeleteTopics, TopicSpec
 from model.reference.batch import Batch, Compression, Record
-from model.reference.operations import (
-    CreateTopics,
-    DeleteTopics,
-    Fetch,
-    FetchPart,
-    Isolation,
-    Metadata,
-    Operation,
-    Produce,
-    ProducePart,
-    TopicSpec,
-)
+from model.reference.operations import Fetch, FetchPart, Isolation, Metadata, Operation, Produce, ProducePart
 from model.reference.outcomes import Mismatch
 from model.reference.restart import elects, restarted
 from model.reference.state import Partition, Topic

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from conformance.case import Run, case
-from model.reference.operations import CreatePartitions, KeyedClient, LocateKeys, PartitionIncrease
+from model.reference.administration import CreatePartitions, PartitionIncrease
+from model.reference.operations import KeyedClient, LocateKeys
 
 PARTITIONS = 7
 ORDINARY = (*tuple(b"key-%d" % number for number in range(40)), b"21", b"foobar", b"a", b"ab", b"abc", b"abcd")

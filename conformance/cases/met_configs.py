@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.case import Run, case
-from model.reference.operations import (
+from model.reference.administration import (
     ConfigChange,
     ConfigEdit,
     ConfigQuestion,

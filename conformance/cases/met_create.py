@@ -7,14 +7,8 @@ from contextlib import suppress
 from conformance.case import Run, SetUpFailed, batch_of, case
 from conformance.wire.apis import Api
 from model.profiles import ControlPlane
-from model.reference.operations import (
-    ConfigQuestion,
-    CreateTopics,
-    DescribeConfigs,
-    Metadata,
-    ResourceType,
-    TopicSpec,
-)
+from model.reference.administration import ConfigQuestion, CreateTopics, DescribeConfigs, ResourceType, TopicSpec
+from model.reference.operations import Metadata
 
 NAMING = {Api.METADATA: (4, None)}
 """Versions that can look for a topic without creating it."""

@@ -8,7 +8,8 @@ from conformance.case import Run, batch_of, case
 from conformance.cases.met_create import NAMING, look
 from conformance.client import Unsupported
 from conformance.wire.apis import Api
-from model.reference.operations import DeleteTopics, Fetch, FetchPart, Metadata
+from model.reference.administration import DeleteTopics
+from model.reference.operations import Fetch, FetchPart, Metadata
 
 BY_ID = {Api.DELETE_TOPICS: (6, None), Api.METADATA: (12, None), Api.CREATE_TOPICS: (7, None)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.case import Run, batch_of, case
 from conformance.cases.met_create import NAMING, know_brokers, look
-from model.reference.operations import CreatePartitions, PartitionIncrease
+from model.reference.administration import CreatePartitions, PartitionIncrease
 
 Increase = PartitionIncrease
 

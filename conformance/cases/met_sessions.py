@@ -6,7 +6,8 @@ from conformance.case import Run, batch_of, case
 from conformance.client import Unsupported
 from conformance.session import Performed
 from conformance.wire.apis import Api
-from model.reference.operations import CreateTopics, FetchInSession, FetchPart, TopicSpec
+from model.reference.administration import CreateTopics, TopicSpec
+from model.reference.operations import FetchInSession, FetchPart
 
 SESSIONS = {Api.FETCH: (7, None)}
 CLOSE = -1

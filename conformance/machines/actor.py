@@ -23,18 +23,9 @@ from conformance.translate import Unsayable
 from conformance.translate.base import conversation_of
 from conformance.wire.apis import Api
 from conformance.wire.errors import AnswerTimedOut, ConnectionClosed, MalformedAnswer, Unreachable
+from model.reference.administration import CreateTopics, DeleteTopics, TopicSpec
 from model.reference.batch import Batch
-from model.reference.operations import (
-    CreateTopics,
-    DeleteTopics,
-    FetchInSession,
-    InitProducerId,
-    ListOffsets,
-    ListOffsetsPart,
-    Metadata,
-    Operation,
-    TopicSpec,
-)
+from model.reference.operations import FetchInSession, InitProducerId, ListOffsets, ListOffsetsPart, Metadata, Operation
 from model.reference.outcomes import Mismatch
 from model.reference.restart import elects, restarted
 

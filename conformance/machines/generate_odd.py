@@ -12,20 +12,25 @@ from conformance.machines.generate_log import PARTITIONS, TOPICS, produce_to, re
 from conformance.machines.generate_offsets import NOWHERE
 from conformance.machines.steps import kind
 from conformance.wire.batch import encoded_size
+from model.reference.administration import (
+    ConfigEdit,
+    ConfigQuestion,
+    CreateTopics,
+    DescribeConfigs,
+    IncrementalAlterConfigs,
+    ResourceType,
+    TopicConfigEdits,
+    TopicSpec,
+)
 from model.reference.batch import Batch
 from model.reference.operations import (
     LATEST_TIERED,
     ApiVersions,
-    ConfigEdit,
-    ConfigQuestion,
-    CreateTopics,
     DeleteRecords,
     DeleteRecordsPart,
-    DescribeConfigs,
     Fetch,
     FetchInSession,
     FetchPart,
-    IncrementalAlterConfigs,
     InitProducerId,
     ListOffsets,
     ListOffsetsPart,
@@ -35,9 +40,6 @@ from model.reference.operations import (
     ProducePart,
     ProduceUnanswered,
     Question,
-    ResourceType,
-    TopicConfigEdits,
-    TopicSpec,
 )
 from model.reference.sessions import FetchSession
 

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from conformance.machines.actor import Actor
 from conformance.machines.generate_log import TOPICS, produce_to, records_of
 from conformance.machines.steps import kind
-from model.reference.batch import Batch, Record
-from model.reference.operations import (
-    ApiVersions,
+from model.reference.administration import (
     ConfigChange,
     ConfigEdit,
     ConfigQuestion,
@@ -19,17 +17,13 @@ from model.reference.operations import (
     CreateTopics,
     DeleteTopics,
     DescribeConfigs,
-    FetchInSession,
-    FetchPart,
-    Flaw,
     IncrementalAlterConfigs,
-    Metadata,
-    Operation,
     PartitionIncrease,
-    SendFrame,
     TopicConfigEdits,
     TopicSpec,
 )
+from model.reference.batch import Batch, Record
+from model.reference.operations import ApiVersions, FetchInSession, FetchPart, Flaw, Metadata, Operation, SendFrame
 from model.reference.sessions import FetchSession
 
 CHARACTERS: dict[str, dict[str, str]] = {

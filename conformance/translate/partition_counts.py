@@ -7,8 +7,8 @@ from typing import Any
 from conformance.translate.base import Translation, register
 from conformance.wire.apis import Api, message
 from conformance.wire.connection import Exchange
+from model.reference.administration import CreatePartitions, PartitionIncrease
 from model.reference.errors import error_of
-from model.reference.operations import CreatePartitions, PartitionIncrease
 from model.reference.outcomes import Values
 from model.reference.state import Cluster
 

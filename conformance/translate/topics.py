@@ -11,8 +11,9 @@ from kafka.protocol.metadata import MetadataRequest
 from conformance.translate.base import Translation, Unsayable, register
 from conformance.wire.apis import Api
 from conformance.wire.connection import Exchange
+from model.reference.administration import CreateTopics, DeleteTopics, TopicSpec
 from model.reference.errors import error_of
-from model.reference.operations import CreateTopics, DeleteTopics, Metadata, TopicSpec
+from model.reference.operations import Metadata
 from model.reference.outcomes import Values
 from model.reference.state import Cluster
 

@@ -16,8 +16,7 @@ from enum import IntEnum, StrEnum
 
 from attrs import evolve, frozen
 
-from model.reference.errors import ErrorCode
-from model.reference.operations import (
+from model.reference.administration import (
     ConfigChange,
     ConfigEdit,
     ConfigQuestion,
@@ -26,6 +25,7 @@ from model.reference.operations import (
     ResourceType,
     TopicConfigEdits,
 )
+from model.reference.errors import ErrorCode
 from model.reference.outcomes import (
     Effect,
     Expect,

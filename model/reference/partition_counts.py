@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
+from model.reference.administration import CreatePartitions, PartitionIncrease
 from model.reference.errors import ErrorCode
-from model.reference.operations import CreatePartitions, PartitionIncrease
 from model.reference.outcomes import Effect, Permitted, Section, Values, declare, error, success
 from model.reference.rules import Context, rule
 from model.reference.state import Cluster, Partition, Topic

@@ -18,8 +18,8 @@ from attrs import evolve
 
 from model.profiles import ControlPlane
 from model.reference import configs
+from model.reference.administration import CreateTopics, DeleteTopics, TopicSpec
 from model.reference.errors import ErrorCode
-from model.reference.operations import CreateTopics, DeleteTopics, TopicSpec
 from model.reference.outcomes import (
     Between,
     Effect,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from model.profiles import profile_named
+from model.reference.administration import ConfigChange, ConfigEdit
 from model.reference.configs import SETTINGS, edited, is_valid
-from model.reference.operations import ConfigChange, ConfigEdit
 from model.reference.oracle import Context
 
 CONTEXT = Context(profile_named("3.9-kraft"), version=1)

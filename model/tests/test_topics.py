@@ -10,16 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.profiles import profile_named
+from model.reference.administration import CreatePartitions, CreateTopics, DeleteTopics, PartitionIncrease, TopicSpec
 from model.reference.errors import ErrorCode
-from model.reference.operations import (
-    CreatePartitions,
-    CreateTopics,
-    DeleteTopics,
-    Metadata,
-    Operation,
-    PartitionIncrease,
-    TopicSpec,
-)
+from model.reference.operations import Metadata, Operation
 from model.reference.oracle import Context, allowed
 from model.reference.outcomes import judge
 from model.reference.state import Cluster, Partition, Topic
