@@ -2,6 +2,7 @@
 
     [LOG-03]
     reason = "Answers NONE past the end."
+    seen = "ListOffsets v7 of offset 99: error_code 0"   # optional: what was sent by hand, and what came back
     link = "https://..."                  # optional: where it is tracked
 
 Each target of ours has its file in `conformance/deviations/`. A known deviation stays a failure in every report; it
@@ -23,6 +24,9 @@ from model.catalogue import requirements
 
 NONE = "none"
 """What `--deviations` takes for: no deviation is known."""
+
+OPTIONAL = ("seen", "link")
+"""What an entry may have besides its reason."""
 
 
 class DeviationsError(Exception):
@@ -76,12 +80,14 @@ def _entry(name: str, id_: str, entry: Any) -> Deviation:
         raise DeviationsError(f"{name}: the catalogue has no requirement {id_}{close_to(id_)}")
     if not isinstance(entry, dict):
         raise DeviationsError(f"{name}: {id_}: is not a table")
-    unknown = entry.keys() - {"reason", "link"}
+    unknown = entry.keys() - {"reason", *OPTIONAL}
     if unknown:
-        raise DeviationsError(f"{name}: {id_}: unknown: {', '.join(sorted(unknown))}; there are reason and link")
-    reason, link = entry.get("reason"), entry.get("link")
+        there_are = f"there are reason and, optional, {' and '.join(OPTIONAL)}"
+        raise DeviationsError(f"{name}: {id_}: unknown: {', '.join(sorted(unknown))}; {there_are}")
+    reason = entry.get("reason")
     if not isinstance(reason, str) or not reason.strip():
         raise DeviationsError(f"{name}: {id_}: needs a reason")
-    if link is not None and not isinstance(link, str):
-        raise DeviationsError(f"{name}: {id_}: link is a string")
-    return Deviation(id_, reason.strip(), link)
+    for field in OPTIONAL:
+        if field in entry and not isinstance(entry[field], str):
+            raise DeviationsError(f"{name}: {id_}: {field} is a string")
+    return Deviation(id_, reason.strip(), entry.get("seen"), entry.get("link"))

@@ -103,7 +103,11 @@ class Deviation:
 
     id: str
     reason: str
+    """What the target does, in words."""
+    seen: str | None = None
+    """What was sent to it by hand, without this suite, and what came back."""
     link: str | None = None
+    """Where it is tracked."""
 
 
 def rows(

@@ -67,9 +67,22 @@ def _deviations(results: Results) -> str:
     known = [row for row in results["results"] if row["deviation"]]
     if not known:
         return ""
-    lines = [f"\n## {results['target']}: what deviates\n", "| id | what was seen |", "|---|---|"]
-    lines += [f"| {row['id']} | {row['deviation'].replace('|', '/')} |" for row in known]
+    lines = [
+        f"\n## {results['target']}: what deviates\n",
+        "| id | level | what it does | seen by hand |",
+        "|---|---|---|---|",
+    ]
+    for row in known:
+        link = f" ([tracked]({row['deviation_link']}))" if row["deviation_link"] else ""
+        lines.append(
+            f"| {row['id']} | {row['level']} | {_cell(row['deviation'])}{link} | {_cell(row.get('deviation_seen'))} |"
+        )
     return "\n".join(lines)
+
+
+def _cell(text: str | None) -> str:
+    """Text that can stand in a cell: no column ends in it, and nothing in it is taken for HTML."""
+    return " ".join((text or "").split()).replace("|", "/").replace("<", "&lt;")
 
 
 @click.command()

@@ -3,8 +3,9 @@
     {"target": ..., "profile": ..., "versions": {...}, "results": [row, ...]}
 
 A row for each requirement: `id`, `verdict`, `level`, `seconds`, `detail`, `deviation` (the reason of its entry, or
-null), and beyond these `deviation_link`, `family`, `sentence`, `source`, `tier`, `bad` (whether it fails the run) and
-`cases`: each run of a case with its steps. Steps and bytes are bounded, so that a report stays small enough to pass on.
+null), and beyond these `deviation_seen`, `deviation_link`, `family`, `sentence`, `source`, `tier`, `bad` (whether it
+fails the run) and `cases`: each run of a case with its steps. Steps and bytes are bounded, so that a report stays small
+enough to pass on.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ def _row(row: Row, requirement: Requirement, sitting: Sitting) -> dict[str, Any]
         "seconds": round(row.seconds, 3),
         "detail": row.detail,
         "deviation": row.deviation,
+        "deviation_seen": known.seen if known is not None else None,
         "deviation_link": known.link if known is not None else None,
         "bad": is_bad(row),
         "why": why_bad(row),

@@ -20,7 +20,7 @@ from conformance.report.matrix import Block, blocks_of, columns_of
 from conformance.report.words import MARKS, VERDICT_WORDS
 from conformance.results import Verdict
 
-NEEDED_BY_SCRIPT = ("detail", "deviation", "deviation_link", "cases", "why")
+NEEDED_BY_SCRIPT = ("detail", "deviation", "deviation_seen", "deviation_link", "cases", "why")
 
 
 def html_of(documents: Sequence[Document]) -> str:

@@ -43,9 +43,11 @@ def test_what_does_not_hold_for_the_profile_is_left_out() -> None:
 
 
 def test_deviations_are_read() -> None:
-    found = parse_deviations("x.toml", '[LOG-01]\nreason = "so"\nlink = "https://x"\n[LOG-02]\nreason = "too"\n')
-    assert found["LOG-01"].link == "https://x"
-    assert found["LOG-02"].link is None
+    found = parse_deviations(
+        "x.toml", '[LOG-01]\nreason = "so"\nseen = "Fetch v12: 3"\nlink = "https://x"\n[LOG-02]\nreason = "too"\n'
+    )
+    assert (found["LOG-01"].seen, found["LOG-01"].link) == ("Fetch v12: 3", "https://x")
+    assert (found["LOG-02"].seen, found["LOG-02"].link) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +58,7 @@ def test_deviations_are_read() -> None:
         ("[LOG-01]\nreason = ' '", "needs a reason"),
         ("[LOG-01]\nreason = 'x'\nresaon = 'y'", "unknown: resaon"),
         ("[LOG-01]\nreason = 'x'\nlink = 3", "link is a string"),
+        ("[LOG-01]\nreason = 'x'\nseen = 3", "seen is a string"),
         ("LOG-01 = 3", "is not a table"),
         ("[LOG-01", "x.toml"),
     ],

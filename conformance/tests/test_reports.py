@@ -56,6 +56,7 @@ def row(id_: str, verdict: str, *, deviation: str | None = None, bad: bool | Non
         "seconds": 0.1,
         "detail": f"{id_}/a_case: {NASTY}",
         "deviation": deviation,
+        "deviation_seen": "Fetch v12: error_code 0" if deviation else None,
         "deviation_link": "https://example.org/1" if deviation else None,
         "bad": bad if bad is not None else verdict == "fail",
         "why": f"{id_} fails: {NASTY}" if verdict == "fail" else "",

@@ -95,6 +95,7 @@
       const isLink = /^https?:\/\//.test(row.deviation_link ?? "");
       const link = isLink ? make("a", { href: row.deviation_link, rel: "noreferrer" }, row.deviation_link) : "";
       add("Known deviation", make("span", {}, `${row.deviation} `, link));
+      add("Seen by hand", row.deviation_seen);
     }
     if (!row.cases?.length) add("Detail", row.detail);
     return made;
