@@ -21,11 +21,11 @@ from model.language import BOOLEAN, Field, Guard, Machine, Sort, State, Step, al
 WINDOW = 5
 """How many batches the leader remembers of a producer (ProducerStateEntry.NUM_BATCHES_TO_RETAIN)."""
 
-SLOT = Sort("Slot", WINDOW)
-COUNT = Sort("Count", WINDOW + 1)
-SEQUENCE = Sort("Sequence")
+SLOT = Sort("Slot", WINDOW, unit="batches")
+COUNT = Sort("Count", WINDOW + 1, unit="batches")
+SEQUENCE = Sort("Sequence", unit="records")
 EPOCH = Sort("ProducerEpoch")
-OFFSET = Sort("Offset")
+OFFSET = Sort("Offset", unit="records")
 
 MODULUS = 2**31
 
@@ -98,9 +98,13 @@ def _append(s: State, epoch: Any, first: Any, last: Any, kept: Any) -> State:
 
 @producer.action(epoch=EPOCH, first=SEQUENCE, last=SEQUENCE)
 def append_of_unknown_producer(s: State, epoch: Any, first: Any, last: Any) -> Step:
-    """A batch of a producer that the leader does not remember is appended, whatever its sequence number (KIP-360).
+    """A batch of a producer that the leader does not remember is appended, whatever its sequence number.
 
-    Before 2.5 a first sequence number other than 0 was refused with UNKNOWN_PRODUCER_ID (KAFKA-8710).
+    Who: the leader of the partition.
+    When: a batch comes of a producer that it has no entry for, or one of a batch that claimed no epoch.
+    Changes: the batch goes to the log's end and becomes the newest that is remembered.
+    Source: KIP-360, ProducerAppendInfo.checkSequence. Before 2.5 a first sequence number other than 0 was refused with
+        UNKNOWN_PRODUCER_ID (KAFKA-8710).
     """
     return Step(
         (
@@ -113,7 +117,13 @@ def append_of_unknown_producer(s: State, epoch: Any, first: Any, last: Any) -> S
 
 @producer.action(epoch=EPOCH, first=SEQUENCE, last=SEQUENCE)
 def append_next(s: State, epoch: Any, first: Any, last: Any) -> Step:
-    """The batch that follows the newest one of the same epoch is appended (ProducerAppendInfo.inSequence)."""
+    """The batch that follows the newest one of the same epoch is appended.
+
+    Who: the leader of the partition.
+    When: a batch comes whose first sequence number is the one after the newest batch's last.
+    Changes: the batch goes to the log's end and becomes the newest that is remembered; of six the oldest is forgotten.
+    Source: KIP-98, ProducerAppendInfo.inSequence, ProducerStateEntry.addBatch.
+    """
     return Step(
         (
             Guard("others_of_this_epoch_came_before", continues_epoch(s, epoch)),
@@ -126,7 +136,13 @@ def append_next(s: State, epoch: Any, first: Any, last: Any) -> Step:
 
 @producer.action(epoch=EPOCH, first=SEQUENCE, last=SEQUENCE)
 def append_in_new_epoch(s: State, epoch: Any, first: Any, last: Any) -> Step:
-    """The first batch of a newer epoch is appended if it starts at 0; what was remembered is forgotten."""
+    """The first batch of a newer epoch is appended if it starts at 0.
+
+    Who: the leader of the partition.
+    When: a batch comes of an epoch that no batch had before it.
+    Changes: the batch goes to the log's end; what was remembered of the older epoch is forgotten.
+    Source: KIP-360, ProducerAppendInfo.checkSequence, ProducerStateEntry.maybeUpdateProducerEpoch.
+    """
     return Step(
         (
             Guard("it_begins_an_epoch", begins_epoch(s, epoch)),
@@ -138,7 +154,13 @@ def append_in_new_epoch(s: State, epoch: Any, first: Any, last: Any) -> Step:
 
 @producer.action(epoch=EPOCH, first=SEQUENCE, last=SEQUENCE, slot=SLOT)
 def answer_duplicate(s: State, epoch: Any, first: Any, last: Any, slot: Any) -> Step:
-    """A batch that is remembered is answered with the offset it was given then; nothing is appended."""
+    """A batch that is remembered is answered with the offset it was given then.
+
+    Who: the leader of the partition.
+    When: a batch comes that has the epoch and exactly the sequence numbers of one of the five remembered.
+    Changes: nothing; it is not appended again.
+    Source: KIP-98, UnifiedLog.analyzeAndValidateProducerState, ProducerStateEntry.findDuplicateBatch.
+    """
     return Step(
         (Guard("it_is_remembered", is_remembered_at(s, slot, epoch, first, last), safety_critical=True),),
         lambda: s,
@@ -149,7 +171,11 @@ def answer_duplicate(s: State, epoch: Any, first: Any, last: Any, slot: Any) -> 
 def refuse_gap(s: State, epoch: Any, first: Any, last: Any) -> Step:
     """A batch of the newest epoch that neither follows nor is remembered is refused: OUT_OF_ORDER_SEQUENCE_NUMBER.
 
-    So are a batch that overlaps a remembered one in part, and a duplicate older than the five remembered.
+    Who: the leader of the partition.
+    When: a batch comes that skips sequence numbers, overlaps a remembered one in part, or repeats one that is older
+        than the five remembered.
+    Changes: nothing.
+    Source: ProducerAppendInfo.checkSequence.
     """
     return Step(
         (
@@ -163,7 +189,13 @@ def refuse_gap(s: State, epoch: Any, first: Any, last: Any) -> Step:
 
 @producer.action(epoch=EPOCH, first=SEQUENCE, last=SEQUENCE)
 def refuse_late_start(s: State, epoch: Any, first: Any, last: Any) -> Step:  # noqa: ARG001  a batch has a last sequence
-    """The first batch of a newer epoch is refused if it does not start at 0: OUT_OF_ORDER_SEQUENCE_NUMBER."""
+    """The first batch of a newer epoch is refused if it does not start at 0: OUT_OF_ORDER_SEQUENCE_NUMBER.
+
+    Who: the leader of the partition.
+    When: a batch comes of an epoch that no batch had before it, with another first sequence number than 0.
+    Changes: nothing.
+    Source: ProducerAppendInfo.checkSequence.
+    """
     return Step(
         (
             Guard("it_begins_an_epoch", begins_epoch(s, epoch)),
@@ -175,7 +207,13 @@ def refuse_late_start(s: State, epoch: Any, first: Any, last: Any) -> Step:  # n
 
 @producer.action(epoch=EPOCH, first=SEQUENCE, last=SEQUENCE)
 def refuse_old_epoch(s: State, epoch: Any, first: Any, last: Any) -> Step:  # noqa: ARG001
-    """A batch of an older epoch is refused: INVALID_PRODUCER_EPOCH (KAFKA-10687 for why not PRODUCER_FENCED)."""
+    """A batch of an older epoch is refused: INVALID_PRODUCER_EPOCH.
+
+    Who: the leader of the partition.
+    When: a batch comes whose epoch is less than that of the newest batch remembered.
+    Changes: nothing.
+    Source: ProducerAppendInfo.checkProducerEpoch; KAFKA-10687 for why it is not PRODUCER_FENCED.
+    """
     return Step(
         (
             Guard("something_binds_the_producer", no(is_new(s))),
@@ -192,7 +230,10 @@ def refuse_old_epoch(s: State, epoch: Any, first: Any, last: Any) -> Step:  # no
 def recall(s: State, kept: Any) -> Step:
     """A leader that was restarted reads its memory back: `kept` of the batches, the newest ones, and at least one.
 
-    A snapshot holds the newest batch of each producer; the batches after the snapshot are read again from the log.
+    Who: a broker that was restarted.
+    When: it opens the log. A snapshot holds the newest batch of each producer; those after it are read from the log.
+    Changes: batches older than those are forgotten.
+    Source: ProducerStateManager.takeSnapshot and loadFromSnapshot, UnifiedLog.rebuildProducerState.
     """
 
     def newest(values: Any) -> Any:
@@ -209,7 +250,13 @@ def recall(s: State, kept: Any) -> Step:
 
 @producer.action()
 def expire(s: State) -> Step:
-    """A leader forgets a producer that has not appended for `producer.id.expiration.ms` (a day unless set)."""
+    """A leader forgets a producer that has not appended for a long time.
+
+    Who: the leader of the partition.
+    When: the newest batch's timestamp is `producer.id.expiration.ms` old (a day unless set).
+    Changes: the producer's entry is gone.
+    Source: ProducerStateManager.removeExpiredProducers; producer.id.expiration.ms.
+    """
 
     def nothing(values: Any) -> Any:
         return values.where(lambda _slot: True, lambda _slot: 0)
