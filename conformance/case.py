@@ -231,17 +231,22 @@ class Run(Session):
                 return
             offset = batches[-1].next_offset
 
+    def can(self, action: str) -> bool:
+        """Whether the target can do this to a broker."""
+        faults = self.client.target.faults
+        return faults is not None and action in faults.actions
+
     def do(self, action: str) -> None:
         """Do something to the broker (`restart`, `kill`, ...); the client's connections are dropped."""
         faults = self.client.target.faults
         if faults is None or action not in faults.actions:
             raise Unsupported(f"the target can't {action} a broker: see --fault-command")
-        if action in ("restart", "stop", "kill"):
+        if action in ("restart", "elect", "stop", "kill"):
             self.epochs_before = self.client.leader_epochs(tuple(self.cluster.topics))
         faults.do(action, self.client.any_broker())
         self.client.forget()
-        if action in ("restart", "start"):
-            is_elected = elects(self.profile, in_order=action == "restart")
+        if action in ("restart", "elect", "start"):
+            is_elected = elects(self.profile, in_order=action != "start", is_witnessed=action == "elect")
             self.cluster = restarted(self.cluster, self.epochs_before, is_elected=is_elected)
             self._await_leaders(1 if is_elected else 0)
 

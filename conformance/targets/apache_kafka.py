@@ -5,6 +5,8 @@ what saves time (one partition for each internal topic, no initial wait for grou
 broker with its controller) and where things are.
 All else is left alone: Kafka's defaults are part of what the model states.
 
+With ZooKeeper an election needs a second broker; it is there only meanwhile (`witness.py`).
+
 Not covered: clusters, security, dedicated controllers.
 """
 
@@ -14,7 +16,7 @@ import base64
 import contextlib
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -23,10 +25,12 @@ from conformance.targets import maven, probe, zookeeper
 from conformance.targets.base import Address, TargetError
 from conformance.targets.process_target import Launch, ProcessTarget
 from conformance.targets.processes import Child, run
+from conformance.targets.witness import WITNESS_ID, WitnessedFaults, has_seen_it_off, is_alone_again
 
 NODE_ID = 1
 _FORMAT_CEILING_S = 60.0
 _TOPICS_CEILING_S = 3.0
+_MAIN = "kafka.Kafka"
 _SESSION_MS = 4_000
 """A broker that was killed can't come back before its session is over (by default 9 s); a pause should be shorter."""
 QUICK_JVM = (
@@ -110,13 +114,24 @@ class ApacheKafka(ProcessTarget):
         self._settings = dict(settings or {})
         self._jvm = tuple(jvm)
         self._zookeeper: Address | None = None
+        self._witness: tuple[Child, Address] | None = None
         self._topics = 0
         self._listed_at_s: float | None = None
+        if self._edition.zookeeper:
+            self.faults = WitnessedFaults(self, self._witnessed)
 
     def launch(self, folder: Path, address: Address) -> Launch:
         """Bring the jars, write the configuration, and format the storage or start ZooKeeper."""
+        self._witness = None
         java = self._java(folder)
         plane = self._start_zookeeper(java, folder) if self._edition.zookeeper else self._kraft()
+        configuration = self._configuration(folder, address, plane)
+        if not self._edition.zookeeper:
+            self._format(java, folder, configuration)
+        return Launch([*java, _MAIN, str(configuration)])
+
+    def _configuration(self, folder: Path, address: Address, plane: Mapping[str, str]) -> Path:
+        """Write the configuration of a broker whose folder this is; `plane` is what its control plane needs."""
         settings = {
             "log.dirs": str(folder / "data"),
             "advertised.listeners": f"PLAINTEXT://{address}",
@@ -127,9 +142,7 @@ class ApacheKafka(ProcessTarget):
             settings[name] = f"{settings[name]},{value}" if name in settings else value
         configuration = folder / "server.properties"
         configuration.write_text("".join(f"{k}={v}\n" for k, v in {**settings, **self._settings}.items()))
-        if not self._edition.zookeeper:
-            self._format(java, folder, configuration)
-        return Launch([*java, "kafka.Kafka", str(configuration)])
+        return configuration
 
     def is_ready(self, address: Address) -> bool:
         """The broker answers before it may serve: it must also be listed by its own metadata."""
@@ -140,28 +153,66 @@ class ApacheKafka(ProcessTarget):
         if self._zookeeper is not None and self.broker.alive and not self.broker.paused:
             self._listed_at_s = None
             with contextlib.suppress(probe.NoAnswerError):  # then what was known last must do
-                self._topics = probe.topic_count(self.bootstrap[0])
+                self._topics = len(probe.view(self.bootstrap[0]).leaders)
 
     def _has_its_topics(self, address: Address) -> bool:
         """With ZooKeeper the broker learns of its topics a moment (0.1 s) later than of itself.
 
         Only so long, though: a topic may have been deleted since.
         """
-        if self._zookeeper is None or probe.topic_count(address) >= self._topics:
+        if self._zookeeper is None or len(probe.view(address).leaders) >= self._topics:
             return True
         now_s = time.monotonic()
         self._listed_at_s = self._listed_at_s or now_s
         return now_s - self._listed_at_s > _TOPICS_CEILING_S
 
     def before_start(self, ceiling_s: float) -> None:
+        """Wait for the end of the session that a broker that was killed has left behind."""
+        self._await_end_of_session(NODE_ID, ceiling_s)
+
+    def _await_end_of_session(self, broker: int, ceiling_s: float) -> None:
         """A broker can't register in ZooKeeper while the registration from before it was killed is there."""
         registry = self._zookeeper
         if registry is not None:
             probe.wait_until(
-                lambda: not zookeeper.is_registered(registry, NODE_ID),
+                lambda: not zookeeper.is_registered(registry, broker),
                 "the end of the old session",
                 ceiling_s,
             )
+
+    @contextlib.contextmanager
+    def _witnessed(self) -> Iterator[None]:
+        """See the broker off, which has ended; then let it come back, and leave the cluster to it."""
+        self._witness = self._witness or self._prepare_witness()
+        witness, address = self._witness
+        self._await_end_of_session(WITNESS_ID, self.start_ceiling_s)
+        try:
+            witness.start()
+            self.wait_for(witness, lambda: self._is_seen_off(address), "the witness")
+            self._listed_at_s = None
+            yield
+        except BaseException:
+            witness.kill()
+            raise
+        witness.stop(self.stop_ceiling_s)
+        own = self.bootstrap[0]
+        self.wait_for(self.broker, lambda: is_alone_again(probe.view(own), NODE_ID), "the end of the election")
+
+    def _is_seen_off(self, witness: Address) -> bool:
+        return has_seen_it_off(probe.view(witness)) and self._has_its_topics(witness)
+
+    def _prepare_witness(self) -> tuple[Child, Address]:
+        """A second broker, which has yet to be started."""
+        if self.folder is None or self._zookeeper is None:
+            raise TargetError(f"{self.name} has not been started")
+        folder = Path(self.broker.log.parent, "witness")
+        folder.mkdir()
+        address = self.reserve_port()
+        configuration = self._configuration(folder, address, _on_zookeeper(WITNESS_ID, self._zookeeper))
+        command = [*self._java(folder), _MAIN, str(configuration)]
+        witness = Child("the witness", command, folder=folder, log=folder / "witness.log")
+        self.end_with_us(witness)
+        return witness, address
 
     def _java(self, folder: Path) -> list[str]:
         log4j = folder / "log4j.properties"
@@ -188,7 +239,7 @@ class ApacheKafka(ProcessTarget):
         probe.wait_until(
             lambda: zookeeper.is_up(address), "ZooKeeper", self.start_ceiling_s, alive=lambda: server.alive
         )
-        return {"broker.id": str(NODE_ID), "zookeeper.connect": str(address)}
+        return _on_zookeeper(NODE_ID, address)
 
     def _format(self, java: list[str], folder: Path, configuration: Path) -> None:
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -204,3 +255,8 @@ class ApacheKafka(ProcessTarget):
             Child("kafka-storage format", command, folder=folder, log=folder / "format.log"),
             _FORMAT_CEILING_S,
         )
+
+
+def _on_zookeeper(broker: int, registry: Address) -> dict[str, str]:
+    """What a broker of ZooKeeper needs to be one."""
+    return {"broker.id": str(broker), "zookeeper.connect": str(registry)}

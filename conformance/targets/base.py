@@ -35,7 +35,11 @@ class Faults(ABC):
     """What can be done to a single broker. `broker` is a node id as Metadata tells it."""
 
     actions: frozenset[str]
-    """Which of stop, start, kill, restart, pause, resume can be done."""
+    """Which of stop, start, kill, restart, pause, resume and elect can be done.
+
+    `elect` is a restart in order, at the end of which the broker leads its partitions in a new leader epoch. It is
+    for a target whose brokers keep their epoch over a `restart`, and which can do something about that.
+    """
     keeps_data_over_restart: bool = True
     """Whether what was acknowledged is still there after stop, or kill, and start; not so for brokers in memory."""
 

@@ -1,4 +1,4 @@
-"""Asks a broker whether it is there: ApiVersions version 0, and Metadata version 1 for the brokers that it knows.
+"""Asks a broker whether it is there: ApiVersions version 0, and Metadata version 1 for what it knows of its cluster.
 
 The two frames are written by hand: the versions are the oldest that every release answers, and nothing is
 negotiated. Not covered: how well the broker answers; that is for the suite to say.
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import frozen
 
 from conformance.targets.base import Address, TargetError
 from conformance.wire.connection import Connection
@@ -38,42 +41,84 @@ def api_versions(address: Address, security: Security | None = None) -> None:
         raise NoAnswerError(f"{address} answered ApiVersions with less than an error code")
 
 
+@frozen
+class View:
+    """What a broker tells of its cluster."""
+
+    brokers: Mapping[int, Address]
+    """By node id; none are listed while the broker is still joining."""
+    controller: int
+    """The node id of the controller, or of some broker where that is nobody's business; -1 if there is none."""
+    leaders: Mapping[str, tuple[int, ...]]
+    """The node ids of the leaders of each topic's partitions; -1 for one without."""
+
+
+def view(address: Address, security: Security | None = None, *, topics: bool = True) -> View:
+    """Ask once for Metadata version 1, of all topics or of none.
+
+    Raises:
+        NoAnswerError: no answer of that shape came.
+    """
+    asked = struct.pack(">i", _ALL_TOPICS if topics else _NO_TOPICS)
+    answer = _ask(address, _METADATA, 1, asked, security)
+    try:
+        return _Cursor(answer).view()
+    except (struct.error, UnicodeDecodeError) as error:
+        raise NoAnswerError(f"{address} answered Metadata version 1 in another shape: {error}") from error
+
+
 def brokers(address: Address, security: Security | None = None) -> dict[int, Address]:
     """The brokers that Metadata tells, by node id; none are listed while the broker is still joining.
 
     Raises:
         NoAnswerError: no answer of that shape came.
     """
-    return _metadata(address, _NO_TOPICS, security)[0]
+    return dict(view(address, security, topics=False).brokers)
 
 
-def topic_count(address: Address, security: Security | None = None) -> int:
-    """How many topics Metadata tells of.
+class _Cursor:
+    """Reads an answer to Metadata version 1, from its beginning."""
 
-    Raises:
-        NoAnswerError: no answer of that shape came.
-    """
-    return _metadata(address, _ALL_TOPICS, security)[1]
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+        self._at = 0
 
+    def view(self) -> View:
+        brokers = dict(self._broker() for _ in range(self._int32()))
+        controller = self._int32()
+        return View(brokers, controller, dict(self._topic() for _ in range(self._int32())))
 
-def _metadata(address: Address, topics: int, security: Security | None) -> tuple[dict[int, Address], int]:
-    """The brokers and the number of topics that Metadata version 1 tells."""
-    answer = _ask(address, _METADATA, 1, struct.pack(">i", topics), security)
-    found: dict[int, Address] = {}
-    try:
-        (count,) = struct.unpack_from(">i", answer)
-        at = 4
-        for _ in range(count):
-            node_id, host_length = struct.unpack_from(">ih", answer, at)
-            at += 6
-            host = answer[at : at + host_length].decode()
-            port, rack_length = struct.unpack_from(">ih", answer, at + host_length)
-            at += host_length + 6 + max(rack_length, 0)
-            found[node_id] = Address(host, port)
-        _controller_id, topic_count = struct.unpack_from(">ii", answer, at)
-    except (struct.error, UnicodeDecodeError) as error:
-        raise NoAnswerError(f"{address} answered Metadata version 1 in another shape: {error}") from error
-    return found, topic_count
+    def _broker(self) -> tuple[int, Address]:
+        node_id, host, port = self._int32(), self._string(), self._int32()
+        self._string()  # rack
+        return node_id, Address(host, port)
+
+    def _topic(self) -> tuple[str, tuple[int, ...]]:
+        self._take(">h")  # error code
+        name = self._string()
+        self._take(">?")  # internal
+        return name, tuple(self._leader() for _ in range(self._int32()))
+
+    def _leader(self) -> int:
+        self._take(">hi")  # error code, partition
+        leader = self._int32()
+        for _ in ("replicas", "replicas in sync"):
+            self._take(f">{self._int32()}i")
+        return leader
+
+    def _int32(self) -> int:
+        value: int = self._take(">i")[0]
+        return value
+
+    def _string(self) -> str:
+        length = max(self._take(">h")[0], 0)
+        value: bytes = self._take(f">{length}s")[0]
+        return value.decode()
+
+    def _take(self, form: str) -> tuple[Any, ...]:
+        values = struct.unpack_from(form, self._answer, self._at)
+        self._at += struct.calcsize(form)
+        return values
 
 
 def wait_until(

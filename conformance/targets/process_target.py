@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import field, frozen
@@ -95,8 +95,12 @@ class ProcessTarget(Target):
 
     def help_by(self, child: Child) -> None:
         """Start a process that the broker needs; it ends with the target."""
-        self._helpers.append(child)
+        self.end_with_us(child)
         child.start()
+
+    def end_with_us(self, child: Child) -> None:
+        """See to it that a process, which may not run yet, ends with the target."""
+        self._helpers.append(child)
 
     def start(self) -> None:
         """Start the broker, on another port if someone was quicker to take the chosen one."""
@@ -145,14 +149,17 @@ class ProcessTarget(Target):
         self.wait_until_ready(broker, address)
 
     def wait_until_ready(self, child: Child, address: Address) -> None:
-        """Wait until the broker answers."""
+        """Wait until the broker can be used."""
+        self.wait_for(child, lambda: self.is_ready(address), f"{child.what} on {address}")
+
+    def wait_for(self, child: Child, ready: Callable[[], bool], what: str) -> None:
+        """Wait until `ready` says so (a NoAnswerError means not yet), as long as the process runs.
+
+        Raises:
+            TargetError: it ended, or it took too long; the message ends with its last output.
+        """
         try:
-            probe.wait_until(
-                lambda: self.is_ready(address),
-                f"{child.what} on {address}",
-                self.start_ceiling_s,
-                alive=lambda: child.alive,
-            )
+            probe.wait_until(ready, what, self.start_ceiling_s, alive=lambda: child.alive)
         except TargetError as error:
             raise TargetError(f"{error}; the end of its output:\n{child.tail()}") from error
 

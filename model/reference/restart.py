@@ -7,7 +7,9 @@ only the batches after it are read again. Which of them it is shows when such a 
 Not modelled: records that a killed broker had not flushed (one broker keeps what its operating system was given).
 
 Source: ProducerStateManager.takeSnapshot and loadFromSnapshot, UnifiedLog.rebuildProducerState; KIP-101;
-ReplicationControlManager.handleBrokerInControlledShutdown; PartitionStateMachine.initializePartitionState.
+ReplicationControlManager.handleBrokerInControlledShutdown; PartitionStateMachine.initializePartitionState,
+KafkaController.onControllerFailover and onBrokerStartup, ReplicaStateMachine.doRemoveReplicasFromIsr,
+LeaderAndIsr.newLeaderAndIsr.
 """
 
 from __future__ import annotations
@@ -22,13 +24,16 @@ from model.readings import values
 from model.reference.state import Cluster, Memory, Partition
 
 
-def elects(profile: Profile, *, in_order: bool) -> bool:
-    """Whether a partition's only replica is elected anew, under a new epoch, when its broker was restarted.
+def elects(profile: Profile, *, in_order: bool, is_witnessed: bool = False) -> bool:
+    """Whether a partition's only replica is surely elected anew when its broker was restarted.
 
     KRaft's controller takes the leadership from a broker that leaves in order, and gives it back. From one that was
-    killed it takes it only if it finds out before the broker is back. ZooKeeper's leaves it to the only replica.
+    killed it takes it only if it finds out before the broker is back. With ZooKeeper the controller is a broker: a
+    lone one leaves the leadership to itself, in the epoch that it had; another one that finds out that it is gone
+    (`is_witnessed`) takes it, and gives it back. Taking and giving each begin an epoch, so that the broker leads
+    again in one that is newer by two; all that the rule (EPO-02) asks for is a newer one.
     """
-    return in_order and profile.control_plane is ControlPlane.KRAFT
+    return is_witnessed or (in_order and profile.control_plane is ControlPlane.KRAFT)
 
 
 def restarted(cluster: Cluster, places: Iterable[tuple[str, int]], *, is_elected: bool = False) -> Cluster:
