@@ -151,10 +151,12 @@ def test_a_connection_that_stays_open_is_seen() -> None:
 
 def test_a_reset_counts_as_a_close() -> None:
     def script(peer: Peer) -> None:
-        # Closing with unread bytes and no lingering makes the kernel send a reset.
+        assert peer.read(1) == b"?"  # only then does the client surely know that it is connected
+        # Closing without lingering makes the kernel send a reset.
         peer.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     with scripted(script) as port, Connection("127.0.0.1", port) as connection:
+        connection.send_bytes(b"?")
         assert connection.expect_close(timeout=5)
 
 
