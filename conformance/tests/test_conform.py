@@ -184,7 +184,14 @@ def test_pytest_of_the_user_does_not_interfere(tmp_path: Path) -> None:
 def test_interrupt_cleans_up_and_tells_what_was_done(tmp_path: Path) -> None:
     command = [sys.executable, "-u", "-m", "conformance.cli", "conform", "--only", "LOG", "--json", "r.json"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+
+    def listen_to_interrupts() -> None:
+        # What runs in the background of a script inherits that interrupts are ignored, and Python leaves it so.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(  # noqa: PLW1509  there are no threads in the child that it could harm
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=listen_to_interrupts
+    ) as process:
         assert process.stdout is not None
         seen = ""
         while "LOG-01" not in seen:

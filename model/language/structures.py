@@ -105,9 +105,9 @@ class Record:
         return Record(**{**self._parts, **changed})
 
     def __eq__(self, other: object) -> Any:
-        if not isinstance(other, Record) or other._parts.keys() != self._parts.keys():
+        if not isinstance(other, Record) or other._parts.keys() != self._parts.keys():  # noqa: SLF001  it is one of us
             return NotImplemented
-        return allof(*(value == other._parts[name] for name, value in self._parts.items()))
+        return allof(*(value == getattr(other, name) for name, value in self._parts.items()))
 
     def __ne__(self, other: object) -> Any:
         return no(self == other)
