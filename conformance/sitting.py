@@ -6,8 +6,6 @@ listen (`Listener`) and read its rows.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +18,8 @@ from conformance.case import CASES, Case
 from conformance.client import Client
 from conformance.deviations import deviations_for
 from conformance.engine import Bench, cases_for, ends_of, load_cases, run_case
+from conformance.machines.sequences import NAME as SEQUENCES
+from conformance.machines.sequences import run_family
 from conformance.results import CaseResult, Deviation, Row, Verdict, is_bad, rows
 from conformance.selection import Selection, select
 from conformance.session import Performed, Unknown
@@ -28,10 +28,6 @@ from conformance.targets.resolve import resolve
 from conformance.wire.errors import WireError
 from model.catalogue import Family, families
 from model.profiles import Profile, profile_named
-
-SEQUENCES = "conformance.machines.sequences"
-"""The module of the generated sequences: `run_family(family, bench, examples, seed) -> list[CaseResult]`."""
-SEQUENCE_NAME = "generated_sequences"
 
 
 @frozen
@@ -62,7 +58,7 @@ class Planned:
     def name(self) -> str:
         """What reports call it, for instance `LOG-03/reading_around_the_ends[highest]`."""
         if self.case is None:
-            return f"{self.family}/{SEQUENCE_NAME}"
+            return f"{self.family}/{SEQUENCES}"
         return f"{self.case.id}[{self.versions}]"
 
     @property
@@ -177,7 +173,7 @@ class Sitting:
         return (*cases, *self._sequences())
 
     def _sequences(self) -> list[Planned]:
-        if self.settings.examples == 0 or not sequences_exist():
+        if self.settings.examples == 0:
             return []
         return [Planned(None, "highest", family.name) for family in self.families]
 
@@ -207,11 +203,8 @@ class Sitting:
         try:
             if planned.case is not None:
                 return (run_case(planned.case, self.bench, planned.versions),)
-            sequences = importlib.import_module(SEQUENCES)
             options = self.settings
-            return tuple(
-                sequences.run_family(planned.family, self.bench, options.examples, options.seed, self.deviations)
-            )
+            return tuple(run_family(planned.family, self.bench, options.examples, options.seed, self.deviations))
         except Exception:  # noqa: BLE001  a fault of the suite ends this item, is reported, and fails the run
             self.errors.append(SuiteError(planned.name, traceback.format_exc()))
             return (_not_run(planned, "the suite itself broke: see the end of the report"),)
@@ -276,11 +269,6 @@ class Sitting:
     def bad(self) -> tuple[Row, ...]:
         """The rows that fail the run."""
         return tuple(row for row in self.rows() if is_bad(row))
-
-
-def sequences_exist() -> bool:
-    """Whether the generated sequences are part of this installation."""
-    return importlib.util.find_spec(SEQUENCES) is not None
 
 
 def _not_run(planned: Planned, why: str) -> CaseResult:
