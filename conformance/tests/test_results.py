@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 
 from conformance.results import Deviation, Row, Verdict, is_bad, is_unexpected_pass, rows, worst
@@ -16,11 +18,14 @@ def one(*results: object, level: Level = Level.MUST, known: bool = False) -> Row
     return row
 
 
-def test_worst_counts() -> None:
-    assert worst(Verdict) is Verdict.FAIL
-    assert one(result(Verdict.PASS), result(Verdict.FAIL), result(Verdict.NOT_RUN)).verdict is Verdict.FAIL
-    assert one(result(Verdict.PASS), result(Verdict.UNSUPPORTED)).verdict is Verdict.UNSUPPORTED
-    assert one(result(Verdict.PASS), result(Verdict.NOT_RUN)).verdict is Verdict.NOT_RUN
+def test_order_is_the_one_of_the_docs() -> None:
+    assert [each.value for each in Verdict] == ["pass", "unsupported", "not_run", "non_strict", "fail"]
+
+
+@pytest.mark.parametrize(("better", "worse"), list(combinations(Verdict, 2)))
+def test_worst_counts(better: Verdict, worse: Verdict) -> None:
+    assert worst([better, worse]) is worst([worse, better]) is worse
+    assert one(result(better), result(worse), result(better)).verdict is worse
 
 
 def test_requirement_without_a_case_is_not_run() -> None:
