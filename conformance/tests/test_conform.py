@@ -189,8 +189,13 @@ def test_interrupt_cleans_up_and_tells_what_was_done(tmp_path: Path) -> None:
         # What runs in the background of a script inherits that interrupts are ignored, and Python leaves it so.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-    with subprocess.Popen(  # noqa: PLW1509  there are no threads in the child that it could harm
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=listen_to_interrupts
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=listen_to_interrupts,  # noqa: PLW1509  there are no threads in the child that it could harm
     ) as process:
         assert process.stdout is not None
         seen = ""

@@ -105,7 +105,7 @@ class Record:
         return Record(**{**self._parts, **changed})
 
     def __eq__(self, other: object) -> Any:
-        if not isinstance(other, Record) or other._parts.keys() != self._parts.keys():  # noqa: SLF001  it is one of us
+        if not isinstance(other, Record) or other._parts.keys() != self._parts.keys():
             return NotImplemented
         return allof(*(value == getattr(other, name) for name, value in self._parts.items()))
 
