@@ -4,6 +4,7 @@
 claims a generation is refused as Kafka refuses it for a group without members.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from kafka.protocol.consumer import (
@@ -80,31 +81,24 @@ def offset_fetch(broker: Broker, request: Request) -> Reply:
     if request.version >= FIRST_WITH_GROUPS:
         groups = [_group(broker, asked) for asked in message.groups]
         return encode(OffsetFetchResponse(throttle_time_ms=0, groups=groups), request)
-    topics = [
-        FetchTopic(
-            name=name,
-            partitions=[
-                FetchPartition(
-                    partition_index=index,
-                    committed_offset=found.offset,
-                    committed_leader_epoch=found.leader_epoch,
-                    metadata=found.metadata,
-                    error_code=0,
-                )
-                for index, found in offsets
-            ],
-        )
-        for name, offsets in _offsets(broker, message.group_id, message.topics)
-    ]
+    topics = _topics(broker, message, FetchTopic, FetchPartition)
     return encode(OffsetFetchResponse(throttle_time_ms=0, topics=topics, error_code=0), request)
 
 
 def _group(broker: Broker, asked: Message) -> Message:
-    topics = [
-        GroupTopic(
+    topics = _topics(broker, asked, GroupTopic, GroupPartition)
+    return FetchGroup(group_id=asked.group_id, topics=topics, error_code=0)
+
+
+def _topics(
+    broker: Broker, asked: Message, topic: Callable[..., Message], partition: Callable[..., Message]
+) -> list[Message]:
+    """The topics of an answer, in the classes of its version, to what was asked of one group."""
+    return [
+        topic(
             name=name,
             partitions=[
-                GroupPartition(
+                partition(
                     partition_index=index,
                     committed_offset=found.offset,
                     committed_leader_epoch=found.leader_epoch,
@@ -116,7 +110,6 @@ def _group(broker: Broker, asked: Message) -> Message:
         )
         for name, offsets in _offsets(broker, asked.group_id, asked.topics)
     ]
-    return FetchGroup(group_id=asked.group_id, topics=topics, error_code=0)
 
 
 UNKNOWN: Final = CommittedOffset(-1, -1, "", -1)
