@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.translate.base import Translation, register
+from conformance.translate.parts import by_topic, place_of_first
 from conformance.wire.apis import Api, message
 from conformance.wire.connection import Exchange
 from model.reference.errors import error_of
@@ -14,14 +15,11 @@ from model.reference.state import Cluster
 
 
 def _encode(operation: DeleteRecords, version: int, cluster: Cluster) -> object:
-    by_topic: dict[str, list[dict[str, int]]] = {}
-    for part in operation.parts:
-        entry = {"partition_index": part.partition, "offset": part.offset}
-        by_topic.setdefault(part.topic, []).append(entry)
+    topics = by_topic(operation.parts, lambda part: {"partition_index": part.partition, "offset": part.offset})
     return message(
         Api.DELETE_RECORDS,
         version,
-        topics=[{"name": name, "partitions": entries} for name, entries in by_topic.items()],
+        topics=[{"name": name, "partitions": entries} for name, entries in topics.items()],
         timeout_ms=operation.timeout_ms,
     )
 
@@ -49,8 +47,6 @@ register(
         Api.DELETE_RECORDS,
         _encode,
         _decode,
-        leader_of=lambda operation: (
-            (operation.parts[0].topic, operation.parts[0].partition) if operation.parts else None
-        ),
+        leader_of=place_of_first,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.translate.base import Translation, register
+from conformance.translate.parts import CONSUMER, by_topic, place_of_first
 from conformance.wire.apis import Api, message
 from conformance.wire.connection import Exchange
 from model.reference.errors import error_of
@@ -12,26 +13,22 @@ from model.reference.operations import OffsetForLeaderEpoch, OffsetForLeaderEpoc
 from model.reference.outcomes import Values
 from model.reference.state import Cluster
 
-CONSUMER = -1
-"""The replica id of a client that is no broker."""
 REPLICA_FROM = 3
 
 
 def _encode(operation: OffsetForLeaderEpoch, version: int, cluster: Cluster) -> object:
-    topics: dict[str, list[dict[str, int]]] = {}
-    for part in operation.parts:
-        topics.setdefault(part.topic, []).append(
-            {
-                "partition": part.partition,
-                "current_leader_epoch": part.current_leader_epoch,
-                "leader_epoch": part.leader_epoch,
-            }
-        )
+    def partition(part: OffsetForLeaderEpochPart) -> dict[str, int]:
+        return {
+            "partition": part.partition,
+            "current_leader_epoch": part.current_leader_epoch,
+            "leader_epoch": part.leader_epoch,
+        }
+
     fields: dict[str, Any] = {"replica_id": CONSUMER} if version >= REPLICA_FROM else {}
     return message(
         Api.OFFSET_FOR_LEADER_EPOCH,
         version,
-        topics=[{"topic": name, "partitions": parts} for name, parts in topics.items()],
+        topics=[{"topic": name, "partitions": parts} for name, parts in by_topic(operation.parts, partition).items()],
         **fields,
     )
 
@@ -59,8 +56,6 @@ register(
         Api.OFFSET_FOR_LEADER_EPOCH,
         _encode,
         _decode,
-        leader_of=lambda operation: (
-            (operation.parts[0].topic, operation.parts[0].partition) if operation.parts else None
-        ),
+        leader_of=place_of_first,
     ),
 )

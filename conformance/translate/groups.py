@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from conformance.client import Client
 from conformance.translate.base import (
@@ -14,11 +13,13 @@ from conformance.translate.base import (
     register,
     register_conversation,
 )
+from conformance.translate.parts import by_topic, grouped, id_of
 from conformance.wire.apis import Api, message
 from conformance.wire.connection import Exchange
 from model.reference.errors import ErrorCode, error_of
 from model.reference.operations import (
     LATEST,
+    CommitPart,
     FindCoordinator,
     GroupOffsets,
     ObserveLag,
@@ -37,18 +38,12 @@ FETCH_GROUPS_FROM = 8
 TOPIC_IDS_FROM = 10
 RETENTION_VERSIONS = range(2, 5)
 COORDINATORS_FROM = 4
-NO_ID = UUID(int=0)
 GROUP_KEYS = 0
-
-
-def _id_of(cluster: Cluster, topic: str) -> UUID:
-    found = cluster.topics.get(topic)
-    return found.topic_id if found is not None and found.topic_id is not None else NO_ID
 
 
 def _topic_key(cluster: Cluster, topic: str, version: int) -> dict[str, object]:
     """How a topic is named in a request."""
-    return {"topic_id": _id_of(cluster, topic)} if version >= TOPIC_IDS_FROM else {"name": topic}
+    return {"topic_id": id_of(cluster, topic)} if version >= TOPIC_IDS_FROM else {"name": topic}
 
 
 def _name_of(cluster: Cluster, topic: Any, version: int) -> str:
@@ -65,8 +60,8 @@ def _name_of(cluster: Cluster, topic: Any, version: int) -> str:
 def _commit(operation: OffsetCommit, version: int, cluster: Cluster) -> object:
     if operation.retention_ms != -1 and version not in RETENTION_VERSIONS:
         raise Unsayable("OffsetCommit carries a retention time in v2 to v4 only")
-    topics: dict[str, list[dict[str, object]]] = {}
-    for part in operation.parts:
+
+    def partition(part: CommitPart) -> dict[str, object]:
         fields: dict[str, object] = {
             "partition_index": part.partition,
             "committed_offset": part.offset,
@@ -76,7 +71,9 @@ def _commit(operation: OffsetCommit, version: int, cluster: Cluster) -> object:
             fields["committed_leader_epoch"] = part.leader_epoch
         elif part.leader_epoch != -1:
             raise Unsayable(f"OffsetCommit carries leader epochs from v{COMMIT_EPOCHS_FROM}")
-        topics.setdefault(part.topic, []).append(fields)
+        return fields
+
+    topics = by_topic(operation.parts, partition)
     return message(
         Api.OFFSET_COMMIT,
         version,
@@ -109,13 +106,6 @@ register(
 # -- fetch -----------------------------------------------------------------------------------------------------------
 
 
-def _by_topic(partitions: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
-    topics: dict[str, list[int]] = {}
-    for topic, partition in partitions:
-        topics.setdefault(topic, []).append(partition)
-    return topics
-
-
 def _asked(asked: GroupOffsets, version: int, cluster: Cluster) -> list[dict[str, object]] | None:
     if asked.partitions is None:
         if version < FETCH_ALL_FROM:
@@ -123,7 +113,7 @@ def _asked(asked: GroupOffsets, version: int, cluster: Cluster) -> list[dict[str
         return None
     return [
         {**_topic_key(cluster, topic, version), "partition_indexes": indexes}
-        for topic, indexes in _by_topic(asked.partitions).items()
+        for topic, indexes in grouped(asked.partitions).items()
     ]
 
 

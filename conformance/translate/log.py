@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from conformance.translate.base import Translation, Unsayable, register
+from conformance.translate.parts import NO_ID, by_topic, grouped, id_of, place_of_first
 from conformance.wire import fetch as fetch_wire
 from conformance.wire import produce as produce_wire
 from conformance.wire.apis import Api
@@ -18,7 +19,6 @@ from model.reference.outcomes import Values
 from model.reference.state import Cluster
 from model.reference.waiting import Waited
 
-NO_ID = UUID(int=0)
 FETCH_BY_ID_FROM = 13
 ERROR_MESSAGES_FROM = 8
 
@@ -27,25 +27,12 @@ def _id_to_fetch(cluster: Cluster, topic: str, version: int) -> UUID:
     """The topic's id; one that exists, but whose id no answer has told, can't be fetched by id."""
     if version >= FETCH_BY_ID_FROM and topic in cluster.topics and cluster.topics[topic].topic_id is None:
         raise Unsayable(f"Fetch names topics by id from v{FETCH_BY_ID_FROM}, and no answer has told that of {topic}")
-    return _id_of(cluster, topic)
-
-
-def _id_of(cluster: Cluster, topic: str) -> UUID:
-    found = cluster.topics.get(topic)
-    return found.topic_id if found is not None and found.topic_id is not None else NO_ID
+    return id_of(cluster, topic)
 
 
 def _carried(**fields: object) -> dict[str, object]:
     """The fields that the API version carries (the codecs give None for those that it does not)."""
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _grouped(parts: Sequence[Any]) -> dict[str, list[Any]]:
-    """Parts by topic, in the order of first mention."""
-    by_topic: dict[str, list[Any]] = {}
-    for part in parts:
-        by_topic.setdefault(part.topic, []).append(part)
-    return by_topic
 
 
 def _key(topic: Any) -> object:
@@ -57,7 +44,7 @@ def _answered(parts: Sequence[Any], answer: Any, cluster: Cluster) -> tuple[tupl
     """The partitions that were answered, by the topic's name as the request had it; sorted."""
     names: dict[object, str] = {}
     for part in parts:
-        names.setdefault(getattr(part, "topic_id", None) or _id_of(cluster, part.topic), part.topic)
+        names.setdefault(getattr(part, "topic_id", None) or id_of(cluster, part.topic), part.topic)
     found = [
         (topic.topic if topic.topic is not None else names.get(_key(topic), str(topic.topic_id)), partition.index)
         for topic in answer.topics
@@ -70,18 +57,17 @@ def _answered(parts: Sequence[Any], answer: Any, cluster: Cluster) -> tuple[tupl
 
 
 def _encode_produce(operation: Produce, version: int, cluster: Cluster) -> object:
+    def partition(part: ProducePart) -> produce_wire.PartitionRecords:
+        records = None if part.batches is None else encode_batches(part.batches)
+        return produce_wire.PartitionRecords(part.partition, records)
+
     topics = tuple(
         produce_wire.TopicRecords(
             name,
-            tuple(
-                produce_wire.PartitionRecords(
-                    part.partition, None if part.batches is None else encode_batches(part.batches)
-                )
-                for part in parts
-            ),
-            _id_of(cluster, name),
+            tuple(parts),
+            id_of(cluster, name),
         )
-        for name, parts in _grouped(operation.parts).items()
+        for name, parts in by_topic(operation.parts, partition).items()
     )
     return produce_wire.ProduceRequest(operation.acks, operation.timeout_ms, operation.transactional_id, topics)
 
@@ -96,7 +82,7 @@ def _decode_produce(operation: Produce, version: int, exchange: Exchange, cluste
             found[_key(topic), partition.index] = partition
 
     def part_values(part: ProducePart) -> Values:
-        seen = found.get((part.topic, part.partition)) or found.get((_id_of(cluster, part.topic), part.partition))
+        seen = found.get((part.topic, part.partition)) or found.get((id_of(cluster, part.topic), part.partition))
         if seen is None:
             return {}
         errors = seen.record_errors
@@ -120,9 +106,7 @@ register(
         _encode_produce,
         _decode_produce,
         answered=lambda operation: operation.acks != 0,
-        leader_of=lambda operation: (
-            (operation.parts[0].topic, operation.parts[0].partition) if operation.parts else None
-        ),
+        leader_of=place_of_first,
     ),
 )
 
@@ -161,11 +145,8 @@ def _encode_fetch(operation: Fetch, version: int, cluster: Cluster) -> object:
             partitions=tuple(partition(part) for part in parts),
             topic_id=parts[0].topic_id or _id_to_fetch(cluster, name, version),
         )
-        for name, parts in _grouped(operation.parts).items()
+        for name, parts in by_topic(operation.parts, lambda part: part).items()
     )
-    forgotten: dict[str, list[int]] = {}
-    for name, index in operation.forgotten:
-        forgotten.setdefault(name, []).append(index)
     return fetch_wire.FetchRequest(
         max_wait_ms=operation.max_wait_ms,
         min_bytes=operation.min_bytes,
@@ -175,8 +156,8 @@ def _encode_fetch(operation: Fetch, version: int, cluster: Cluster) -> object:
         session_epoch=operation.session_epoch,
         topics=topics,
         forgotten=tuple(
-            fetch_wire.ForgottenTopic(topic=name, partitions=tuple(indexes), topic_id=_id_of(cluster, name))
-            for name, indexes in forgotten.items()
+            fetch_wire.ForgottenTopic(topic=name, partitions=tuple(indexes), topic_id=id_of(cluster, name))
+            for name, indexes in grouped(operation.forgotten).items()
         ),
     )
 
@@ -203,7 +184,7 @@ def _decode_fetch(operation: Fetch, version: int, exchange: Exchange, cluster: C
     by_id = version >= FETCH_BY_ID_FROM
 
     def part_values(part: FetchPart) -> Values:
-        key = (part.topic_id or _id_of(cluster, part.topic)) if by_id else part.topic
+        key = (part.topic_id or id_of(cluster, part.topic)) if by_id else part.topic
         seen = found.get((key, part.partition))
         if seen is None:
             return {}
@@ -234,8 +215,6 @@ register(
         Api.FETCH,
         _encode_fetch,
         _decode_fetch,
-        leader_of=lambda operation: (
-            (operation.parts[0].topic, operation.parts[0].partition) if operation.parts else None
-        ),
+        leader_of=place_of_first,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.translate.base import Translation, Unsayable, register
+from conformance.translate.parts import CONSUMER, by_topic, place_of_first
 from conformance.wire.apis import Api, message
 from conformance.wire.connection import Exchange
 from model.reference.errors import error_of
@@ -12,8 +13,6 @@ from model.reference.operations import Isolation, ListOffsets, ListOffsetsPart
 from model.reference.outcomes import Values
 from model.reference.state import Cluster
 
-CONSUMER = -1
-"""The replica id of a client that is no broker."""
 ISOLATION_FROM = 2
 EPOCHS_FROM = 4
 
@@ -30,15 +29,12 @@ def _encode(operation: ListOffsets, version: int, cluster: Cluster) -> object:
             raise Unsayable(f"ListOffsets checks leader epochs from v{EPOCHS_FROM}")
         return fields
 
-    topics: dict[str, list[dict[str, Any]]] = {}
-    for part in operation.parts:
-        topics.setdefault(part.topic, []).append(partition(part))
     fields: dict[str, Any] = {"isolation_level": int(operation.isolation)} if version >= ISOLATION_FROM else {}
     return message(
         Api.LIST_OFFSETS,
         version,
         replica_id=CONSUMER,
-        topics=[{"name": name, "partitions": parts} for name, parts in topics.items()],
+        topics=[{"name": name, "partitions": parts} for name, parts in by_topic(operation.parts, partition).items()],
         **fields,
     )
 
@@ -66,8 +62,6 @@ register(
         Api.LIST_OFFSETS,
         _encode,
         _decode,
-        leader_of=lambda operation: (
-            (operation.parts[0].topic, operation.parts[0].partition) if operation.parts else None
-        ),
+        leader_of=place_of_first,
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.translate.base import Translation, Unsayable, register, translation_of
+from conformance.translate.parts import place_of_first
 from conformance.wire.apis import Api
 from conformance.wire.connection import Exchange
 from conformance.wire.fetch import FetchAnswer
@@ -48,8 +49,6 @@ register(
         Api.FETCH,
         _encode,
         _decode,
-        leader_of=lambda operation: (
-            (operation.parts[0].topic, operation.parts[0].partition) if operation.parts else None
-        ),
+        leader_of=place_of_first,
     ),
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from kafka.protocol.admin import CreateTopicsRequest, DeleteTopicsRequest
 from kafka.protocol.metadata import MetadataRequest
 
 from conformance.translate.base import Translation, Unsayable, register
+from conformance.translate.parts import NO_ID
 from conformance.wire.apis import Api
 from conformance.wire.connection import Exchange
 from model.reference.administration import CreateTopics, DeleteTopics, TopicSpec
@@ -17,7 +17,6 @@ from model.reference.operations import Metadata
 from model.reference.outcomes import Values
 from model.reference.state import Cluster
 
-NO_ID = UUID(int=0)
 CREATE_IDS_FROM = 7
 CREATE_DETAILS_FROM = 5
 DELETE_BY_ID_FROM = 6
