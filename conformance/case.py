@@ -20,6 +20,8 @@ from conformance.wire.batch import encoded_size
 from model.profiles import Profile
 from model.reference.administration import CreateTopics, DeleteTopics, TopicSpec
 from model.reference.batch import Batch, Compression, Record
+from model.reference.epochs import learned
+from model.reference.errors import ErrorCode
 from model.reference.operations import Fetch, FetchPart, Isolation, Metadata, Operation, Produce, ProducePart
 from model.reference.outcomes import Mismatch
 from model.reference.restart import elects, restarted
@@ -135,6 +137,7 @@ class Run(Session):
         """Leader epochs as they were before the last fault."""
         self.watch = self._decide
         self.waits_for = lambda mismatch: mismatch.vital or mismatch.requirement in self.requirements
+        self.is_settled = lambda broken: bool(broken) and broken <= self.requirements & self.client.overdue
 
     def _decide(self, step: Performed) -> None:
         own = [each for each in step.mismatches if each.requirement in self.requirements]
@@ -171,8 +174,9 @@ class Run(Session):
         count = len(found.partitions)
         if count < partitions:
             raise Unsupported(f"the target offers no CREATE_TOPICS, and makes topics of {count} partitions")
-        made = Topic(topic, tuple(Partition() for _ in found.partitions))
-        self.cluster = self.cluster.with_topic(made)
+        told = self.client.leader_epochs((topic,))
+        partitions_made = (learned(Partition(), told.get((topic, index), -1)) for index in range(count))
+        self.cluster = self.cluster.with_topic(Topic(topic, tuple(partitions_made)))
 
     def settle(self, topic: str, partitions: int = 1) -> None:
         """Wait until every partition has a leader (creation is not immediate), then let the model learn ids."""
@@ -191,8 +195,7 @@ class Run(Session):
     def create_again(self, topic: str, partitions: int = 1) -> None:
         """Create a topic whose name was used before; a target may still be busy with removing the old one."""
         spec = TopicSpec(name=topic, partitions=partitions)
-        self.eventually(CreateTopics(topics=(spec,), validate_only=True))
-        self.perform(CreateTopics(topics=(spec,)))
+        self.eventually(CreateTopics(topics=(spec,)), while_refused=ErrorCode.TOPIC_ALREADY_EXISTS)
         self.settle(topic, partitions)
 
     # -- the common operations ---------------------------------------------------------------------------------------

@@ -195,10 +195,11 @@ def not_diverged() -> Expect:
 def offset_for_leader_epoch(cluster: Cluster, operation: OffsetForLeaderEpoch, context: Context) -> tuple[Section, ...]:
     """What a question for the end of an epoch may answer: each partition is judged by itself."""
     whole = Section("request", (Permitted(ANSWERED, ()),))
-    return (whole, *(_end_of_epoch(cluster, part) for part in operation.parts))
+    one_is_unknown = any(cluster.partition(part.topic, part.partition) is None for part in operation.parts)
+    return (whole, *(_end_of_epoch(cluster, part, one_is_unknown=one_is_unknown) for part in operation.parts))
 
 
-def _end_of_epoch(cluster: Cluster, part: OffsetForLeaderEpochPart) -> Section:
+def _end_of_epoch(cluster: Cluster, part: OffsetForLeaderEpochPart, *, one_is_unknown: bool) -> Section:
     where = f"{part.topic}-{part.partition}"
     partition = cluster.partition(part.topic, part.partition)
     if partition is None:
@@ -209,20 +210,20 @@ def _end_of_epoch(cluster: Cluster, part: OffsetForLeaderEpochPart) -> Section:
         return Section(where, (_without_end(refused, refused.expects[0].requirement),))
     if partition.leader_epoch is None:
         return Section(where, (Permitted(UNTOLD, ()),))
-    return Section(where, (_answer(partition, part.leader_epoch),))
+    return Section(where, (_answer(partition, part.leader_epoch, beside_unknown=one_is_unknown),))
 
 
 def _without_end(refused: Permitted, requirement: str) -> Permitted:
     return evolve(refused, expects=(*refused.expects, Expect("end_offset", Exactly(-1), requirement)))
 
 
-def _answer(partition: Partition, epoch: int) -> Permitted:
+def _answer(partition: Partition, epoch: int, *, beside_unknown: bool) -> Permitted:
     found, end = end_of(partition, epoch)
     outcome, requirement = _how_it_ended(partition, epoch, found)
     return Permitted(
         outcome,
         (
-            success(requirement),
+            success("EPO-16" if beside_unknown else requirement),
             Expect("leader_epoch", Exactly(found), requirement),
             Expect("end_offset", Exactly(end), requirement),
         ),

@@ -269,7 +269,10 @@ class _Citation:
         return "LOG-08" if self.predates_restart else requirement
 
     def of_start(self) -> str:
-        return "LOG-09" if self.predates_restart else "LOG-11"
+        """Who says where the log starts: a start that was never raised has nothing to survive."""
+        partition = self.reading.partition
+        was_raised = partition is not None and partition.log_start_offset > 0
+        return "LOG-09" if self.predates_restart and was_raised else "LOG-11"
 
     def of_success(self, requirement: str) -> str:
         """Who says that this partition is answered without an error."""

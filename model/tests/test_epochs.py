@@ -6,8 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.profiles import profile_named
 from model.reference import epochs
-from model.reference.operations import FetchPart
+from model.reference.errors import ErrorCode
+from model.reference.operations import FetchPart, OffsetForLeaderEpoch, OffsetForLeaderEpochPart
+from model.reference.oracle import Context, allowed
+from model.reference.outcomes import judge
 from model.reference.restart import restarted
 from model.reference.state import Cluster, Partition, Topic
 
@@ -52,6 +56,17 @@ def test_epochs_that_began_before_the_log_does_are_one(start: int, kept: tuple[t
 
 def test_an_epoch_that_was_deleted_ends_where_the_log_starts() -> None:
     assert epochs.end_of(at_start(12), 2) == (2, 12)
+
+
+@pytest.mark.parametrize(("beside", "requirement"), [("t", "EPO-10"), ("missing", "EPO-16")])
+def test_an_unknown_partition_must_not_cost_the_others_their_answer(beside: str, requirement: str) -> None:
+    cluster = Cluster({"t": Topic("t", (PARTITION,))})
+    parts = tuple(OffsetForLeaderEpochPart(topic=name, partition=0, leader_epoch=7) for name in ("t", beside))
+    context = Context(profile_named("3.9-kraft"), version=4)
+    section = allowed(cluster, OffsetForLeaderEpoch(parts=parts), context)[1]
+    refused = {"error": ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "leader_epoch": 7, "end_offset": -1}
+    assert {each.requirement for each in judge(section, refused).mismatches if each.field == "error"} == {requirement}
+    assert not judge(section, {"error": ErrorCode.NONE, "leader_epoch": 7, "end_offset": 30}).mismatches
 
 
 @given(st.integers(0, 30), st.integers(-1, 9))

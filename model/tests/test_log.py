@@ -179,6 +179,16 @@ def test_after_a_restart_old_logs_are_held_to_what_survives() -> None:
     assert broken(judged(cluster, produce(batch(1)), {"error": ErrorCode.NONE, "base_offset": 0})) == {"LOG-08"}
 
 
+def test_only_a_raised_log_start_is_one_that_survives_a_restart() -> None:
+    for start, requirement in ((0, "LOG-11"), (1, "LOG-09")):
+        cluster = evolve(log_of(2, start=start), restarts=1)
+        partition = cluster.topics["t"].partitions[0]
+        lie = answer_of(partition, partition.from_offset(start), log_start_offset=-1)
+        assert broken(judged(cluster, fetch(start), lie)) == {requirement}
+        appended: Values = {"error": ErrorCode.NONE, "base_offset": 2, "log_start_offset": -1}
+        assert broken(judged(cluster, produce(batch(1)), appended)) == {requirement}
+
+
 def test_the_order_of_one_connection_is_held_to_its_own_requirement() -> None:
     sections = allowed(log_of(2), produce(batch(1)), evolve(CONTEXT, pipelined=True))
     finding = judge(sections[1], {"error": ErrorCode.NONE, "base_offset": 3})
