@@ -1,0 +1,1 @@
+"""Exploration: every state of a machine of given sizes, a level at a time."""
