@@ -86,6 +86,11 @@ class Client:
         self.answer_timeout_s = answer_timeout_s
         self.patience_s = 20.0
         """How long to wait for a restarted broker to lead again, in seconds."""
+        self.overdue: set[str] = set()
+        """What was waited for in vain, with all patience: ids of requirements, and names of flaws in frames.
+
+        These are broken, whatever comes later, so that nobody waits as long for them again.
+        """
         self.brokers: dict[int, Address] = {}
         self.controller = -1
         self._leaders: dict[tuple[str, int], int] = {}

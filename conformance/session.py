@@ -17,11 +17,14 @@ from conformance.wire.apis import Api, client_range
 from conformance.wire.connection import Connection, Exchange, Ticket
 from conformance.wire.errors import AnswerTimedOut, ConnectionClosed, MalformedAnswer, Unreachable
 from model.profiles import Profile
+from model.reference.errors import ErrorCode
 from model.reference.operations import Operation
 from model.reference.oracle import Context, allowed
 from model.reference.outcomes import Finding, Mismatch, Section, Values, judge
 from model.reference.state import Cluster
 
+IMPATIENT_S = 1.0
+"""How long `eventually` waits for what is known to be broken."""
 BY_NAME_UNTIL = {Api.PRODUCE: 12, Api.FETCH: 12}
 """The last versions that name topics; later ones give their ids (KIP-516)."""
 
@@ -120,6 +123,8 @@ class Session:
         self.watch: Callable[[Performed], None] | None = None
         self.waits_for: Callable[[Mismatch], bool] = lambda _mismatch: True
         """What `eventually` waits for to pass."""
+        self.is_settled: Callable[[set[str]], bool] = lambda _requirements: False
+        """Whether there is no point in waiting any longer for these requirements to be kept."""
 
     def version_of(self, api: Api) -> int:
         """The API version that this session uses.
@@ -165,23 +170,38 @@ class Session:
             return self._converse(operation, conversation)
         return self.finish(self.send(operation, connection, broker))
 
-    def eventually(self, operation: Operation, connection: str = "main", ceiling_s: float = 5.0) -> Performed:
+    def eventually(
+        self,
+        operation: Operation,
+        connection: str = "main",
+        ceiling_s: float = 5.0,
+        while_refused: ErrorCode | None = None,
+    ) -> Performed:
         """Perform an operation that only looks again and again, until its answer is allowed or time is up.
 
         What one broker was told reaches the others, and its own caches, in a while. The last answer is the one that
-        is judged and kept.
+        is judged and kept. An operation that changes something is repeated only `while_refused` with one error.
         """
-        deadline = time.monotonic() + ceiling_s
+        started = time.monotonic()
         pause = 0.002
         while True:
             pending = self.send(operation, connection)
             if isinstance(pending, Performed):
                 return pending
             outcome, exchange = self.await_answer(pending)
+            if not isinstance(outcome, Answered):
+                return self.judged(pending, outcome, exchange)
             _, findings, _ = self.explain(self.cluster, pending, outcome)
-            wrong = any(self.waits_for(mismatch) for finding in findings for mismatch in finding.mismatches)
-            is_allowed = isinstance(outcome, Answered) and not wrong
-            if is_allowed or isinstance(outcome, Unknown) or time.monotonic() > deadline:
+            found = (mismatch for finding in findings for mismatch in finding.mismatches)
+            wrong = {mismatch.requirement for mismatch in found if self.waits_for(mismatch)}
+            if while_refused is not None:
+                is_right = not any(values.get("error") == while_refused for values in outcome.sections)
+            else:
+                is_right = not wrong
+            waited_s = time.monotonic() - started
+            if is_right or waited_s > ceiling_s or (waited_s > IMPATIENT_S and self.is_settled(wrong)):
+                if not is_right and waited_s > ceiling_s:
+                    self.client.overdue |= wrong
                 return self.judged(pending, outcome, exchange)
             time.sleep(pause)
             pause = min(pause * 1.5, 0.1)

@@ -8,7 +8,7 @@ from model.reference.operations import Fetch, FetchPart, Metadata
 BATCH_BYTES = 10_000
 A_WHILE_MS = 400
 """Long enough to be told from an answer at once, and no longer."""
-LONG_MS = 12_000
+LONG_MS = 10_000
 """A wait that nobody sits through if the broker answers in time."""
 
 

@@ -224,7 +224,7 @@ def codes_of_refusal(run: Run) -> None:
     run.perform(OffsetCommit(group=group, parts=(part,), generation=0))
 
 
-@case("OFF-13", needs=("restart",))
+@case("OFF-13", needs=("restart", "durable"))
 def offsets_survive_a_restart(run: Run) -> None:
     """Commit for two groups, overwrite one offset, restart the broker, and read all of them."""
     topic = topic_with_records(run, partitions=2)

@@ -77,6 +77,12 @@ def test_case_needs_what_there_is(case: Case) -> None:
     assert case.needs <= FAULT_NEEDS
 
 
+@cases
+def test_case_that_starts_a_broker_anew_asks_for_one_that_keeps_data(case: Case) -> None:
+    if case.needs & {"restart", "start"}:
+        assert "durable" in case.needs
+
+
 def test_no_id_is_cited_that_the_catalogue_lacks() -> None:
     found = cited("model", "conformance")
     assert {id_: place for id_, place in found.items() if id_ not in requirements()} == {}

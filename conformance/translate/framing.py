@@ -18,6 +18,8 @@ from model.reference.state import Cluster
 CORRELATION_ID = 4711
 PATIENCE_S = 5.0
 """How long a broker may take to close a connection."""
+IMPATIENT_S = 1.0
+"""How long it may take after it failed to in all of that time."""
 METADATA_MAX = 1
 TAGGED_METADATA = 9
 UNKNOWN_TAGS = {9_000: b"of a later release", 9_001: b""}
@@ -88,12 +90,13 @@ def _send(operation: SendFrame, client: Client, cluster: Cluster) -> list[Values
     with client.fresh() as other:
         _ask(other)
         with client.fresh() as connection:
-            outcome = _outcome(connection, operation.flaw, sent, other)
+            outcome = _outcome(connection, operation.flaw, sent, other, client.overdue)
         return [{"outcome": outcome, "other_connection": _still_answers(other)}]
 
 
-def _outcome(connection: Connection, flaw: Flaw, sent: bytes, other: Connection) -> str:
+def _outcome(connection: Connection, flaw: Flaw, sent: bytes, other: Connection, overdue: set[str]) -> str:
     """What became of the connection: closed, answered, left by the client, or neither in time."""
+    patience_s = IMPATIENT_S if flaw.name in overdue else PATIENCE_S
     try:
         if flaw is Flaw.IN_PIECES:
             _send_in_pieces(connection, sent, other)
@@ -101,11 +104,12 @@ def _outcome(connection: Connection, flaw: Flaw, sent: bytes, other: Connection)
             connection.send_bytes(sent)
         if flaw is Flaw.GONE_CLIENT:
             return "left"
-        frame = connection.receive_frame(PATIENCE_S)
+        frame = connection.receive_frame(patience_s)
     except ConnectionClosed:
         return "closed"
     except AnswerTimedOut:
-        return f"neither answered nor closed in {PATIENCE_S:g} s"
+        overdue.add(flaw.name)
+        return f"neither answered nor closed in {patience_s:g} s"
     return "answered" if LENGTH.unpack_from(frame)[0] == CORRELATION_ID else "answered with another correlation id"
 
 

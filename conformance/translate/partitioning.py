@@ -25,7 +25,7 @@ from model.reference.state import Cluster
 
 PATIENCE_S = 15.0
 FETCH_BY_NAME_MAX = 12
-PATIENT_MS = 200
+PATIENT_MS = 25
 LIBRDKAFKA = {KeyedClient.JAVA_LIKE: "murmur2_random", KeyedClient.CRC32: "consistent_random"}
 VALUE = "tidegauge-{}-{}"
 
