@@ -4,9 +4,11 @@
     reason = "Answers NONE past the end."
     seen = "ListOffsets v7 of offset 99: error_code 0"   # optional: what was sent by hand, and what came back
     link = "https://..."                  # optional: where it is tracked
+    sometimes = true                      # optional: it comes and goes
 
 Each target of ours has its file in `conformance/deviations/`. A known deviation stays a failure in every report; it
-only doesn't fail the run. When it passes, the entry must go: an unexpected pass fails the run.
+only doesn't fail the run. When it passes, the entry must go: an unexpected pass fails the run. One that comes and goes
+says so.
 Not possible: to excuse a part of a requirement, or to leave a requirement out (that is `--only`).
 """
 
@@ -25,8 +27,12 @@ from model.catalogue import requirements
 NONE = "none"
 """What `--deviations` takes for: no deviation is known."""
 
-OPTIONAL = ("seen", "link")
-"""What an entry may have besides its reason."""
+OPTIONAL: Mapping[str, tuple[type, str]] = {
+    "seen": (str, "a string"),
+    "link": (str, "a string"),
+    "sometimes": (bool, "true or false"),
+}
+"""What an entry may have besides its reason: the type, and how it is called."""
 
 
 class DeviationsError(Exception):
@@ -87,7 +93,7 @@ def _entry(name: str, id_: str, entry: Any) -> Deviation:
     reason = entry.get("reason")
     if not isinstance(reason, str) or not reason.strip():
         raise DeviationsError(f"{name}: {id_}: needs a reason")
-    for field in OPTIONAL:
-        if field in entry and not isinstance(entry[field], str):
-            raise DeviationsError(f"{name}: {id_}: {field} is a string")
-    return Deviation(id_, reason.strip(), entry.get("seen"), entry.get("link"))
+    for field, (kind, called) in OPTIONAL.items():
+        if field in entry and not isinstance(entry[field], kind):
+            raise DeviationsError(f"{name}: {id_}: {field} is {called}")
+    return Deviation(id_, reason.strip(), entry.get("seen"), entry.get("link"), entry.get("sometimes", False))

@@ -95,6 +95,8 @@ class Row:
     results: tuple[CaseResult, ...]
     beside: tuple[CaseResult, ...] = ()
     """Runs of cases of other requirements in which this one was seen broken."""
+    sometimes: bool = False
+    """Whether the deviation comes and goes."""
 
 
 @frozen
@@ -108,6 +110,8 @@ class Deviation:
     """What was sent to it by hand, without this suite, and what came back."""
     link: str | None = None
     """Where it is tracked."""
+    sometimes: bool = False
+    """It comes and goes, so that a pass is no news."""
 
 
 def rows(
@@ -136,6 +140,7 @@ def _row(requirement: Requirement, results: Sequence[CaseResult], known: Deviati
         known.reason if known is not None else None,
         own,
         beside,
+        known is not None and known.sometimes,
     )
 
 
@@ -170,7 +175,7 @@ def _graded(verdict: Verdict, requirement: Requirement) -> Verdict:
 
 def is_unexpected_pass(row: Row) -> bool:
     """Whether a known deviation has gone, so that its entry must go too."""
-    return row.deviation is not None and row.verdict is Verdict.PASS
+    return row.deviation is not None and not row.sometimes and row.verdict is Verdict.PASS
 
 
 def is_bad(row: Row) -> bool:

@@ -48,6 +48,8 @@ def test_deviations_are_read() -> None:
     )
     assert (found["LOG-01"].seen, found["LOG-01"].link) == ("Fetch v12: 3", "https://x")
     assert (found["LOG-02"].seen, found["LOG-02"].link) == (None, None)
+    assert not found["LOG-01"].sometimes
+    assert parse_deviations("x.toml", "[LOG-01]\nreason = 'so'\nsometimes = true")["LOG-01"].sometimes
 
 
 @pytest.mark.parametrize(
@@ -59,6 +61,7 @@ def test_deviations_are_read() -> None:
         ("[LOG-01]\nreason = 'x'\nresaon = 'y'", "unknown: resaon"),
         ("[LOG-01]\nreason = 'x'\nlink = 3", "link is a string"),
         ("[LOG-01]\nreason = 'x'\nseen = 3", "seen is a string"),
+        ("[LOG-01]\nreason = 'x'\nsometimes = 3", "sometimes is true or false"),
         ("LOG-01 = 3", "is not a table"),
         ("[LOG-01", "x.toml"),
     ],
