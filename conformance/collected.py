@@ -60,8 +60,8 @@ class CaseItem(pytest.Item):
         raise CaseBroken(result_text(result))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
-        """A broken rule is shown in our words, not as a traceback."""
-        if isinstance(excinfo.value, CaseBroken):
+        """A broken rule is shown in our words, not as a traceback (which takes long to make)."""
+        if isinstance(excinfo.value, (CaseBroken, pytest.xfail.Exception)):
             return str(excinfo.value)
         return super().repr_failure(excinfo, *args, **kwargs)
 
