@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from attrs import define, evolve, field, frozen
@@ -25,12 +26,24 @@ from conformance.wire.apis import Api
 from conformance.wire.errors import AnswerTimedOut, ConnectionClosed, MalformedAnswer, Unreachable
 from model.reference.administration import CreateTopics, DeleteTopics, TopicSpec
 from model.reference.batch import Batch
-from model.reference.operations import FetchInSession, InitProducerId, ListOffsets, ListOffsetsPart, Metadata, Operation
+from model.reference.operations import (
+    FetchInSession,
+    FindCoordinator,
+    InitProducerId,
+    ListOffsets,
+    ListOffsetsPart,
+    LocateKeys,
+    Metadata,
+    Operation,
+)
 from model.reference.outcomes import Mismatch
 from model.reference.restart import elects, restarted
+from model.reference.state import Cluster
 
 FAULT = "fault"
 """The kind of step that is a fault, and no operation."""
+
+SEEN_WITHIN_S = 5.0
 
 Place = tuple[str, int]
 """A topic and a partition of it."""
@@ -146,6 +159,20 @@ class Actor:
                 poll(f"leaders of {name}", partial(self.bench.client.leaders_are_known, name, count))
                 self.perform([(Metadata(topics=(name,)), 0)])
 
+    def change(self, operation: Operation, look: Operation) -> None:
+        """Perform what changes something, and wait until `look` shows it: a broker hears of it from its controller."""
+        self.perform([(operation, 0)])
+
+        def is_seen() -> bool:
+            events = self._read(self._send([(look, 0)]))
+            answered = [event for event in events if isinstance(event.outcome, Answered)]
+            findings = [each for event in answered for each in judged(self.world.cluster, event, self.bench.profile)[0]]
+            return not any(broken(each, self.tolerated) for each in findings)
+
+        with suppress(NotReady):  # then it is judged as it is
+            poll("a change", is_seen, SEEN_WITHIN_S)
+        self.perform([(look, 0)])
+
     # -- acting ------------------------------------------------------------------------------------------------------
 
     def act(self, steps: Sequence[Step]) -> None:
@@ -193,6 +220,8 @@ class Actor:
         conversation = conversation_of(operation)
         if conversation is None:
             raise TypeError(f"{operation.kind} is a single request")
+        if isinstance(operation, LocateKeys) and (self.world.pending or len(self.worlds) > 1):
+            return  # what is lost could land among the client's records, and be taken for them
         sent = Sent(operation, 0, "own", now_ms(), self.world.cluster.restarts)
         try:
             for api in conversation.apis:
@@ -290,19 +319,24 @@ class Actor:
         """Every connection is lost. What was pending may have been taken or not: where the logs end now shows it."""
         cluster = self.world.cluster
         places = [(name, each) for name, topic in cluster.topics.items() for each in range(len(topic.partitions))]
-        self._await_leaders(action, places)
-        self.worlds = tuple(_restarted(world, places) for world in self.worlds)
+        is_elected = elects(self.bench.profile, in_order=action != "kill", is_witnessed=action == "elect")
+        self.worlds = tuple(_restarted(world, places, is_elected=is_elected) for world in self.worlds)
         self.session.cluster = self.world.cluster
+        # A broker that has just started may say that it can't tell yet.
+        self.perform([(InitProducerId(), 0), (FindCoordinator(groups=tuple(self.groups[:1])), 1)])
+        self._await_leaders(cluster, places, newer=1 if is_elected else 0)
         self.settle(list(self.topics))
         self.perform(
             [(ListOffsets(parts=tuple(ListOffsetsPart(topic=name, partition=index) for name, index in places)), 0)]
         )
 
-    def _await_leaders(self, action: str, places: Sequence[Place]) -> None:
-        """Wait until the broker leads again: at first it may tell, and even serve, what was before."""
+    def _await_leaders(self, before: Cluster, places: Sequence[Place], newer: int) -> None:
+        """Wait until the broker leads again: at first it may tell, and even serve, what was before.
+
+        `newer` is by how much leader epochs must have grown.
+        """
         client = self.bench.client
-        known = {place: self.world.cluster.partition(*place) for place in places}
-        newer = 1 if elects(self.bench.profile, in_order=action == "restart") else 0
+        known = {place: before.partition(*place) for place in places}
 
         def lead_again() -> bool:
             now = client.leader_epochs(tuple(self.topics))
@@ -327,11 +361,11 @@ class Actor:
         self.bench.client.close()  # the broker may have closed some; the next sequence begins with new ones
 
 
-def _restarted(world: World, places: Sequence[Place]) -> World:
-    """The world after the broker was restarted: every connection was lost, and another election may have begun."""
+def _restarted(world: World, places: Sequence[Place], *, is_elected: bool) -> World:
+    """The world after the broker was restarted: every connection was lost, and another leader epoch may have begun."""
     for sent in world.pending:
         world = world.without_connection(sent.connection)
-    return evolve(world, cluster=restarted(world.cluster, places))
+    return evolve(world, cluster=restarted(world.cluster, places, is_elected=is_elected))
 
 
 def _goes_alone(operation: Operation) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from conformance.machines.actor import Actor
+from conformance.machines.actor import Actor, Place
 from conformance.machines.generate_log import PARTITIONS, TOPICS
 from conformance.machines.generate_offsets import NOWHERE
 from conformance.machines.steps import kind
@@ -41,19 +41,26 @@ def commit_nowhere(actor: Actor, group: int) -> Operation:
     return OffsetCommit(group=actor.groups[group], parts=(part,))
 
 
-@kind("OFF", group=GROUPS, topic=TOPICS, partition=PARTITIONS, everything=st.booleans())
-def fetch_committed(actor: Actor, group: int, topic: int, partition: int, everything: bool) -> Operation:
-    """Ask for one committed offset, or for all that the group has."""
+def _place(actor: Actor, group: int, topic: int, partition: int, *, known: bool) -> Place:
+    """A partition; `known`: one for which the group has committed an offset, if there is one."""
     name = actor.topic(topic)
-    wanted = None if everything else ((name, actor.partition(name, partition)),)
+    kept = actor.world.cluster.groups.get(actor.groups[group], {})
+    places = [place for place, each in kept.items() if each.is_kept] if known else []
+    return places[(topic + partition) % len(places)] if places else (name, actor.partition(name, partition))
+
+
+@kind("OFF", group=GROUPS, topic=TOPICS, partition=PARTITIONS, known=st.booleans(), everything=st.booleans())
+def fetch_committed(actor: Actor, group: int, topic: int, partition: int, known: bool, everything: bool) -> Operation:
+    """Ask for one committed offset, or for all that the group has."""
+    wanted = None if everything else (_place(actor, group, topic, partition, known=known),)
     return OffsetFetch(groups=(GroupOffsets(group=actor.groups[group], partitions=wanted),))
 
 
-@kind("OFF", group=GROUPS, topic=TOPICS, partition=PARTITIONS)
-def observe_lag(actor: Actor, group: int, topic: int, partition: int) -> Operation:
+@kind("OFF", group=GROUPS, topic=TOPICS, partition=PARTITIONS, known=st.booleans())
+def observe_lag(actor: Actor, group: int, topic: int, partition: int, known: bool) -> Operation:
     """How far a group is behind the end of the log."""
-    name = actor.topic(topic)
-    return ObserveLag(group=actor.groups[group], topic=name, partition=actor.partition(name, partition))
+    name, index = _place(actor, group, topic, partition, known=known)
+    return ObserveLag(group=actor.groups[group], topic=name, partition=index)
 
 
 @kind("OFF", group=GROUPS)

@@ -10,7 +10,7 @@ from conformance.wire.batch import encoded_size
 from model.reference.batch import SEQUENCE_LIMIT, Batch, Record
 from model.reference.operations import Fetch, FetchPart, Isolation, Operation, Produce, ProducePart
 
-TOPICS = st.integers(0, 2)
+TOPICS = st.integers(0, 3)
 PARTITIONS = st.integers(0, 2)
 PRODUCERS = st.integers(0, 1)
 TIME_MS = 1_700_000_000_000
@@ -66,6 +66,17 @@ def produce_flawed(actor: Actor, topic: int, partition: int, flaw: str) -> Opera
     return produce_to(place, batch)
 
 
+@kind("LOG", topic=TOPICS, count=st.integers(1, 3))
+def produce_everywhere(actor: Actor, topic: int, count: int) -> Operation:
+    """A batch to each partition of a topic, in one request."""
+    name = actor.topic(topic)
+    parts = []
+    for index in range(len(actor.world.cluster.topics[name].partitions)):
+        batch = Batch(records=records_of(actor, count))
+        parts.append(ProducePart(topic=name, partition=index, batches=(batch,), sizes=(encoded_size(batch),)))
+    return Produce(parts=tuple(parts))
+
+
 @kind("ACK", topic=TOPICS, partition=PARTITIONS, acks=st.sampled_from((2, -2, 127)))
 def produce_with_odd_acks(actor: Actor, topic: int, partition: int, acks: int) -> Operation:
     """Acks that Kafka does not know."""
@@ -83,7 +94,7 @@ def produce_to_nowhere(actor: Actor, partition: int) -> Operation:
     "IDM",
     producer=PRODUCERS, topic=TOPICS, partition=PARTITIONS, count=st.integers(1, 3),
     sequence=st.sampled_from(("next", "next", "next", "gap", "overlap", "zero", "near_the_limit")),
-    epoch=st.sampled_from((0, 0, 0, 0, 1, -1)),
+    epoch=st.sampled_from((0, 0, 0, 1, 1, -1, -1)),
 )  # fmt: skip
 def produce_idempotent(
     actor: Actor, producer: int, topic: int, partition: int, count: int, sequence: str, epoch: int
@@ -150,13 +161,13 @@ def fetch(actor: Actor, topic: int, partition: int, back: int, max_bytes: int, c
     return Fetch(parts=(part,), isolation=Isolation(int(committed)))
 
 
-@kind("LOG", partition=PARTITIONS)
-def fetch_everything(actor: Actor, partition: int) -> Operation:
-    """A read of every topic from its start."""
+@kind("LOG", most=st.sampled_from((1 << 20, 1, 150)), most_each=st.sampled_from((1 << 20, 1, 150)))
+def fetch_everything(actor: Actor, most: int, most_each: int) -> Operation:
+    """A read of every partition from its start, with limits on bytes for the whole and for each partition."""
     actor.topic(0)
-    parts = []
-    for name in actor.topics:
-        index = actor.partition(name, partition)
-        known = actor.world.cluster.partition(name, index)
-        parts.append(FetchPart(topic=name, partition=index, offset=known.log_start_offset if known is not None else 0))
-    return Fetch(parts=tuple(parts))
+    parts = [
+        FetchPart(topic=name, partition=index, offset=partition.log_start_offset, max_bytes=most_each)
+        for name in actor.topics
+        for index, partition in enumerate(actor.world.cluster.topics[name].partitions)
+    ]
+    return Fetch(parts=tuple(parts), max_bytes=most)

@@ -44,7 +44,7 @@ from model.reference.operations import (
 from model.reference.sessions import FetchSession
 
 UNKNOWN_ID = UUID(int=7)
-ODDITIES = ("twice", "nowhere", "unknown_id", "negative_limit", "no_room", "older_epoch", "newer_epoch")
+ODDITIES = ("twice", "nowhere", "unknown_id", "negative_limit")
 """What can be odd about a fetch."""
 
 
@@ -73,29 +73,20 @@ def produce_watched(actor: Actor, topic: int, partition: int, refused: bool) -> 
 
 
 @kind(
-    "LOG", "EPO",
+    "LOG",
     topic=TOPICS, partition=PARTITIONS,
     oddity=st.sampled_from(ODDITIES),
 )  # fmt: skip
-def fetch_oddly(actor: Actor, topic: int, partition: int, oddity: str) -> Operation | None:
-    """A read that names a partition twice or one that there is not, leaves no room, or claims another history."""
+def fetch_oddly(actor: Actor, topic: int, partition: int, oddity: str) -> Operation:
+    """A read that names a partition twice or one that there is not, or has a limit that is none."""
     name = actor.topic(topic)
-    index = actor.partition(name, partition)
-    part = FetchPart(topic=name, partition=index)
-    known = actor.world.cluster.partition(name, index)
-    if known is None:
-        return None
-    epoch, end = known.leader_epoch or 0, known.log_end_offset
+    part = FetchPart(topic=name, partition=actor.partition(name, partition))
     parts = {
         "twice": (part, part),
         "nowhere": (evolve(part, partition=NOWHERE),),
         "unknown_id": (evolve(part, topic_id=UNKNOWN_ID),),
         "negative_limit": (evolve(part, max_bytes=-1),),
-        "older_epoch": (evolve(part, offset=end, last_fetched_epoch=max(epoch - 1, 0)),),
-        "newer_epoch": (evolve(part, offset=end, last_fetched_epoch=epoch + 1),),
-    }.get(oddity)
-    if parts is None:
-        return Fetch(parts=(part, evolve(part, partition=actor.partition(name, partition + 1))), max_bytes=1)
+    }[oddity]
     return Fetch(parts=parts)
 
 
@@ -105,6 +96,13 @@ def delete_records_twice(actor: Actor, topic: int, partition: int) -> Operation:
     name = actor.topic(topic)
     part = DeleteRecordsPart(topic=name, partition=actor.partition(name, partition), offset=0)
     return DeleteRecords(parts=(part, part))
+
+
+@kind("LOG", group=st.integers(0, 1))
+def delete_nothing_of_the_brokers(actor: Actor, group: int) -> Operation:
+    """Delete nothing (to offset 0) in the brokers' own topic of offsets, which they refuse."""
+    actor.bench.client.coordinator(actor.groups[group])  # the topic is made when its coordinator is first asked for
+    return DeleteRecords(parts=(DeleteRecordsPart(topic="__consumer_offsets", partition=0, offset=0),))
 
 
 @kind("LST", topic=TOPICS, partition=PARTITIONS)

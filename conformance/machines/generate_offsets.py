@@ -19,8 +19,6 @@ from model.reference.operations import (
     Isolation,
     ListOffsets,
     ListOffsetsPart,
-    OffsetForLeaderEpoch,
-    OffsetForLeaderEpochPart,
     Operation,
 )
 
@@ -72,24 +70,6 @@ def list_oddly(actor: Actor, twice: bool) -> Operation:
     name = actor.topic(0)
     part = ListOffsetsPart(topic=name, partition=0 if twice else NOWHERE)
     return ListOffsets(parts=(part, part) if twice else (part,))
-
-
-@kind(
-    "EPO",
-    topic=TOPICS, partition=st.one_of(PARTITIONS, st.just(NOWHERE)), asked=st.integers(-1, 4), epoch=CLAIMED_EPOCHS,
-)  # fmt: skip
-def end_of_epoch(actor: Actor, topic: int, partition: int, asked: int, epoch: str) -> Operation:
-    """Where a leader epoch ended; `asked` counts from three before the current one."""
-    name = actor.topic(topic)
-    index = partition if partition == NOWHERE else actor.partition(name, partition)
-    current = max(claimed_epoch(actor, name, index, "current"), 0)
-    part = OffsetForLeaderEpochPart(
-        topic=name,
-        partition=index,
-        leader_epoch=-1 if asked == -1 else max(current - 3 + asked, 0),
-        current_leader_epoch=claimed_epoch(actor, name, index, epoch),
-    )
-    return OffsetForLeaderEpoch(parts=(part,))
 
 
 @kind("IDM", flaw=st.sampled_from(("", "", "empty_id", "half_named")))

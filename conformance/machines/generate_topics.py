@@ -6,6 +6,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
+from conformance.case import KEPT
 from conformance.machines.actor import Actor
 from conformance.machines.generate_log import TOPICS, produce_to, records_of
 from conformance.machines.steps import kind
@@ -33,16 +34,33 @@ CHARACTERS: dict[str, dict[str, str]] = {
     "small": {"max.message.bytes": "200"},
     "timely": {"message.timestamp.before.max.ms": "1000"},
     "packed": {"compression.type": "gzip"},
+    "segmented": {"segment.bytes": "250"},
 }
 """Settings that change what is appended and how."""
+TOPICS_MOST = 4
+REFUSED_BY = {"no_key": "compacted", "too_large": "small", "old": "timely"}
+"""The character of the topics that refuse a batch for what it is."""
 UNKNOWN_ID = UUID(int=7)
 
 
 @kind("MET", "BAT", "LOG", character=st.sampled_from(tuple(CHARACTERS)), partitions=st.integers(1, 3))
 def add_topic(actor: Actor, character: str, partitions: int) -> None:
-    """Another topic, of which there are at most three."""
-    if len(actor.topics) < 3:
+    """Another topic, of which there are at most four."""
+    if len(actor.topics) < TOPICS_MOST:
         actor.new_topic(CHARACTERS[character], partitions)
+
+
+def topic_of_character(actor: Actor, character: str) -> str | None:
+    """The first topic with these settings; it is made if there is none yet, and room for it."""
+    wanted = {**KEPT, **CHARACTERS[character]}
+
+    def found() -> str | None:
+        topics = actor.world.cluster.topics
+        return next((name for name in actor.topics if topics[name].config == wanted), None)
+
+    if found() is None and len(actor.topics) < TOPICS_MOST:
+        actor.new_topic(CHARACTERS[character])
+    return found()
 
 
 @kind("MET", flaw=st.sampled_from(("exists", "bad_name", "no_partitions", "too_many_replicas", "bad_config", "twice")))
@@ -103,18 +121,23 @@ def add_partitions(actor: Actor, topic: int, by: int, validate_only: bool) -> Op
 @kind("MET", topic=TOPICS)
 def describe_settings(actor: Actor, topic: int) -> Operation:
     """Ask for a topic's settings."""
-    keys = ("segment.bytes", "cleanup.policy", "retention.ms")
-    return DescribeConfigs(resources=(ConfigQuestion(name=actor.topic(topic), keys=keys),), include_synonyms=True)
+    return question_about(actor.topic(topic))
+
+
+def question_about(topic: str) -> Operation:
+    """Ask for some of a topic's settings."""
+    keys = ("segment.bytes", "cleanup.policy", "retention.ms", "delete.retention.ms")
+    return DescribeConfigs(resources=(ConfigQuestion(name=topic, keys=keys),), include_synonyms=True)
 
 
 @kind("MET", topic=TOPICS, value=st.sampled_from(("604800001", "86400000", "soon", None)))
-def change_setting(actor: Actor, topic: int, value: str | None) -> Operation:
-    """Set, spoil or reset a setting."""
+def change_setting(actor: Actor, topic: int, value: str | None) -> None:
+    """Set, spoil or reset a setting (not one by which a broker tidies records away: theirs are of years ago)."""
     change = ConfigChange.DELETE if value is None else ConfigChange.SET
     edits = TopicConfigEdits(
-        topic=actor.topic(topic), edits=(ConfigEdit(key="retention.ms", change=change, value=value),)
+        topic=actor.topic(topic), edits=(ConfigEdit(key="delete.retention.ms", change=change, value=value),)
     )
-    return IncrementalAlterConfigs(topics=(edits,))
+    actor.change(IncrementalAlterConfigs(topics=(edits,)), question_about(edits.topic))
 
 
 @kind("MET", version=st.integers(0, 6))
@@ -149,10 +172,18 @@ def fetch_in_session(actor: Actor, topic: int, choice: str) -> Operation | None:
     )
 
 
-@kind("BAT", topic=TOPICS, claim=st.sampled_from(("transactional", "no_key", "too_large", "old", "codec_5")))
-def produce_for_character(actor: Actor, topic: int, claim: str) -> Operation:
-    """A batch that only some topics refuse: no keys, large, old, of a transaction, of a codec that there is not."""
-    name = actor.topic(topic)
+@kind(
+    "BAT",
+    topic=TOPICS, claim=st.sampled_from(("transactional", "no_key", "too_large", "old", "codec_5")),
+    fitting=st.booleans(),
+)  # fmt: skip
+def produce_for_character(actor: Actor, topic: int, claim: str, fitting: bool) -> Operation:
+    """A batch that only some topics refuse: no keys, large, old, of a transaction, of a codec that there is not.
+
+    `fitting`: it goes to a topic that refuses it, where the settings of topics matter.
+    """
+    refusing = topic_of_character(actor, REFUSED_BY[claim]) if fitting and claim in REFUSED_BY else None
+    name = refusing or actor.topic(topic)
     place = (name, 0)
     records = records_of(actor, 1, keyed=claim != "no_key")
     if claim == "transactional":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import define, field, frozen
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
@@ -17,13 +17,35 @@ from hypothesis.database import ExampleDatabase
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from conformance.engine import Bench
-from conformance.machines import registered
+from conformance.machines import generate_history, registered
 from conformance.machines.actor import FAULT, Act, Actor, Violation
 from conformance.machines.steps import KINDS, Kind, Step
 from conformance.session import now_ms
 
 CONNECTIONS = st.integers(0, 2)
-FAULTS = ("restart", "kill")
+FAULTS = ("restart", "kill", "elect")
+FAULTLESS = 12
+"""So many sequences go without a fault for each one with it, of each kind: a restart takes long."""
+
+
+class TimeIsUp(KeyboardInterrupt):
+    """No sequence is begun any more. Hypothesis lets go at once only of what looks like an interrupt from outside."""
+
+
+@frozen
+class Trouble:
+    """A fault that is to be done to the broker, and the steps that are taken next to it."""
+
+    action: str
+    after: int
+    """How many acts go before."""
+    before: Step | None
+    afterwards: tuple[Step, ...]
+
+    def around(self, steps: Sequence[Step]) -> list[Sequence[Step]]:
+        """What is done, group by group, when the fault comes while `steps` are under way."""
+        before = [[self.before]] if self.before is not None else []
+        return [*before, [Step(FAULT, {"action": self.action}), *steps], *([each] for each in self.afterwards)]
 
 
 @frozen
@@ -72,52 +94,95 @@ def _steps_of(kind: Kind) -> st.SearchStrategy[Step]:
     return st.builds(Step, st.just(kind.name), st.fixed_dictionaries(dict(kind.arguments)), CONNECTIONS)
 
 
+def _troubles(kinds: Sequence[Kind], actions: Iterable[str]) -> st.SearchStrategy[Trouble | None]:
+    """No fault mostly, or one with steps around it that show what it did to logs and epochs."""
+    steps = {each.name: _steps_of(each) for each in kinds if each.name in generate_history.NAMES}
+    likely = [steps[name] for name in generate_history.NAMES if name in steps]
+    afterwards = st.lists(st.one_of(*likely), min_size=4, max_size=12) if likely else st.just([])
+    before = steps.get("produce_everywhere", st.none())
+
+    def trouble(action: str | None) -> st.SearchStrategy[Trouble | None]:
+        if action is None:
+            return st.none()
+        return st.builds(Trouble, st.just(action), st.integers(3, 12), before, afterwards.map(tuple))
+
+    return st.sampled_from((None,) * FAULTLESS + tuple(actions)).flatmap(trouble)
+
+
+def _faults(bench: Bench) -> list[str]:
+    can = bench.target.faults.actions if bench.target.faults is not None else frozenset()
+    return [each for each in FAULTS if each in can]
+
+
+@frozen
+class _Stage:
+    """Where sequences are performed."""
+
+    bench: Bench
+    plan: Plan
+    tally: Tally
+    goes_on: Callable[[], bool]
+
+
+class _Sequence(RuleBasedStateMachine):
+    """One sequence. What it may be made of is added by `machine`."""
+
+    stage: ClassVar[_Stage]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.actor = Actor(self.stage.bench, self.stage.plan.tolerated)
+        self.trouble: Trouble | None = None
+        self.started_ms = now_ms()
+        self.stage.tally.sequences += 1
+
+    def begin(self, *, trouble: Trouble | None, newest: bool) -> None:
+        if self.stage.tally.found is None and not self.stage.goes_on():
+            raise TimeIsUp
+        self.trouble = trouble
+        self.actor.session.highest = newest
+
+    def in_flight_together(self, together: list[Step]) -> None:
+        self.act(together)
+
+    def act(self, steps: Sequence[Step]) -> None:
+        """Perform steps, amid the sequence's fault if its time has come."""
+        groups: Sequence[Sequence[Step]] = [steps]
+        if self.trouble is not None and len(self.actor.acts) >= self.trouble.after:
+            groups = self.trouble.around(steps)
+            self.trouble = None  # one a sequence: a restart takes long
+        for group in groups:
+            if self.stage.goes_on():
+                _perform(self.actor, group, self.stage.tally, self.started_ms)
+
+    def teardown(self) -> None:
+        self.stage.tally.reached.update(self.actor.reached)
+        self.stage.tally.judged |= self.actor.judged
+        self.stage.tally.unsupported.update(self.actor.unsupported)
+        self.actor.leave()
+
+
 def machine(
     bench: Bench, plan: Plan, tally: Tally, goes_on: Callable[[], bool] = lambda: True
 ) -> type[RuleBasedStateMachine]:
-    """A state machine on this bench. Steps are passed over once `goes_on` says no (time is up)."""
+    """A state machine on this bench.
+
+    Once `goes_on` says no, steps are passed over, and the next sequence raises TimeIsUp unless one is being shrunk.
+    """
     kinds = kinds_for(plan.families)
     steps = st.one_of(*(_steps_of(each) for each in kinds))
-    can = bench.target.faults.actions if bench.target.faults is not None else frozenset()
-    faults = [each for each in FAULTS if each in can] if plan.faults else []
-
-    class Sequences(RuleBasedStateMachine):
-        def __init__(self) -> None:
-            super().__init__()
-            self.actor = Actor(bench, plan.tolerated)
-            self.fault: str | None = None
-            self.fault_after = 0
-            self.started_ms = now_ms()
-            tally.sequences += 1
-
-        @initialize(fault=st.sampled_from((None,) * 22 + FAULTS), after=st.integers(3, 12), newest=st.booleans())
-        def begin(self, *, fault: str | None, after: int, newest: bool) -> None:
-            self.fault = fault if fault in faults else None
-            self.fault_after = after
-            self.actor.session.highest = newest
-
-        def act(self, steps: Sequence[Step]) -> None:
-            if not goes_on():
-                return
-            if self.fault is not None and len(self.actor.acts) >= self.fault_after:
-                # While these steps are under way. One a sequence: a restart takes long.
-                steps = [Step(FAULT, {"action": self.fault}), *steps]
-                self.fault = None
-            _perform(self.actor, steps, tally, self.started_ms)
-
-        @rule(together=st.lists(steps, min_size=2, max_size=4))
-        def in_flight_together(self, together: list[Step]) -> None:
-            self.act(together)
-
-        def teardown(self) -> None:
-            tally.reached.update(self.actor.reached)
-            tally.judged |= self.actor.judged
-            tally.unsupported.update(self.actor.unsupported)
-            self.actor.leave()
-
+    troubles = _troubles(kinds, _faults(bench) if plan.faults else ())
+    begin: Any = initialize(trouble=troubles, newest=st.booleans())
+    together: Any = rule(together=st.lists(steps, min_size=2, max_size=4))
+    own = {
+        "stage": _Stage(bench, plan, tally, goes_on),
+        "begin": begin(_Sequence.begin),
+        "in_flight_together": together(_Sequence.in_flight_together),
+    }
+    sequences = type("Sequences", (_Sequence,), own)
     for each in kinds:
-        _add_rule(Sequences, each)
-    return Sequences
+        _add_rule(sequences, each)
+    return sequences
 
 
 def _perform(actor: Actor, steps: Sequence[Step], tally: Tally, started_ms: int) -> None:
