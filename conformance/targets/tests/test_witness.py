@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from conformance.case import Run
@@ -132,9 +131,9 @@ def test_the_targets_own_way_to_an_election_comes_first(
     assert run.done == [taken]
 
 
-def witnesses() -> list[psutil.Process]:
-    """The witnesses among our children."""
-    return [each for each in psutil.Process().children() if any("witness" in word for word in each.cmdline())]
+def witnesses(target: ApacheKafka) -> list[int]:
+    """The process ids of the witnesses that run."""
+    return [child.pid for child in target._helpers if child.what == "the witness" and child.pid is not None]
 
 
 @pytest.mark.real
@@ -147,7 +146,7 @@ def test_an_election_with_zookeeper() -> None:
         for action in ("restart", "elect", "elect"):
             run.do(action)
             epochs.append(epoch_of(run, topic))
-            assert not witnesses()
+            assert not witnesses(target)
             assert target.bootstrap == (probe.brokers(target.bootstrap[0])[NODE_ID],)
         assert epochs == [0, 0, 2, 4]
         later = run.topic()
@@ -158,7 +157,7 @@ def test_an_election_with_zookeeper() -> None:
 @pytest.mark.real
 def test_an_election_that_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt() -> None:
-        assert len(witnesses()) == 1
+        assert len(witnesses(target)) == 1
         raise KeyboardInterrupt
 
     with ApacheKafka("3.9-zk") as target:
@@ -166,7 +165,7 @@ def test_an_election_that_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> Non
             patch.setattr(target, "start_broker", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 target.faults.do("elect", NODE_ID)
-        assert not witnesses()
+        assert not witnesses(target)
         target.faults.do("start", NODE_ID)
         target.faults.do("elect", NODE_ID)
-        assert not witnesses()
+        assert not witnesses(target)
