@@ -39,13 +39,16 @@ class Trouble:
     action: str
     after: int
     """How many acts go before."""
+    again: bool
+    """Whether the broker is restarted a second time, before anything was written in its new leader epoch."""
     before: Step | None
     afterwards: tuple[Step, ...]
 
     def around(self, steps: Sequence[Step]) -> list[Sequence[Step]]:
         """What is done, group by group, when the fault comes while `steps` are under way."""
         before = [[self.before]] if self.before is not None else []
-        return [*before, [Step(FAULT, {"action": self.action}), *steps], *([each] for each in self.afterwards)]
+        again = [[Step(FAULT, {"action": "restart"})]] if self.again else []
+        return [*before, [Step(FAULT, {"action": self.action}), *steps], *again, *([each] for each in self.afterwards)]
 
 
 @frozen
@@ -104,7 +107,8 @@ def _troubles(kinds: Sequence[Kind], actions: Iterable[str]) -> st.SearchStrateg
     def trouble(action: str | None) -> st.SearchStrategy[Trouble | None]:
         if action is None:
             return st.none()
-        return st.builds(Trouble, st.just(action), st.integers(3, 12), before, afterwards.map(tuple))
+        again = st.sampled_from((False, False, True))
+        return st.builds(Trouble, st.just(action), st.integers(3, 12), again, before, afterwards.map(tuple))
 
     return st.sampled_from((None,) * FAULTLESS + tuple(actions)).flatmap(trouble)
 

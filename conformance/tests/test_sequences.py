@@ -1,0 +1,132 @@
+"""Generated sequences: what their steps lead to, and how a run of them begins and ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from conformance.engine import Bench
+from conformance.machines import registered
+from conformance.machines.actor import FAULT, Actor
+from conformance.machines.fuzz import NOT_NEEDED, FuzzReport, run
+from conformance.machines.generate_history import NAMES, epoch_of
+from conformance.machines.machine import Trouble
+from conformance.machines.script import Script
+from conformance.machines.sequences import replay
+from conformance.machines.steps import KINDS, Step
+from conformance.targets.bundled import Bundled
+from model.profiles import profile_named
+from model.reference.outcomes import OUTCOMES
+from model.reference.state import Partition
+
+registered.load()
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    with Bundled() as target:
+        yield Bench.on(target, profile_named("3.9-kraft"))
+
+
+def reached(bench: Bench, *steps: Step) -> set[str]:
+    """The outcomes that these steps come to, one after the other."""
+    actor, violation = replay(bench, Script(tuple((step,) for step in steps)), frozenset())
+    assert violation is None
+    return set(actor.reached)
+
+
+def step(kind: str, **arguments: Any) -> Step:
+    """A step, with the first of whatever is not said (place 0, no flag)."""
+    return Step(kind, {**dict.fromkeys(KINDS[kind].arguments, 0), **arguments})
+
+
+def asks(epoch_place: int) -> Step:
+    return step("end_of_epoch", old=True, asked=epoch_place, epoch="none")
+
+
+def test_what_earlier_leaders_wrote_is_asked_for(bench: Bench) -> None:
+    found = reached(
+        bench,
+        step("produce_everywhere", count=2),
+        step(FAULT, action="restart"),
+        step(FAULT, action="restart"),
+        step("produce_everywhere", count=3),
+        asks(0),
+        asks(1),
+        asks(2),
+        step("read_after_epoch", old=True, ahead=2, epoch="none"),
+        step("list_end", what=-1, epoch="older"),
+        step("delete_records", back=1, choice=""),
+        step("end_of_epoch", asked=0, epoch="none"),
+    )
+    assert {
+        "offset_for_leader_epoch.past",
+        "offset_for_leader_epoch.skipped",
+        "offset_for_leader_epoch.before_all",
+        "fetch.diverged",
+        "leader_epoch.fenced",
+    } <= found
+
+
+def test_an_epoch_that_is_told_nowhere_is_asked_for(bench: Bench) -> None:
+    actor = Actor(bench)
+    actor.session.highest = False
+    actor.act([step("produce_everywhere", count=1)])
+    actor.act([asks(0)])
+    actor.leave()
+    assert "offset_for_leader_epoch.untold" in actor.reached
+
+
+@pytest.mark.parametrize(
+    ("steps", "outcome"),
+    [
+        ([step("list_among_deleted", batches=6, back=1, greatest=True)], "list_offsets.greatest_deleted"),
+        ([step("list_among_deleted", batches=6, back=1, after_ms=20)], "list_offsets.segment_spent"),
+        ([step("list_untold")], "list_offsets.untold"),
+        ([step("produce_for_character", claim="too_large", fitting=True)], "produce.too_large"),
+        ([step("produce_for_character", claim="no_key", fitting=True)], "produce.no_key"),
+        ([step("produce_everywhere", count=1), step("fetch_everything", most=1, most_each=1)], "fetch.no_room"),
+        ([step("delete_nothing_of_the_brokers")], "delete_records.internal"),
+        ([step("locate_keys", client="murmur2", keys=["a", "b"])], "keys.located"),
+        ([step("commit", offset=3, metadata="", member=""), step("observe_lag", known=True)], "lag.seen"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_what_is_rare_is_come_to_on_purpose(bench: Bench, steps: list[Step], outcome: str) -> None:
+    assert outcome in reached(bench, *steps)
+
+
+def test_a_setting_is_seen_before_it_is_asked_for_again(bench: Bench) -> None:
+    found = reached(bench, step("change_setting", value="604800001"), step("describe_settings"))
+    assert {"alter_configs.altered", "describe_configs.topic"} <= found
+
+
+def test_epochs_are_taken_by_their_place_around_those_that_are_kept() -> None:
+    kept = Partition(log_end_offset=9, leader_epoch=5, epoch_starts=((3, 0), (5, 4)))
+    assert [epoch_of(kept, place) for place in range(6)] == [2, 3, 4, 5, 6, 2]
+    assert epoch_of(Partition(), 0) == 0
+
+
+def test_a_fault_is_amid_the_steps_that_show_what_it_did() -> None:
+    before, meanwhile, afterwards = asks(0), asks(1), asks(2)
+    trouble = Trouble("kill", 3, again=True, before=before, afterwards=(afterwards, afterwards))
+    kill, restart = (Step(FAULT, {"action": action}) for action in ("kill", "restart"))
+    assert trouble.around([meanwhile]) == [[before], [kill, meanwhile], [restart], [afterwards], [afterwards]]
+    assert set(NAMES) <= KINDS.keys()
+
+
+def test_a_run_ends_when_time_is_up(bench: Bench) -> None:
+    started = time.monotonic()
+    report = run(bench, minutes=0.03, seed=1, faults=False, database=None)
+    assert report.script is None
+    assert report.operations > 0
+    assert time.monotonic() - started < 20
+
+
+def test_what_a_broker_need_not_have_is_no_gap() -> None:
+    assert NOT_NEEDED.keys() < OUTCOMES.keys()
+    report = FuzzReport(1, 1, 1.0, frozenset(OUTCOMES.keys() - NOT_NEEDED.keys() - {"fetch.records"}), (), None)
+    assert report.never_reached == ("fetch.records",)
