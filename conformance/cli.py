@@ -13,6 +13,8 @@ COMMANDS: Mapping[str, str] = {
     "replay": "conformance.commands.replay:replay",
     "report": "conformance.commands.report:report",
     "spec": "conformance.commands.spec:spec",
+    "prove": "conformance.commands.prove:prove",
+    "explore": "conformance.commands.explore:explore",
     "serve": "impl.server.cli:serve",
 }
 """Where each command is. `serve` is the bundled broker's own: nothing else here knows `impl`."""
@@ -24,6 +26,8 @@ Examples:
   tidegauge conform localhost:9092
   tidegauge conform apache-kafka --only IDM,LOG-03 --html report.html
   tidegauge fuzz localhost:9092 --minutes 10
+  tidegauge prove replication
+  tidegauge explore kip320 --replicas 3 --epochs 2
   tidegauge spec LOG-03
   tidegauge serve --data /tmp/kafka --port 9092
 """

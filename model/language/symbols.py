@@ -182,6 +182,14 @@ def _common(left: Symbol, right: Symbol, *, ordered: bool) -> Sort:
     raise LanguageError(f"{one.name} ({one.measure}) and {other.name} ({other.measure}) can't be compared or added")
 
 
+def _alike(one: Symbol, other: Symbol) -> tuple[Symbol, Symbol]:
+    """Two values that can be compared; a bare number is taken for a value of the other's sort if that is named."""
+    sort = _common(one, other, ordered=False)
+    if sort.is_named:
+        one, other = (const(each.args[0], sort) if each.sort == NUMBER else each for each in (one, other))
+    return one, other
+
+
 def conjunction(conditions: tuple[Any, ...]) -> Symbol:
     """All of them; one that is part of another conjunction is taken as one of it."""
     return _junction("and", conditions, neutral=TRUE, ending=FALSE)
@@ -215,8 +223,7 @@ def negate(condition: Any) -> Symbol:
 
 def equal(left: Any, right: Any) -> Symbol:
     """Whether both are the same."""
-    one, other = lifted(left), lifted(right)
-    _common(one, other, ordered=False)
+    one, other = _alike(lifted(left), lifted(right))
     if one is other:
         return TRUE
     if is_known(one) and is_known(other):
@@ -258,7 +265,7 @@ def arithmetic(op: str, left: Any, right: Any) -> Symbol:
 
 def choice(condition: Any, then: Any, otherwise: Any) -> Symbol:
     """One of two values."""
-    decided, one, other = _boolean(condition), lifted(then), lifted(otherwise)
+    decided, (one, other) = _boolean(condition), _alike(lifted(then), lifted(otherwise))
     sort = _common(one, other, ordered=False)
     if is_known(decided):
         return one if decided is TRUE else other

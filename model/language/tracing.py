@@ -249,3 +249,34 @@ def _line_of(error: BaseException) -> str:
     """The line of the machine's text at which it came up."""
     frames = [each for each in traceback.extract_tb(error.__traceback__) if Path(each.filename).parent != _HERE]
     return f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
+
+
+def first_conditions(machine: Machine, state: State) -> list[Any]:
+    """What is known of a first state: every cell is what the machine starts with, or zero.
+
+    A field that is history and no map is free at first: it says which of the replicas something is about.
+    """
+    world = Unbounded()
+    nothing = State(world, {name: _zero_field(world, each.keys, each.sort) for name, each in machine.fields.items()})
+    first = nothing.but(**machine.start(nothing))
+    found = []
+    for cells in cells_of(machine):
+        if machine.fields[cells.field].is_history and not machine.fields[cells.field].keys:
+            continue
+        variables = [fresh(key) for key in cells.keys]
+        same = symbols.equal(
+            cells.of(getattr(state, cells.field), tuple(variables)),
+            cells.of(getattr(first, cells.field), tuple(variables)),
+        )
+        for variable in reversed(variables):
+            same = make("every", (variable, same), BOOLEAN)
+        found.append(same)
+    return found
+
+
+def _zero_field(world: Unbounded, keys: tuple[Sort, ...], sort: AnySort) -> Any:
+    def value(*_at: Any) -> Any:
+        return assemble(world, sort, lambda path, _more: const(value=False) if parts[path] == BOOLEAN else const(0))
+
+    parts = {part.path: part.sort for part in components(sort)}
+    return SymbolicMap(keys, value) if keys else value()

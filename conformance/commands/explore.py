@@ -1,0 +1,131 @@
+"""`tidegauge explore`: every state of a machine of a given size, a level at a time."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+
+from conformance.commands.options import INTERRUPTED, USAGE, no_color
+from conformance.report.terminal import console_for
+from model.language import LanguageError
+from properties.explore.engine import Explorer, Progress, Result, Violation
+from properties.explore.machines import EXPLORABLE, UnknownMachineError, explorable
+
+EXAMPLES = f"""See every state that MACHINE can reach, and whether what must hold does in each.
+
+The search is breadth first, so a violation is shown with a shortest way to it. Levels and generated steps are counted
+as TLC counts them. Machines: {", ".join(EXPLORABLE)}.
+
+Exit code 0: nothing is violated; 1: something is; 2: a wrong choice; 130: interrupted.
+
+\b
+Examples:
+  tidegauge explore kip320 --replicas 3 --log 2 --records 2 --epochs 2
+  tidegauge explore kip101 --replicas 2 --log 2 --records 2 --epochs 2 --keep-going
+  tidegauge explore replication --replicas 2 --log 2 --epochs 2 --json
+"""
+
+_positive = click.IntRange(min=1)
+
+
+@click.command(help=EXAMPLES)
+@click.argument("machine", metavar="MACHINE")
+@click.option("--replicas", default=2, show_default=True, type=_positive, help="How many replicas there are.")
+@click.option("--log", default=2, show_default=True, type=_positive, help="How many records a log can hold.")
+@click.option("--records", default=2, show_default=True, type=_positive, help="How many records are ever written.")
+@click.option("--epochs", default=1, show_default=True, type=_positive, help="The greatest leader epoch.")
+@click.option("--keep-going", is_flag=True, help="Explore the whole space, also past a violation.")
+@click.option("--levels", type=_positive, help="Stop after so many levels.")
+@click.option("--workers", default=2, show_default=True, type=_positive, help="Threads.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
+@no_color
+def explore(
+    machine: str,
+    replicas: int,
+    log: int,
+    records: int,
+    epochs: int,
+    keep_going: bool,
+    levels: int | None,
+    workers: int,
+    as_json: bool,
+    no_color: bool,
+) -> None:
+    """See EXAMPLES."""
+    console = console_for(no_color=no_color)
+    try:
+        chosen = explorable(machine)
+        sizes = chosen.sizes(replicas=replicas, log=log, records=records, epochs=epochs)
+        explorer = Explorer(chosen.machine, sizes, chosen.invariants)
+        with _live(console, quiet=as_json) as show:
+            result = explorer.run(keep_going=keep_going, levels=levels, show=show, workers=workers)
+    except (UnknownMachineError, LanguageError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(USAGE)
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        sys.exit(INTERRUPTED)
+    if as_json:
+        click.echo(json.dumps(as_data(machine, result)))
+    else:
+        _tell(console, machine, result)
+    sys.exit(1 if result.violations else 0)
+
+
+def as_data(machine: str, result: Result) -> Mapping[str, Any]:
+    """A result as JSON data."""
+    return {
+        "machine": machine,
+        "distinct": result.distinct,
+        "generated": result.generated,
+        "depth": result.depth,
+        "violations": [{"invariant": each.invariant, "level": each.level} for each in result.violations],
+        "seconds": round(result.seconds, 3),
+        "bytes_per_state": round(result.bytes_per_state, 1),
+        "collision_odds": result.collision_odds,
+        "complete": result.is_complete,
+    }
+
+
+@contextmanager
+def _live(console: Console, *, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """A line that shows how far it is; nothing where there is no terminal."""
+    if quiet or not console.is_terminal:
+        yield lambda _progress: None
+        return
+    with console.status("compiling") as status:
+        yield lambda progress: status.update(
+            f"level {progress.level}  {progress.distinct:,} states"
+            f" ({progress.distinct / max(progress.seconds, 1e-9):,.0f} a second), {progress.frontier:,} on the frontier"
+        )
+
+
+def _tell(console: Console, machine: str, result: Result) -> None:
+    def line(text: str, style: str = "") -> None:
+        console.print(text, style=style, soft_wrap=True, highlight=False, markup=False)
+
+    a_second = result.distinct / max(result.seconds, 1e-9)
+    line(
+        f"{machine}: {result.distinct:,} states, {result.generated:,} steps, {result.depth} levels in"
+        f" {result.seconds:.1f} s ({a_second:,.0f} states a second, {result.bytes_per_state:.0f} bytes a state)"
+    )
+    line(f"Odds that two states were taken for one: at most {result.collision_odds:.1e}", "dim")
+    if not result.is_complete:
+        line("Not all of the space was seen.", "yellow")
+    for each in result.violations:
+        _tell_violation(line, each)
+    if not result.violations:
+        line("Nothing is violated.", "bold green")
+
+
+def _tell_violation(line: Callable[..., None], violation: Violation) -> None:
+    line(f"{violation.invariant} is violated at level {violation.level}:", "bold red")
+    for number, (action, arguments) in enumerate(violation.steps, 1):
+        said = ", ".join(f"{name}={value}" for name, value in arguments.items())
+        line(f"  {number:>2}. {action.replace('_', ' ')} ({said})")

@@ -1,0 +1,106 @@
+"""`tidegauge prove`: the theorems about a machine, for any number of replicas, any log, any number of steps."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from conformance.commands.options import INTERRUPTED, USAGE, no_color
+from conformance.report.terminal import console_for
+from properties.prove.engine import MACHINES, Progress, Proof, UnknownNameError, module_of
+from properties.prove.engine import prove as proved
+from properties.prove.obligations import claims_in
+
+EXAMPLES = f"""Prove the theorems about MACHINE, or one of them, by an inductive invariant.
+
+For every action and every clause of the invariant the solver is asked for a state and a step that break it. What is
+proved holds for any number of replicas, any log, any number of steps. Machines: {", ".join(MACHINES)}.
+
+Exit code 0: all is proved; 1: something is open; 2: a wrong choice; 130: interrupted.
+
+\b
+Examples:
+  tidegauge prove replication
+  tidegauge prove replication --theorem N-1 --table
+  tidegauge prove replication --json
+"""
+
+
+@click.command(help=EXAMPLES)
+@click.argument("machine", metavar="MACHINE")
+@click.option("--theorem", metavar="NAME", help="Only this one.")
+@click.option("--table", is_flag=True, help="Show every obligation with its result and its seconds.")
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(min=1), help="Processes.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
+@no_color
+def prove(machine: str, theorem: str | None, table: bool, workers: int, as_json: bool, no_color: bool) -> None:
+    """See EXAMPLES."""
+    console = console_for(no_color=no_color)
+    try:
+        with _live(console, quiet=as_json) as show:
+            proof = proved(machine, theorem, show=show, workers=workers)
+    except UnknownNameError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(USAGE)
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        sys.exit(INTERRUPTED)
+    if as_json:
+        click.echo(json.dumps(proof.as_data()))
+    else:
+        _tell(console, proof, table=table)
+    sys.exit(1 if proof.open else 0)
+
+
+@contextmanager
+def _live(console: Console, *, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """A bar that shows how far it is; nothing where there is no terminal."""
+    if quiet or not console.is_terminal:
+        yield lambda _progress: None
+        return
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("reading the machine", total=None)
+
+        def show(progress: Progress) -> None:
+            said = f"{progress.open} open" if progress.open else progress.newest.obligation.about
+            bar.update(task, total=progress.of, completed=progress.done, description=said)
+
+        yield show
+
+
+def _tell(console: Console, proof: Proof, *, table: bool) -> None:
+    def line(text: str, style: str = "") -> None:
+        console.print(text, style=style, soft_wrap=True, highlight=False, markup=False)
+
+    if table:
+        console.print(_table(proof))
+    theorems = claims_in(module_of(proof.machine)).theorems
+    for name in proof.theorems:
+        is_proved = proof.is_proved(name)
+        line(f"{name}: {'proved' if is_proved else 'OPEN'}", "bold green" if is_proved else "bold red")
+        line(f"  {theorems[name].sentence}")
+        for assumption, guard in theorems[name].assumes:
+            line(f"  assuming that {assumption} ({guard})", "dim")
+    for each in proof.open:
+        line(f"open: {each.obligation.about}: {each.said} after {each.seconds:.1f} s", "red")
+    line(f"{len(proof.answers)} obligations, {len(proof.open)} open, {proof.seconds:.1f} s; any number of replicas")
+
+
+def _table(proof: Proof) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("clause or theorem", "action", "result", "seconds"):
+        table.add_column(heading, justify="right" if heading == "seconds" else "left")
+    for each in proof.answers:
+        asked = each.obligation
+        result = "discharged" if each.is_discharged else f"OPEN ({each.said})"
+        table.add_row(asked.name, asked.action or f"({asked.sort})", result, f"{each.seconds:.2f}")
+    return table

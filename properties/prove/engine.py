@@ -1,0 +1,127 @@
+"""The proof: all obligations, discharged side by side in processes of their own.
+
+Each process reads the machine and its claims for itself, so that nothing of the solver passes between them; what
+comes back is what was asked, what was said, and how long it took.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Any
+
+from attrs import frozen
+
+from properties.prove.obligations import Answer, Obligation, Sort, claims_in, discharge, obligations
+
+WORKERS = 2
+
+MACHINES = {"replication": "properties.invariants.replication"}
+"""The modules in which claims about machines are made, by the machine's name."""
+
+
+class UnknownNameError(ValueError):
+    """No machine, or no theorem, has this name; lists those there are."""
+
+
+@frozen
+class Proof:
+    """What became of the obligations of a machine."""
+
+    machine: str
+    answers: tuple[Answer, ...]
+    theorems: tuple[str, ...]
+    seconds: float
+
+    @property
+    def open(self) -> tuple[Answer, ...]:
+        """Those that were not discharged."""
+        return tuple(each for each in self.answers if not each.is_discharged)
+
+    def obligations_of(self, theorem: str) -> tuple[Answer, ...]:
+        """The answers that a theorem rests on: those about the invariant, and its own."""
+        own = {Sort.STEP, Sort.IMPLIED}
+        return tuple(
+            each for each in self.answers if each.obligation.sort not in own or each.obligation.name == theorem
+        )
+
+    def is_proved(self, theorem: str) -> bool:
+        """Whether a theorem is proved: nothing that it rests on is open."""
+        return all(each.is_discharged for each in self.obligations_of(theorem))
+
+    def as_data(self) -> dict[str, Any]:
+        """This proof as JSON data."""
+        return {
+            "machine": self.machine,
+            "obligations": len(self.answers),
+            "open": len(self.open),
+            "seconds": round(self.seconds, 3),
+            "theorems": [
+                {"name": each, "proved": self.is_proved(each), "obligations": len(self.obligations_of(each))}
+                for each in self.theorems
+            ],
+        }
+
+
+@frozen
+class Progress:
+    """How far a proof is."""
+
+    done: int
+    of: int
+    open: int
+    newest: Answer
+
+
+def module_of(machine: str) -> str:
+    """The module in which claims about a machine are made.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    if machine not in MACHINES:
+        raise UnknownNameError(f"nothing is claimed of a machine {machine!r}; there are {', '.join(MACHINES)}")
+    return MACHINES[machine]
+
+
+def prove(
+    machine: str,
+    theorem: str | None = None,
+    *,
+    show: Callable[[Progress], None] = lambda _progress: None,
+    workers: int = WORKERS,
+) -> Proof:
+    """Prove a theorem about a machine, or all of them.
+
+    Raises:
+        UnknownNameError: there is no such machine or theorem.
+    """
+    module = module_of(machine)
+    theorems = claims_in(module).theorems
+    if theorem is not None and theorem not in theorems:
+        raise UnknownNameError(f"no theorem {theorem!r} about {machine}; there are {', '.join(theorems)}")
+    began = time.monotonic()
+    asked = list(obligations(module, theorem))
+    answers = _discharged(asked, show, workers)
+    chosen = tuple(theorems) if theorem is None else (theorem,)
+    return Proof(machine, tuple(answers), chosen, time.monotonic() - began)
+
+
+def _discharged(asked: Sequence[Obligation], show: Callable[[Progress], None], workers: int) -> Iterable[Answer]:
+    # Started afresh, not forked: the solver has threads, and what it holds must not be shared.
+    context = multiprocessing.get_context("spawn")
+    answers: dict[Obligation, Answer] = {}
+    failed = 0
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        try:
+            for done in as_completed([pool.submit(discharge, each) for each in asked]):
+                answer = done.result()
+                answers[answer.obligation] = answer
+                failed += not answer.is_discharged
+                show(Progress(len(answers), len(asked), failed, answer))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [answers[each] for each in asked]
