@@ -79,7 +79,11 @@ class EpochEntry:
 
 
 class LeaderEpochs:
-    """The leader epochs of one log (`LeaderEpochFileCache`, KIP-101). Entries ascend in both fields."""
+    """The leader epochs of one log (`LeaderEpochFileCache`, KIP-101). Entries ascend in both fields.
+
+    Entries that the log has outlived are forgotten in memory; the next `assign` writes what is left. Whoever opens
+    a log truncates again, so that nothing is lost by that.
+    """
 
     def __init__(self, files: FileSystem, path: Path) -> None:
         self._files = files
@@ -96,7 +100,9 @@ class LeaderEpochs:
         if self.entries and self.entries[-1].epoch == epoch:
             return
         kept = [e for e in self.entries if e.epoch < epoch and e.start_offset < start_offset]
-        self._replace([*kept, EpochEntry(epoch, start_offset)])
+        entries = [*kept, EpochEntry(epoch, start_offset)]
+        write_checkpoint(self._files, self._path, (f"{e.epoch} {e.start_offset}" for e in entries))
+        self.entries = entries
 
     def end_offset_for(self, requested: int, log_end_offset: int) -> tuple[int, int]:
         """The epoch at or before `requested` and where it ends; (-1, -1) when that is not known.
@@ -123,14 +129,8 @@ class LeaderEpochs:
         before = [entry for entry in self.entries if entry.start_offset <= log_start_offset]
         if before:
             after = self.entries[len(before) :]
-            self._replace([EpochEntry(before[-1].epoch, log_start_offset), *after])
+            self.entries = [EpochEntry(before[-1].epoch, log_start_offset), *after]
 
     def truncate_from_end(self, log_end_offset: int) -> None:
         """Forget epochs that begin at or after the log's end."""
-        if self.entries and self.entries[-1].start_offset >= log_end_offset:
-            self._replace([entry for entry in self.entries if entry.start_offset < log_end_offset])
-
-    def _replace(self, entries: list[EpochEntry]) -> None:
-        if entries != self.entries:
-            write_checkpoint(self._files, self._path, (f"{e.epoch} {e.start_offset}" for e in entries))
-            self.entries = entries
+        self.entries = [entry for entry in self.entries if entry.start_offset < log_end_offset]
