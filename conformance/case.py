@@ -101,11 +101,15 @@ class Names:
 
     prefix: str
     taken: dict[str, int] = field(factory=dict)
+    standing: list[str] = field(factory=list)
+    """Names of topics that may still exist, oldest first."""
 
     def new(self, stem: str) -> str:
         """A fresh name."""
         self.taken[stem] = self.taken.get(stem, 0) + 1
-        return f"{self.prefix}-{stem}-{self.taken[stem]}"
+        name = f"{self.prefix}-{stem}-{self.taken[stem]}"
+        self.standing.append(name)
+        return name
 
 
 def _cited(step: Performed) -> frozenset[str]:

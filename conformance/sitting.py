@@ -202,6 +202,8 @@ class Sitting:
     def _run(self, planned: Planned) -> tuple[CaseResult, ...]:
         try:
             if planned.case is not None:
+                if planned.case.needs:
+                    self.bench.tidy()
                 return (run_case(planned.case, self.bench, planned.versions),)
             options = self.settings
             return tuple(run_family(planned.family, self.bench, options.examples, options.seed, self.deviations))

@@ -181,6 +181,8 @@ def _on_sigterm(handler: signal.Handlers | object) -> Iterator[None]:
 
 
 def _write(sitting: Sitting, files: Files, console: Console) -> None:
+    if files == Files(None, None, None):
+        return  # a document of a whole run takes seconds to make
     document = document_of(sitting)
     if files.json is not None:
         write_json(document, files.json)
