@@ -18,7 +18,8 @@ HEAD = """# Targets
 
 What became of each requirement on brokers that nobody here wrote. Apache Kafka is the measure of the spec: where it
 differed, the spec was corrected. The others are compared with it; their deviations are in `conformance/deviations/`,
-and `tidegauge conform TARGET --only ID` shows the operations and bytes of each.
+and `tidegauge conform TARGET --only ID` shows the operations and bytes of each. What stands under "seen by hand" was
+sent without this suite.
 
 Apache Kafka runs as a single node. With ZooKeeper a lone broker keeps its leader epochs over a restart, because nobody
 takes the leadership from it while it is away. For a requirement that speaks of an older epoch, `apache-kafka:3.9-zk`
