@@ -23,8 +23,8 @@ from conformance.report.matrix import blocks_of, columns_of
 NASTY = "</script><img src=x onerror=alert(1)>\x00"
 
 
-def row(id_: str, verdict: str, *, deviation: str | None = None, bad: bool | None = None) -> dict[str, object]:
-    step = {
+def step(id_: str, verdict: str) -> dict[str, object]:
+    return {
         "number": 1,
         "kind": "Produce",
         "version": 3,
@@ -38,6 +38,9 @@ def row(id_: str, verdict: str, *, deviation: str | None = None, bad: bool | Non
         "wrong": [{"requirement": id_, "text": "error is 1"}] if verdict == "fail" else [],
         "allowed": ["t-0: produce.appended"],
     }
+
+
+def row(id_: str, verdict: str, *, deviation: str | None = None, bad: bool | None = None) -> dict[str, object]:
     case = {
         "id": f"{id_}/a_case",
         "versions": "highest",
@@ -46,7 +49,7 @@ def row(id_: str, verdict: str, *, deviation: str | None = None, bad: bool | Non
         "seconds": 0.1,
         "about": "Does a thing.",
         "beside": False,
-        "steps": [step],
+        "steps": [step(id_, verdict)],
         "steps_in_all": 1,
     }
     return {

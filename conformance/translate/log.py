@@ -76,10 +76,7 @@ def _decode_produce(operation: Produce, version: int, exchange: Exchange, cluste
     answer = exchange.answer
     if not isinstance(answer, produce_wire.ProduceAnswer):
         raise TypeError(f"not a Produce answer: {answer!r}")
-    found: dict[tuple[object, int], produce_wire.PartitionProduced] = {}
-    for topic in answer.topics:
-        for partition in topic.partitions:
-            found[_key(topic), partition.index] = partition
+    found = {(_key(topic), each.index): each for topic in answer.topics for each in topic.partitions}
 
     def part_values(part: ProducePart) -> Values:
         seen = found.get((part.topic, part.partition)) or found.get((id_of(cluster, part.topic), part.partition))
@@ -166,10 +163,7 @@ def _decode_fetch(operation: Fetch, version: int, exchange: Exchange, cluster: C
     answer = exchange.answer
     if not isinstance(answer, fetch_wire.FetchAnswer):
         raise TypeError(f"not a Fetch answer: {answer!r}")
-    found: dict[tuple[object, int], fetch_wire.PartitionFetched] = {}
-    for topic in answer.topics:
-        for each in topic.partitions:
-            found[_key(topic), each.index] = each
+    found = {(_key(topic), each.index): each for topic in answer.topics for each in topic.partitions}
     total = sum(len(each.records or b"") for each in found.values())
     waited_ms = exchange.seconds * 1000
     whole = _carried(
@@ -186,27 +180,29 @@ def _decode_fetch(operation: Fetch, version: int, exchange: Exchange, cluster: C
     def part_values(part: FetchPart) -> Values:
         key = (part.topic_id or id_of(cluster, part.topic)) if by_id else part.topic
         seen = found.get((key, part.partition))
-        if seen is None:
-            return {}
-        decoded = decode_batches(seen.records or b"")
-        return {
-            **_carried(
-                error=error_of(seen.error_code),
-                high_watermark=seen.high_watermark,
-                last_stable_offset=seen.last_stable_offset,
-                log_start_offset=seen.log_start_offset,
-                preferred_read_replica=seen.preferred_read_replica,
-            ),
-            "aborted_transactions": seen.aborted_transactions,
-            "diverging_epoch": (
-                None if seen.diverging_epoch is None else (seen.diverging_epoch.epoch, seen.diverging_epoch.end_offset)
-            ),
-            "records": decoded.batches,
-            "records_bytes": len(seen.records or b""),
-            "images": images_of(seen.records or b""),
-        }
+        return {} if seen is None else _fetched(seen)
 
     return [whole, *(part_values(part) for part in operation.parts)]
+
+
+def _fetched(seen: fetch_wire.PartitionFetched) -> Values:
+    """What an answer to a fetch says of one partition."""
+    records = seen.records or b""
+    diverging = seen.diverging_epoch
+    return {
+        **_carried(
+            error=error_of(seen.error_code),
+            high_watermark=seen.high_watermark,
+            last_stable_offset=seen.last_stable_offset,
+            log_start_offset=seen.log_start_offset,
+            preferred_read_replica=seen.preferred_read_replica,
+        ),
+        "aborted_transactions": seen.aborted_transactions,
+        "diverging_epoch": None if diverging is None else (diverging.epoch, diverging.end_offset),
+        "records": decode_batches(records).batches,
+        "records_bytes": len(records),
+        "images": images_of(records),
+    }
 
 
 register(
