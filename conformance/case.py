@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -173,7 +174,8 @@ class Run(Session):
     def _make_by_asking(self, topic: str, partitions: int) -> None:
         """A topic that the target makes because it was asked about, with as many partitions as it likes: not judged."""
         self.client.refresh((topic,), create=True)
-        poll(f"leaders of {topic}", lambda: self.client.leaders_are_known(topic, 1))
+        ready = partial(self.client.leaders_are_known, topic, 1)
+        poll(f"leaders of {topic}", ready, ceiling_s=self.client.settling_s)
         (found,) = self.client.refresh((topic,)).topics
         count = len(found.partitions)
         if count < partitions:
@@ -185,7 +187,8 @@ class Run(Session):
     def settle(self, topic: str, partitions: int = 1) -> None:
         """Wait until every partition has a leader (creation is not immediate), then let the model learn ids."""
         try:
-            poll(f"leaders of {topic}", lambda: self.client.leaders_are_known(topic, partitions))
+            ready = partial(self.client.leaders_are_known, topic, partitions)
+            poll(f"leaders of {topic}", ready, ceiling_s=self.client.settling_s)
         except NotReady:
             self.perform(Metadata(topics=(topic,)))  # if it shows what is wrong, that is what there is to report
             raise

@@ -81,9 +81,11 @@ def poll(what: str, ready: Callable[[], Any], ceiling_s: float = 30.0) -> Any:
 class Client:
     """Connections to the brokers of a target."""
 
-    def __init__(self, target: Target, answer_timeout_s: float = 15.0) -> None:
+    def __init__(self, target: Target, answer_timeout_s: float = 15.0, settling_s: float = 30.0) -> None:
+        """`settling_s` is how long a new topic may take to get its leaders."""
         self.target = target
         self.answer_timeout_s = answer_timeout_s
+        self.settling_s = settling_s
         self.patience_s = 20.0
         """How long to wait for a restarted broker to lead again, in seconds."""
         self.overdue: set[str] = set()

@@ -33,6 +33,8 @@ from model.profiles import profile_named
 ROOT = Path(__file__).resolve().parents[2]
 BUGS = Path(__file__).parent / "bugs"
 ANSWER_TIMEOUT_S = 5.0
+SETTLING_S = 3.0
+"""The bundled broker leads a new topic at once; one that a bug keeps from it need not be waited for long."""
 
 
 class PatchError(Exception):
@@ -165,7 +167,7 @@ def try_bug(bug: Bug) -> Trial:
 
 
 def _run(bug: Bug, target: Bundled) -> list[CaseResult]:
-    bench = Bench(target, Client(target, ANSWER_TIMEOUT_S), profile_named(target.default_profile))
+    bench = Bench(target, Client(target, ANSWER_TIMEOUT_S, SETTLING_S), profile_named(target.default_profile))
     results = []
     try:
         for case in cases_for([bug.requirement]):
