@@ -37,12 +37,17 @@ conform: $(VENV)/.base  ## hold a broker to the spec (TARGET=bundled, HOST:PORT,
 	$(BIN)/tidegauge conform $(TARGET)
 
 test: $(VENV)/.dev  ## unit and conformance tests that need nothing but Python
-	$(BIN)/pytest -m "not real"
+	$(BIN)/pytest --hypothesis-profile=ci -m "not real and not deep"
+	@echo "not run here (make test-deep runs them; they take long):"
+	@$(BIN)/pytest -m deep --collect-only -q --no-header 2>/dev/null | sed -n 's/^\(.*::.*\)/  \1/p'
 	@echo "not run here (make test-real runs them; they need Java, Maven, kcat, npm or a browser):"
 	@$(BIN)/pytest -m real --collect-only -q --no-header 2>/dev/null | sed -n 's/^\(.*::.*\)/  \1/p'
 
 test-real: $(VENV)/.dev  ## tests that need Java, Maven, kcat, npm or a browser
-	$(BIN)/pytest -m real
+	$(BIN)/pytest --hypothesis-profile=ci -m real
+
+test-deep: $(VENV)/.dev  ## what takes too long for `make test`: large state spaces, whole proofs, many examples
+	$(BIN)/pytest --hypothesis-profile=deep -m deep
 
 lint: $(VENV)/.dev  ## ruff: rules and format
 	$(BIN)/ruff check $(TREES)

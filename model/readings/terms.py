@@ -11,7 +11,8 @@ as anything here, not as zero: what is proved holds whatever it reads as.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import z3
@@ -23,6 +24,13 @@ from model.language.symbols import Symbol
 
 Term = Any
 """A z3 expression."""
+
+
+@cache
+def _enumeration(name: str, size: int) -> tuple[Any, list[Term]]:
+    """A sort of so many things. z3 lets a name be declared once only."""
+    made, values = z3.EnumSort(f"{name} of {size}", [f"{name.lower()} {number} of {size}" for number in range(size)])
+    return made, values
 
 
 @define
@@ -49,8 +57,7 @@ class Terms:
             if size is None:
                 self._sorts[sort.name] = z3.DeclareSort(sort.name)
             else:
-                made, values = z3.EnumSort(sort.name, [f"{sort.name.lower()}{number}" for number in range(size)])
-                self._sorts[sort.name], self._values[sort.name] = made, values
+                self._sorts[sort.name], self._values[sort.name] = _enumeration(sort.name, size)
         return self._sorts[sort.name]
 
     def term(self, symbol: Symbol) -> Term:
@@ -118,6 +125,10 @@ class Terms:
         if symbol.op == "every":
             return z3.ForAll(names, z3.Implies(z3.And(ranges), inner) if ranges else inner)
         return z3.Exists(names, z3.And(*ranges, inner))
+
+    def named_values(self) -> Mapping[str, Sequence[Term]]:
+        """The values of each named sort of which there is a given number."""
+        return self._values
 
     def in_range(self, parameters: Mapping[str, Symbol]) -> list[Term]:
         """That an action's arguments are values of their sorts."""

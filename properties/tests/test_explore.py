@@ -1,0 +1,227 @@
+"""The explorer sees what TLC sees: the same states, steps, levels, and violations at the same level.
+
+The figures are TLC's, without symmetry (hachikuji/kafka-specification, commit d68782b); what TLC was not measured at
+is marked as ours.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from model.language import IllegalStepError, LanguageError, State
+from model.machines import replication
+from model.machines.published import PUBLISHED, base
+from model.readings import columns, values
+from properties.explore.engine import Explorer, Result
+from properties.explore.fingerprints import Seen, multipliers, sums
+from properties.explore.machines import EXPLORABLE, UnknownMachineError, explorable
+
+
+def explored(name: str, n: int, log: int, records: int, epochs: int, *, keep_going: bool = True) -> Result:
+    sizes = base.sizes(replicas=n, log=log, records=records, epochs=epochs)
+    return Explorer(PUBLISHED[name], sizes, base.INVARIANTS).run(keep_going=keep_going)
+
+
+ROWS = [
+    ("kip320", (2, 2, 2, 1), 957, 1_819, 15),
+    ("kip320", (2, 2, 2, 2), 5_973, 11_839, 18),
+    ("kip320", (2, 3, 3, 2), 21_493, 45_141, 22),
+    ("kip320", (3, 2, 2, 1), 39_619, 104_488, 22),
+    ("truncate-to-hw", (2, 3, 3, 2), 37_667, 96_117, None),
+    ("kip101", (2, 3, 3, 2), 32_933, 81_253, None),
+    ("kip279", (2, 3, 3, 2), 32_713, 86_831, None),
+    ("kip320-first-try", (2, 3, 3, 2), 30_737, 73_715, None),
+]
+DEEP_ROWS = [
+    ("kip320", (2, 3, 3, 3), 120_879, 261_017, 26),
+    ("kip320", (3, 2, 2, 2), 737_794, 1_967_560, 26),
+]
+
+
+def _check(row: tuple[str, tuple[int, int, int, int], int, int, int | None]) -> None:
+    name, (n, log, records, epochs), distinct, generated, depth = row
+    result = explored(name, n, log, records, epochs)
+    assert (result.distinct, result.generated) == (distinct, generated)
+    assert depth in (None, result.depth)
+    assert result.is_complete
+    if name in ("kip320", "kip279", "kip320-first-try"):
+        assert result.violations == ()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_counts_are_tlcs(row: tuple[str, tuple[int, int, int, int], int, int, int | None]) -> None:
+    _check(row)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("row", DEEP_ROWS, ids=str)
+def test_large_counts_are_tlcs(row: tuple[str, tuple[int, int, int, int], int, int, int | None]) -> None:
+    _check(row)
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "levels"),
+    [
+        ("truncate-to-hw", (2, 2, 2, 2), {"WeakIsr": 9}),
+        ("kip101", (2, 2, 2, 2), {"WeakIsr": 12}),
+    ],
+)
+def test_violations_are_at_tlcs_levels(name: str, sizes: tuple[int, int, int, int], levels: dict[str, int]) -> None:
+    found = {each.invariant: each.level for each in explored(name, *sizes).violations}
+    assert levels.items() <= found.items()
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    ("name", "levels"),
+    [("kip279", {"WeakIsr": 11, "StrongIsr": 11}), ("kip320-first-try", {"WeakIsr": 12, "StrongIsr": 13})],
+)
+def test_violations_among_three_are_at_tlcs_levels(name: str, levels: dict[str, int]) -> None:
+    result = explored(name, 3, 2, 2, 2)
+    assert {each.invariant: each.level for each in result.violations} == levels
+
+
+@pytest.mark.parametrize("name", ["truncate-to-hw", "kip101"])
+def test_a_trace_runs_and_ends_in_what_it_violates(name: str) -> None:
+    sizes = base.sizes(replicas=2, log=2, records=2, epochs=2)
+    result = Explorer(PUBLISHED[name], sizes, base.INVARIANTS).run()
+    assert not result.is_complete
+    for each in result.violations:
+        state = values.initial(PUBLISHED[name], sizes)
+        holds = base.INVARIANTS[each.invariant]
+        for action, arguments in each.steps:
+            assert holds(state)
+            state = values.take(PUBLISHED[name].actions[action], state, **arguments)
+        assert not holds(state)
+        assert len(each.steps) == each.level - 1
+
+
+def by_hand(name: str) -> tuple[int, int, int]:
+    """The same search, on Python's values, one state at a time."""
+    sizes = base.sizes(replicas=2, log=1, records=1, epochs=1)
+    machine = PUBLISHED[name]
+    layout = columns.Layout.of(machine, sizes)
+    first = values.initial(machine, sizes)
+    seen = {values.row_of(machine, sizes, first)}
+    level, generated, depth = [first], 1, 0
+    while level:
+        depth += 1
+        following: list[State] = []
+        for state in level:
+            for step in values.enabled(machine, state):
+                after = step.take()
+                row = values.row_of(machine, sizes, after)
+                if any(not c.least <= cell <= c.most for c, cell in zip(layout.columns, row, strict=True)):
+                    continue
+                generated += 1
+                if row not in seen:
+                    seen.add(row)
+                    following.append(after)
+        level = following
+    return len(seen), generated, depth
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_search_on_values_sees_the_same(name: str) -> None:
+    result = explored(name, 2, 1, 1, 1)
+    assert (result.distinct, result.generated, result.depth) == by_hand(name)
+
+
+def test_one_thread_sees_what_two_see() -> None:
+    sizes = base.sizes(replicas=2, log=2, records=2, epochs=2)
+    explorer = Explorer(PUBLISHED["kip101"], sizes, base.INVARIANTS)
+    one, two = (explorer.run(keep_going=True, workers=workers) for workers in (1, 2))
+    assert (one.distinct, one.generated, one.depth, one.violations) == (
+        two.distinct,
+        two.generated,
+        two.depth,
+        two.violations,
+    )
+
+
+# -- fingerprints ----------------------------------------------------------------------------------------------------
+
+
+def test_a_successors_sum_is_that_of_its_state() -> None:
+    sizes = base.sizes(replicas=2, log=1, records=1, epochs=1)
+    explorer = Explorer(PUBLISHED["kip320"], sizes)
+    factors = multipliers(explorer.layout)
+    seen = Seen()
+    level, numbers = explorer.first, explorer.numbers(explorer.first)
+    seen.add(numbers)
+    _generated, found = explorer.successors(level, numbers, seen)
+    assert found
+    for each in found:
+        out = level.repeat(each.at.size, axis=1)
+        explorer.make(level, [(each.instance, each.at)], out)
+        assert list(sums(out, factors)) == list(each.numbers)
+
+
+def test_the_table_grows_and_forgets_nothing() -> None:
+    seen = Seen(np.zeros(8, np.uint64))
+    numbers = np.arange(-500, 500, dtype=np.int64)
+    assert seen.add(numbers).all()
+    assert not seen.add(numbers).any()
+    assert not seen.unseen(numbers).any()
+    assert seen.unseen(np.array([501], np.int64)).all()
+    assert seen.count == 1_000
+    assert list(seen.add(np.array([7_000, 7_000], np.int64))) == [True, False]
+
+
+# -- choices ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_machine_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UnknownMachineError, match="replication, truncate-to-hw"):
+        explorable("nix")
+
+
+def test_a_sort_without_a_size_is_refused() -> None:
+    with pytest.raises(LanguageError, match="Offset has no bound"):
+        Explorer(PUBLISHED["kip320"], {"Replica": 2})
+
+
+@pytest.mark.parametrize("name", EXPLORABLE)
+def test_every_machine_can_be_explored(name: str) -> None:
+    chosen = explorable(name)
+    sizes = chosen.sizes(replicas=1, log=1, records=1, epochs=1)
+    assert Explorer(chosen.machine, sizes, chosen.invariants).run().distinct > 1
+
+
+def test_steps_that_no_guard_allows_raise() -> None:
+    sizes = replication.sizes(replicas=2, log=1, epochs=1)
+    first = values.initial(replication.replication, sizes)
+    with pytest.raises(IllegalStepError, match="leader_appends: it leads does not hold"):
+        values.take(replication.replication.actions["leader_appends"], first, leader=0)
+
+
+def tidegauge(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "conformance.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_the_command_prints_json_and_fails_on_a_violation() -> None:
+    done = tidegauge("explore", "truncate-to-hw", "--epochs", "2", "--json", "--keep-going")
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["distinct"], found["generated"], found["depth"]) == (10_131, 24_459, 20)
+    assert found["violations"][0] == {"invariant": "WeakIsr", "level": 9}
+    assert found["bytes_per_state"] > 0
+
+
+def test_the_command_tells_the_way_to_a_violation() -> None:
+    done = tidegauge("explore", "kip101", "--epochs", "2")
+    assert done.returncode == 1, done.stderr
+    assert "WeakIsr is violated at level 12:" in done.stdout
+    assert "  1. controller elects (replica=" in done.stdout
+
+
+def test_a_wrong_machine_is_a_wrong_choice() -> None:
+    done = tidegauge("explore", "nix")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no machine 'nix'" in done.stderr
