@@ -1,7 +1,7 @@
 """Build the documentation site: `python -m docs.build`, or `make docs`.
 
-The pages in this folder are copied; one page a requirement family, the index of requirements and the table of seeded
-bugs are made from the same data that the suite runs on, so they can't differ from it.
+The pages in this folder are copied; one page a requirement family, the index of requirements, the table of seeded bugs
+and the pages of the machines are made from the same data that everything runs on, so they can't differ from it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import click
 from conformance.case import CASES, Case
 from conformance.engine import load_cases
 from conformance.tests.seeded import Bug, bugs
+from docs import machines
 from model.catalogue import Family, Requirement, families
 from model.reference.outcomes import OUTCOMES
 
@@ -33,7 +34,7 @@ def pages() -> Mapping[str, str]:
     made["spec/index.md"] = index_page()
     made["spec/outcomes.md"] = outcomes_page()
     made["spec/seeded-bugs.md"] = bugs_page(seeded)
-    return made
+    return {**made, **machines.pages()}
 
 
 def index_page() -> str:

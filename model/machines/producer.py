@@ -40,6 +40,7 @@ producer = Machine(
         "offset": Field(OFFSET, "the offset that its first record was given", (SLOT,)),
         "log_end_offset": Field(OFFSET, "where the next record goes"),
     },
+    about="What a partition's leader remembers of an idempotent producer, and what it does with a batch.",
 )
 
 
