@@ -21,10 +21,11 @@ from attrs import evolve, field, frozen
 from conformance.session import Answered, Outcome, Unanswered, Unknown
 from conformance.wire.connection import Exchange
 from model.profiles import Profile
-from model.reference.operations import Operation, Produce
+from model.reference.operations import Operation, Produce, ProduceUnanswered
 from model.reference.oracle import Context, allowed
 from model.reference.outcomes import Finding, Mismatch, judge
 from model.reference.state import Cluster, Partition
+from model.reference.unanswered import KEPT
 
 STATES_MOST = 5_000
 """How many partial explanations are looked at before a search is given up."""
@@ -123,7 +124,12 @@ class _Search:
         findings, cluster = judged(world.cluster, event, self.profile)
         if any(broken(finding, self.tolerated) for finding in findings):
             return None
-        return evolve(so_far, world=evolve(world, cluster=cluster), findings=(*so_far.findings, (event, findings)))
+        after = evolve(world, cluster=cluster)
+        if isinstance(event.sent.operation, ProduceUnanswered) and findings[0].outcome.name == KEPT:
+            # That it was taken shows, but not whether others were before it that are pending: so it is, too.
+            silent = evolve(event.sent, operation=event.sent.operation.produce)
+            after = evolve(world, pending=(*world.pending, silent))
+        return evolve(so_far, world=after, findings=(*so_far.findings, (event, findings)))
 
     def land(self, so_far: Explanation, place: int) -> Iterator[Explanation]:
         """A pending operation takes effect, in each way that the model permits."""

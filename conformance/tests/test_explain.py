@@ -12,7 +12,14 @@ from conformance.wire.batch import encoded_size
 from model.profiles import Profile, profile_named
 from model.reference.batch import Batch, Record
 from model.reference.errors import ErrorCode
-from model.reference.operations import ListOffsets, ListOffsetsPart, Operation, Produce, ProducePart
+from model.reference.operations import (
+    ListOffsets,
+    ListOffsetsPart,
+    Operation,
+    Produce,
+    ProducePart,
+    ProduceUnanswered,
+)
 from model.reference.outcomes import Finding
 from model.reference.state import Cluster, Partition, Topic
 
@@ -178,3 +185,20 @@ def test_what_is_sent_after_an_append_without_an_answer_tells_nothing_of_it() ->
     assert explain(world, [event(append(b"c"), at(0), "c1")], PROFILE) is not None
     assert explain(world, [event(append(b"c"), at(1), "c1")], PROFILE) is not None
     assert explain(world, [event(append(b"c"), at(1))], PROFILE) is None, "on their connection both came before it"
+
+
+def test_a_produce_that_was_watched_may_come_after_a_lost_one() -> None:
+    lost, watched = append(b"a", acks=0), append(b"b", acks=0)
+    assert isinstance(watched, Produce)
+    found = explain(EMPTY, [event(lost, Unanswered())], PROFILE)
+    assert found is not None
+    kept = Answered(({"is_closed": False, "bytes_received": 0},))
+    found = explain(found.world, [event(ProduceUnanswered(produce=watched), kept, "own")], PROFILE)
+    assert found is not None
+    accounts = searching.explain([found.world], [event(append(b"c"), at(2), "c2")], PROFILE)
+    orders = set()
+    for account in accounts:
+        partition = account.world.cluster.partition("t", 0)
+        assert partition is not None
+        orders.add(tuple(entry.batch.records[0].value for entry in partition.entries))
+    assert orders == {(b"a", b"b", b"c"), (b"b", b"a", b"c")}

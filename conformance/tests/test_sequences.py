@@ -22,6 +22,7 @@ from conformance.machines.steps import KINDS, Step
 from conformance.targets.bundled import Bundled
 from model.profiles import profile_named
 from model.reference.administration import DescribeConfigs
+from model.reference.operations import DeleteRecords
 from model.reference.outcomes import OUTCOMES
 from model.reference.state import Partition
 
@@ -135,6 +136,17 @@ def test_a_fault_is_amid_the_steps_that_show_what_it_did() -> None:
     kill, restart = (Step(FAULT, {"action": action}) for action in ("kill", "restart"))
     assert trouble.around([meanwhile]) == [[before], [kill, meanwhile], [restart], [afterwards], [afterwards]]
     assert set(NAMES) <= KINDS.keys()
+
+
+def test_a_broker_whose_log_starts_were_raised_is_not_killed(bench: Bench) -> None:
+    actor = Actor(bench)
+    actor.act([step("produce_everywhere", count=2)])
+    assert actor._fault("kill", ()) == "kill"
+    assert actor._fault("kill", (DeleteRecords(parts=()),)) == "restart"
+    actor.act([step("delete_records", back=1, choice="")])
+    assert actor._fault("kill", ()) == "restart"
+    assert actor._fault("elect", ()) == "elect"
+    actor.leave()
 
 
 def test_a_run_ends_when_time_is_up(bench: Bench) -> None:
