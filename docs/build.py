@@ -6,6 +6,7 @@ and the pages of the machines are made from the same data that everything runs o
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -113,7 +114,8 @@ def main(out: Path) -> None:
             (source / name).write_text(text, encoding="utf-8")
         shutil.copy(HERE / "mkdocs.yml", scratch)
         command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", f"{scratch}/mkdocs.yml"]
-        done = subprocess.run([*command, "-d", str(out.resolve())], check=False)  # noqa: S603  our own command
+        quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}  # the theme's word on its successor is nobody's warning
+        done = subprocess.run([*command, "-d", str(out.resolve())], check=False, env=quiet)  # noqa: S603  our own command
     if done.returncode:
         raise click.ClickException("mkdocs refused the pages; what it said is above")
     click.echo(f"the site is in {out}")
