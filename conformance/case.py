@@ -290,7 +290,10 @@ _OF_FETCH_PART = {"current_leader_epoch", "last_fetched_epoch", "log_start_offse
 def part_of(topic: str, *batches: Batch, partition: int = 0) -> ProducePart:
     """One partition's part of a produce."""
     sizes = tuple(encoded_size(each) for each in batches)
-    plain_sizes = tuple(encoded_size(evolve(each, compression=Compression.NONE)) for each in batches)
+    plain_sizes = tuple(
+        size if each.compression is Compression.NONE else encoded_size(evolve(each, compression=Compression.NONE))
+        for each, size in zip(batches, sizes, strict=True)
+    )
     return ProducePart(topic=topic, partition=partition, batches=batches, sizes=sizes, plain_sizes=plain_sizes)
 
 
