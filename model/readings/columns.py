@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
 from model.language.machine import Action, Machine, State
-from model.language.sorts import BOOLEAN, Sizes
-from model.language.symbols import TRUE, Symbol, conjunction, const, is_known, lifted
+from model.language.sorts import BOOLEAN, Sizes, Sort
+from model.language.symbols import TRUE, Symbol, conjunction, const, is_known, lifted, make
 from model.language.tracing import Bounded, cells_of, places, symbolic_state, trace
 
 Block = NDArray[Any]
@@ -183,8 +183,8 @@ def condition(layout: Layout, symbol: Symbol) -> Callable[[Block], NDArray[np.bo
     result = emitter.value(symbol)
     if is_known(symbol):
         result = f"np.full(c.shape[1], {result})"
-    ready = "b = c.view(bool)" if layout.dtype.itemsize == 1 else "b = c.astype(bool)"
-    return _function("condition", "c", [ready, *emitter.lines, f"return {result}"], layout)
+    body = [_ready(layout, "b", "c"), *emitter.lines, f"return {result}"]
+    return _function("condition", "c", body, layout)
 
 
 @frozen
@@ -258,14 +258,18 @@ def instance(
     state: State,
     action: Action,
     arguments: Mapping[str, int],
+    guards: Callable[[Mapping[str, int]], Symbol] | None = None,
 ) -> Instance | None:
-    """Compile an action with given arguments; None if it can be taken in no state at all."""
+    """Compile an action with given arguments; None if it can be taken in no state at all.
+
+    `guards` gives other guards than the action's own, for these arguments.
+    """
     given = {name: const(value, action.parameters[name]) for name, value in arguments.items()}
     traced = trace(machine, action, state, given)
-    guards = conjunction(tuple(each.holds for each in traced.guards))
-    if guards is not TRUE and is_known(guards):
+    allowed = conjunction(tuple(each.holds for each in traced.guards)) if guards is None else guards(arguments)
+    if allowed is not TRUE and is_known(allowed):
         return None
-    parts = guards.args if guards.op == "and" else () if guards is TRUE else (guards,)
+    parts = allowed.args if allowed.op == "and" else () if allowed is TRUE else (allowed,)
     writes = _writes(layout, traced.changes)
     name = f"{action.name}_{'_'.join(map(str, arguments.values()))}".replace("-", "m")
     return Instance(
@@ -296,7 +300,11 @@ def _keys(read: Symbol) -> tuple[Any, ...] | None:
     return tuple(key.args[0] for key in keys) if all(is_known(key) for key in keys) else None
 
 
-def instances(machine: Machine, sizes: Sizes, layout: Layout) -> list[Instance]:
+Guards = Mapping[str, Callable[[Mapping[str, int]], Symbol]]
+"""Other guards than a machine's own, by the action's name: for each choice of arguments."""
+
+
+def instances(machine: Machine, sizes: Sizes, layout: Layout, guards: Guards | None = None) -> list[Instance]:
     """Every action of a machine with every choice of its arguments, compiled."""
     world = Bounded(sizes)
     state = symbolic_state(machine, world)
@@ -304,7 +312,8 @@ def instances(machine: Machine, sizes: Sizes, layout: Layout) -> list[Instance]:
     for action in machine.actions.values():
         choices = itertools.product(*(world.values(sort) for sort in action.parameters.values()))
         for choice in choices:
-            made = instance(machine, layout, state, action, dict(zip(action.parameters, choice, strict=True)))
+            arguments = dict(zip(action.parameters, choice, strict=True))
+            made = instance(machine, layout, state, action, arguments, (guards or {}).get(action.name))
             if made is not None:
                 found.append(made)
     return found
@@ -315,3 +324,45 @@ def predicate(
 ) -> Callable[[Block], NDArray[np.bool_]]:
     """A function that says in which states of a block something is true."""
     return condition(layout, lifted(holds(symbolic_state(machine, Bounded(sizes)))))
+
+
+class _After(Bounded):
+    """The state after a step: its cells are those of another block."""
+
+    def cell(self, name: str, keys: tuple[Any, ...], sorts: tuple[Sort, ...], sort: Sort) -> Symbol:
+        found = super().cell(name, keys, sorts, sort)
+        return found if is_known(found) else make("read", (f"{AFTER}{name}", *found.args[1:]), sort)
+
+
+AFTER = "after "
+"""What marks a cell of the state after a step."""
+
+
+def change(
+    machine: Machine, sizes: Sizes, layout: Layout, holds: Callable[[State, State], Any]
+) -> Callable[[Block, Block], NDArray[np.bool_]]:
+    """A function that says of which steps (states before, states after) something is true."""
+    before, after = (symbolic_state(machine, world) for world in (Bounded(sizes), _After(sizes)))
+    symbol = lifted(holds(before, after))
+    width = layout.width
+    moved = {
+        (f"{AFTER}{name}", at): evolve(column, place=column.place + width)
+        for (name, at), column in layout.by_cell.items()
+    }
+
+    def load(column: Column) -> str:
+        if column.place < width:
+            return _load_all(column)
+        return f"e[{column.place - width}]" if column.is_boolean else f"d[{column.place - width}]"
+
+    emitter = _Emitter(evolve(layout, by_cell={**layout.by_cell, **moved}), load)
+    result = emitter.value(symbol)
+    if is_known(symbol):
+        result = f"np.full(c.shape[1], {result})"
+    body = [_ready(layout, "b", "c"), _ready(layout, "e", "d"), *emitter.lines, f"return {result}"]
+    return _function("change", "c, d", body, layout)
+
+
+def _ready(layout: Layout, truth: str, block: str) -> str:
+    """The line that makes a block's cells truth values."""
+    return f"{truth} = {block}.view(bool)" if layout.dtype.itemsize == 1 else f"{truth} = {block}.astype(bool)"

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from model.language import Machine, Sizes, State
 from model.readings import columns, values
-from model.readings.columns import Block, Instance, Layout, Rows, as_truth
+from model.readings.columns import Block, Guards, Instance, Layout, Rows, as_truth
 from properties.explore.fingerprints import Seen, Sums, multipliers, odds, sums
 
-CHUNK = 1 << 15
+CHUNK = 1 << 16
 WORKERS = 2
 
 
@@ -97,6 +97,16 @@ class _Found:
     numbers: Sums
 
 
+@frozen
+class _Expanded:
+    """What one chunk led to."""
+
+    generated: int
+    found: tuple[_Found, ...]
+    broken: Mapping[str, tuple[int, int]]
+    """For what does not hold of a step: the instance, and the place in the chunk that it was taken from."""
+
+
 class Explorer:
     """A machine of given sizes, ready to be explored."""
 
@@ -106,21 +116,31 @@ class Explorer:
         sizes: Sizes,
         invariants: Mapping[str, Callable[[State], Any]] | None = None,
         *,
-        start: State | None = None,
+        changes: Mapping[str, Callable[[State, State], Any]] | None = None,
+        guards: Guards | None = None,
     ) -> None:
         """Compile the machine for these sizes.
+
+        Args:
+            machine: what is explored.
+            sizes: how many values each sort has.
+            invariants: what must hold in every state, by name.
+            changes: what must hold of every step, of the states before and after it, by name.
+            guards: other guards than the machine's own, by the action's name.
 
         Raises:
             LanguageError: a sort has no size.
         """
         self.machine, self.sizes = machine, sizes
         self.layout = Layout.of(machine, sizes)
-        self.instances: list[Instance] = columns.instances(machine, sizes, self.layout)
+        self.instances: list[Instance] = columns.instances(machine, sizes, self.layout, guards)
         self.invariants = {
             name: columns.predicate(machine, sizes, self.layout, holds) for name, holds in (invariants or {}).items()
         }
-        first = values.initial(machine, sizes) if start is None else start
-        self.first = self.layout.block([values.row_of(machine, sizes, first)])
+        self.changes = {
+            name: columns.change(machine, sizes, self.layout, holds) for name, holds in (changes or {}).items()
+        }
+        self.first = self.layout.block([values.row_of(machine, sizes, values.initial(machine, sizes))])
         self._factors = multipliers(self.layout)
 
     def run(
@@ -128,6 +148,7 @@ class Explorer:
         *,
         keep_going: bool = False,
         levels: int | None = None,
+        states: int | None = None,
         show: Callable[[Progress], None] = lambda _progress: None,
         workers: int = WORKERS,
     ) -> Result:
@@ -136,11 +157,12 @@ class Explorer:
         Args:
             keep_going: see the whole space, also past a violation.
             levels: stop after so many.
+            states: stop after the level at which there are so many.
             show: called after every level.
             workers: threads.
         """
         with ThreadPoolExecutor(workers) as pool:
-            return _Search(self, pool, keep_going=keep_going, levels=levels, show=show).run()
+            return _Search(self, pool, keep_going=keep_going, levels=levels, states=states, show=show).run()
 
     def numbers(self, block: Block) -> Sums:
         """The sums that the fingerprints of these states are made of."""
@@ -148,11 +170,12 @@ class Explorer:
 
     # -- one chunk ---------------------------------------------------------------------------------------------------
 
-    def successors(self, block: Block, numbers: Sums, seen: Seen) -> tuple[int, list[_Found]]:
-        """How many steps can be taken from the states of a chunk, and those that lead to states never seen."""
+    def successors(self, block: Block, numbers: Sums, seen: Seen) -> _Expanded:
+        """The steps that can be taken from the states of a chunk, and those of them that lead to states never seen."""
         truth = as_truth(block)
         generated = 0
         found = []
+        broken: dict[str, tuple[int, int]] = {}
         for index, each in enumerate(self.instances):
             at = each.enabled(block, truth)
             if at is None or not at.size:
@@ -171,7 +194,19 @@ class Explorer:
             unseen = seen.unseen(reached)
             if unseen.any():
                 found.append(_Found(index, at[unseen], reached[unseen]))
-        return generated, found
+            if self.changes:
+                self._look_at_steps(block, index, at, broken)
+        return _Expanded(generated, tuple(found), broken)
+
+    def _look_at_steps(self, block: Block, index: int, at: Rows, broken: dict[str, tuple[int, int]]) -> None:
+        """Look for steps of which something does not hold; the first of each is kept."""
+        before = block.take(at, axis=1)
+        after = np.empty_like(before)
+        self.make(block, [(index, at)], after)
+        for name, holds in self.changes.items():
+            held = holds(before, after)
+            if name not in broken and not held.all():
+                broken[name] = (index, int(at[np.argmin(held)]))
 
     def make(self, block: Block, chosen: Sequence[tuple[int, Rows]], out: Block) -> None:
         """Write the states after these steps (instance, places in the chunk) to `out`."""
@@ -195,6 +230,7 @@ class _Search:
     pool: Executor
     keep_going: bool
     levels: int | None
+    states: int | None
     show: Callable[[Progress], None]
     seen: Seen = field(factory=Seen)
     origins: _Origins = field(factory=_Origins)
@@ -211,7 +247,7 @@ class _Search:
         self._check(level)
         is_complete = True
         while level.size:
-            if (self.violations and not self.keep_going) or self.depth == self.levels:
+            if self._is_enough():
                 is_complete = False
                 break
             level, numbers = self._next(level, numbers)
@@ -232,13 +268,20 @@ class _Search:
             is_complete,
         )
 
+    def _is_enough(self) -> bool:
+        if self.violations and not self.keep_going:
+            return True
+        return self.depth == self.levels or (self.states is not None and self.seen.count >= self.states)
+
     def _next(self, level: Block, numbers: Sums) -> tuple[Block, Sums]:
         """The states that are one step away and were never seen."""
         cuts = [slice(at, at + CHUNK) for at in range(0, level.shape[1], CHUNK)]
         expanded = self.pool.map(lambda cut: self.explorer.successors(level[:, cut], numbers[cut], self.seen), cuts)
         found = list(expanded)
-        self.generated += sum(count for count, _found in found)
-        work = [(cut, self._kept(cut, each)) for cut, (_count, each) in zip(cuts, found, strict=True)]
+        self.generated += sum(each.generated for each in found)
+        for cut, each in zip(cuts, found, strict=True):
+            self._note(cut.start, each.broken)
+        work = [(cut, self._kept(each.found)) for cut, each in zip(cuts, found, strict=True)]
         fresh = [each for _cut, kept in work for each in kept]
         out = np.empty((level.shape[0], sum(each.at.size for each in fresh)), level.dtype)
         if not fresh:
@@ -255,7 +298,7 @@ class _Search:
         self.frontier_bytes = max(self.frontier_bytes, level.nbytes + out.nbytes)
         return out, np.concatenate([each.numbers for each in fresh])
 
-    def _kept(self, _cut: slice, found: list[_Found]) -> list[_Found]:
+    def _kept(self, found: Sequence[_Found]) -> list[_Found]:
         """Those whose states nobody else of this level came to before."""
         kept = []
         for each in found:
@@ -265,6 +308,14 @@ class _Search:
             elif fresh.any():
                 kept.append(_Found(each.instance, each.at[fresh], each.numbers[fresh]))
         return kept
+
+    def _note(self, start: int, broken: Mapping[str, tuple[int, int]]) -> None:
+        """Keep the first step of which something does not hold; it leads to the next level."""
+        for name, (instance, place) in broken.items():
+            if name not in self.violations:
+                last = self.explorer.instances[instance]
+                steps = (*self._trace(start + place), (last.action.name, last.arguments))
+                self.violations[name] = Violation(name, self.depth + 1, steps)
 
     def _remember(self, work: list[tuple[slice, list[_Found]]]) -> None:
         found = [(cut.start, each) for cut, kept in work for each in kept]

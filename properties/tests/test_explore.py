@@ -154,7 +154,7 @@ def test_a_successors_sum_is_that_of_its_state() -> None:
     seen = Seen()
     level, numbers = explorer.first, explorer.numbers(explorer.first)
     seen.add(numbers)
-    _generated, found = explorer.successors(level, numbers, seen)
+    found = explorer.successors(level, numbers, seen).found
     assert found
     for each in found:
         out = level.repeat(each.at.size, axis=1)
