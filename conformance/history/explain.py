@@ -25,7 +25,6 @@ from model.reference.operations import Operation, Produce, ProduceUnanswered
 from model.reference.oracle import Context, allowed
 from model.reference.outcomes import Finding, Mismatch, judge
 from model.reference.state import Cluster, Partition
-from model.reference.unanswered import KEPT
 
 STATES_MOST = 5_000
 """How many partial explanations are looked at before a search is given up."""
@@ -124,12 +123,7 @@ class _Search:
         findings, cluster = judged(world.cluster, event, self.profile)
         if any(broken(finding, self.tolerated) for finding in findings):
             return None
-        after = evolve(world, cluster=cluster)
-        if isinstance(event.sent.operation, ProduceUnanswered) and findings[0].outcome.name == KEPT:
-            # That it was taken shows, but not whether others were before it that are pending: so it is, too.
-            silent = evolve(event.sent, operation=event.sent.operation.produce)
-            after = evolve(world, pending=(*world.pending, silent))
-        return evolve(so_far, world=after, findings=(*so_far.findings, (event, findings)))
+        return evolve(so_far, world=evolve(world, cluster=cluster), findings=(*so_far.findings, (event, findings)))
 
     def land(self, so_far: Explanation, place: int) -> Iterator[Explanation]:
         """A pending operation takes effect, in each way that the model permits."""
@@ -153,9 +147,7 @@ def landings(cluster: Cluster, sent: Sent, profile: Profile) -> Iterator[Cluster
     What was sent before a restart was appended under the leader before it, whose epoch may not be known any more.
     """
     is_old = sent.restarts < cluster.restarts
-    places = (
-        [(each.topic, each.partition) for each in sent.operation.parts] if isinstance(sent.operation, Produce) else []
-    )
+    places = _places(sent.operation)
     before = cluster
     if is_old:
         cluster = _patched(cluster, places, lambda _place, partition: evolve(partition, leader_epoch=None))
@@ -180,6 +172,19 @@ def _patched(
         if partition is not None:
             cluster = cluster.with_partition(*place, change(place, partition))
     return cluster
+
+
+def _rivals(found: Explanation, events: Sequence[Event]) -> int:
+    """How many operations that are still pending write where something was appended that no answer places."""
+    unplaced = (*found.landed, *(each.sent for each in events if isinstance(each.sent.operation, ProduceUnanswered)))
+    places = {place for sent in unplaced for place in _places(sent.operation)}
+    return sum(not places.isdisjoint(_places(sent.operation)) for sent in found.world.pending)
+
+
+def _places(operation: Operation) -> list[tuple[str, int]]:
+    """The partitions that a produce writes to."""
+    produce = operation.produce if isinstance(operation, ProduceUnanswered) else operation
+    return [(each.topic, each.partition) for each in produce.parts] if isinstance(produce, Produce) else []
 
 
 def _due_first(world: World, event: Event) -> bool:
@@ -241,8 +246,9 @@ def explain(
                 if each.landings_left == 0 and all(each.world != other.world for other in found):
                     found.append(each)
         if found and deepest == most:
-            # What need not land now can as well land later; but two that landed may look like another one that did.
-            deepest = landings + MORE_LANDINGS if landings else 0
+            # What need not land now can as well land later. But two that landed may look like another one that did,
+            # and where something was appended that no answer places, others may have been there before it.
+            deepest = landings + max(MORE_LANDINGS if landings else 0, *(_rivals(each, events) for each in found))
     if len(found) > WORLDS_MOST:
         raise SearchGivenUpError(f"more than {WORLDS_MOST} accounts are possible")
     return tuple(found)

@@ -187,18 +187,40 @@ def test_what_is_sent_after_an_append_without_an_answer_tells_nothing_of_it() ->
     assert explain(world, [event(append(b"c"), at(1))], PROFILE) is None, "on their connection both came before it"
 
 
-def test_a_produce_that_was_watched_may_come_after_a_lost_one() -> None:
-    lost, watched = append(b"a", acks=0), append(b"b", acks=0)
-    assert isinstance(watched, Produce)
-    found = explain(EMPTY, [event(lost, Unanswered())], PROFILE)
-    assert found is not None
-    kept = Answered(({"is_closed": False, "bytes_received": 0},))
-    found = explain(found.world, [event(ProduceUnanswered(produce=watched), kept, "own")], PROFILE)
-    assert found is not None
-    accounts = searching.explain([found.world], [event(append(b"c"), at(2), "c2")], PROFILE)
-    orders = set()
+def watch(value: bytes) -> Event:
+    produce = append(value, acks=0)
+    assert isinstance(produce, Produce)
+    return event(ProduceUnanswered(produce=produce), Answered(({"is_closed": False, "bytes_received": 0},)), "own")
+
+
+def orders(accounts: tuple[Explanation, ...]) -> set[bytes]:
+    """The values in the log, one after the other, by each account."""
+    found = set()
     for account in accounts:
         partition = account.world.cluster.partition("t", 0)
         assert partition is not None
-        orders.add(tuple(entry.batch.records[0].value for entry in partition.entries))
-    assert orders == {(b"a", b"b", b"c"), (b"b", b"a", b"c")}
+        found.add(b"".join(entry.batch.records[0].value or b"" for entry in partition.entries))
+    return found
+
+
+def pending(*values: bytes) -> World:
+    """A world in which produces are pending, each on a connection of its own."""
+    world = EMPTY
+    for value in values:
+        found = explain(world, [event(append(value, acks=0), Unanswered(), value.decode())], PROFILE)
+        assert found is not None
+        world = found.world
+    return world
+
+
+def test_a_produce_that_was_watched_may_come_after_those_that_are_pending() -> None:
+    accounts = searching.explain([pending(b"a", b"b")], [watch(b"w")], PROFILE)
+    assert orders(accounts) == {b"w", b"aw", b"bw", b"abw", b"baw"}
+
+
+def test_one_that_is_due_may_come_after_others_that_are_pending() -> None:
+    world = pending(b"a", b"b", b"d")
+    question = ListOffsets(parts=(ListOffsetsPart(topic="other"),))
+    answer = Answered(({}, {"error": ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "offset": -1}))
+    accounts = searching.explain([world], [event(question, answer, "d")], PROFILE)
+    assert {b"d", b"abd", b"bad"} <= orders(accounts)
