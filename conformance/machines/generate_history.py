@@ -1,7 +1,7 @@
 """Steps that ask what earlier leaders wrote: where their epochs ended, and whether a reader follows another history.
 
-They mean something in every state, and most after a restart that began another epoch. They look for a partition with
-records of several epochs first.
+They mean something in every state, and most after a restart that began another epoch. They look for a partition that
+has had several first.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ NAMES = (
 
 
 def place_with_history(actor: Actor, topic: int, partition: int) -> Place:
-    """A partition with records of several epochs; any if there is none."""
+    """A partition that has had several leader epochs; any if there is none."""
     name = actor.topic(topic)
     known = actor.world.cluster.topics
     places = [
         (each, index)
         for each in actor.topics
         for index, one in enumerate(known[each].partitions)
-        if len(epochs.kept(one)) > 1
+        if any(epoch > 0 for epoch, _ in epochs.kept(one))
     ]
     return places[(topic + partition) % len(places)] if places else (name, actor.partition(name, partition))
 
@@ -57,7 +57,7 @@ def epoch_of(partition: Partition | None, place: int) -> int:
     asked=st.integers(-1, 5), epoch=CLAIMED_EPOCHS,
 )  # fmt: skip
 def end_of_epoch(actor: Actor, topic: int, partition: int, old: bool, asked: int, epoch: str) -> Operation:
-    """Where a leader epoch ended; `old`: of a partition with records of several epochs, if there is one."""
+    """Where a leader epoch ended; `old`: of a partition that has had several, if there is one."""
     name = actor.topic(topic)
     index = partition if partition == NOWHERE else actor.partition(name, partition)
     if old and partition != NOWHERE:
