@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, str] = {
     "report": "conformance.commands.report:report",
     "spec": "conformance.commands.spec:spec",
     "prove": "conformance.commands.prove:prove",
+    "refute": "conformance.commands.refute:refute",
     "explore": "conformance.commands.explore:explore",
     "serve": "impl.server.cli:serve",
 }
@@ -27,6 +28,7 @@ Examples:
   tidegauge conform apache-kafka --only IDM,LOG-03 --html report.html
   tidegauge fuzz localhost:9092 --minutes 10
   tidegauge prove replication
+  tidegauge refute controller_elects.it_is_in_the_isr
   tidegauge explore kip320 --replicas 3 --epochs 2
   tidegauge spec LOG-03
   tidegauge serve --data /tmp/kafka --port 9092

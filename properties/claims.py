@@ -52,6 +52,8 @@ class Claims:
     machine: Machine
     small: Sizes
     """Sizes at which the kinds of states that must remain possible are looked for."""
+    refuted_at: tuple[Sizes, ...] = ()
+    """Sizes at which counterexamples are looked for when a guard is left out, one after the other."""
     clauses: dict[str, Clause] = field(factory=dict)
     theorems: dict[str, Theorem] = field(factory=dict)
     sometimes: dict[str, Clause] = field(factory=dict)

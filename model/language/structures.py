@@ -7,7 +7,7 @@ on Python's values are in `model.readings.values`, with the same methods.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from attrs import frozen
@@ -96,6 +96,11 @@ class Record:
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"a record does not change: say record.but({name}=...)")
+
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """Its parts, by name."""
+        return self._parts  # type: ignore[no-any-return]  # slots have no types
 
     def but(self, **changed: Any) -> Record:
         """This record with some parts changed."""

@@ -113,6 +113,10 @@ class ValueMap:
         place = self._place(key)
         return self.zero if place is None else self.cells[place]
 
+    def places(self) -> Iterator[tuple[int, ...]]:
+        """Every key, in order."""
+        return itertools.product(*(range(least, least + size) for least, size in self.dimensions))
+
     def set(self, key: Any, value: Any) -> ValueMap:
         """This map with one key changed; a key outside the map changes nothing."""
         place = self._place(key)
@@ -122,8 +126,8 @@ class ValueMap:
 
     def where(self, chosen: Callable[..., Any], value: Callable[..., Any]) -> ValueMap:
         """This map with every chosen key changed; all values are computed from the map as it was."""
-        keys = itertools.product(*(range(least, least + size) for least, size in self.dimensions))
-        cells = tuple(value(*key) if chosen(*key) else cell for key, cell in zip(keys, self.cells, strict=True))
+        both = zip(self.places(), self.cells, strict=True)
+        cells = tuple(value(*key) if chosen(*key) else cell for key, cell in both)
         return ValueMap(cells, self.dimensions, self.zero)
 
 

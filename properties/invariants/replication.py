@@ -16,7 +16,14 @@ from model.language import Sort, State, allof, implies, no
 from model.machines.replication import EPOCH, OFFSET, REPLICA, replication, sizes
 from properties.claims import Claims, Theorem
 
-claims = Claims(replication, sizes(replicas=2, log=2, epochs=2))
+claims = Claims(
+    replication,
+    sizes(replicas=2, log=2, epochs=2),
+    refuted_at=tuple(
+        sizes(replicas=replicas, log=log, epochs=epochs)
+        for replicas, log, epochs in ((2, 1, 2), (2, 2, 2), (2, 2, 3), (3, 1, 2), (3, 1, 3), (3, 2, 3))
+    ),
+)
 
 
 def every(s: State, sorts: tuple[Sort, ...], body: Callable[..., Any]) -> Any:

@@ -23,10 +23,11 @@ from attrs import define, field, frozen
 
 from model.language import State, no
 from model.language.symbols import lifted
-from model.language.tracing import Unbounded, first_conditions, parameters_of, symbolic_state
+from model.language.tracing import Unbounded, first_conditions, parameters_of, symbolic_state, trace
 from model.readings.terms import Term, Terms
 from properties.claims import Claims, Clause
 from properties.explore.engine import Explorer
+from properties.refute.variants import variant
 
 SEEDS = 6
 FIRST_MS = 4_000
@@ -52,6 +53,8 @@ class Obligation:
     sort: Sort
     name: str
     action: str = ""
+    without: str = ""
+    """The variant whose guard is left out; empty: none is."""
 
     @property
     def about(self) -> str:
@@ -132,9 +135,13 @@ class _Question:
                 return [*self.invariant, z3.Not(self.term(held(self.state)))]
         action = claims.machine.actions[obligation.action]
         arguments = parameters_of(action)
-        step = action.apply(self.state, **arguments)
-        after = step.effect()
-        taken = [self.term(guard.holds) for guard in step.guards] + self.terms.in_range(arguments)
+        after = action.apply(self.state, **arguments).effect()
+        traced = trace(claims.machine, action, self.state, arguments)
+        if obligation.without:
+            guards = variant(claims.machine, obligation.without).kept(traced)
+        else:
+            guards = [guard.holds for guard in traced.guards]
+        taken = [self.term(each) for each in guards] + self.terms.in_range(arguments)
         if obligation.sort is Sort.KEPT:
             goal = self.term(claims.clauses[name].holds(after))
         else:

@@ -1,0 +1,1 @@
+"""Refutation: what goes wrong when a guard is left out, by a shortest way."""
