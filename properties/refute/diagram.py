@@ -165,7 +165,7 @@ def _row(told: Story, each: Told, y: int) -> list[str]:
             body.append(f'<text x="{x + 8}" y="{y + 11 + line * LINE_PX}">{html.escape(said)}</text>')
         if lane in each.changes:
             body.append(f'<circle cx="{x}" cy="{y + 7}" r="4" class="dot"/>')
-    return body + _arrow(told, each, y + 7)
+    return body + _arrow(told, each, y - 3)  # above what is told, which it would cross out
 
 
 def _arrow(told: Story, each: Told, y: int) -> list[str]:
