@@ -9,9 +9,12 @@ from __future__ import annotations
 import html
 import textwrap
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
+import itf_py
 from attrs import frozen
+from itf_py import Trace
 from rich.table import Table
 
 from model.language import BOOLEAN, Machine, Option, Record, Sizes, State
@@ -183,38 +186,36 @@ def _arrow(told: Story, each: Told, y: int) -> list[str]:
 
 def as_itf(machine: Machine, told: Story) -> dict[str, Any]:
     """The trace in the Informal Trace Format: the first state, and the state after each step."""
-    states = [(None, told.first), *((each, each.state) for each in told.steps)]
-    return {
-        "#meta": {"format": "ITF", "description": f"a counterexample of the machine {machine.name}"},
-        "vars": ["step", *machine.fields],
-        "states": [
-            {"#meta": {"index": index}, "step": each.title if each is not None else "", **_itf_state(machine, state)}
-            for index, (each, state) in enumerate(states)
+    states = [("", told.first), *((each.title, each.state) for each in told.steps)]
+    trace = Trace(
+        {"format": "ITF", "description": f"a counterexample of the machine {machine.name}"},
+        [],
+        ["step", *machine.fields],
+        [
+            itf_py.State(
+                {"index": index}, {"step": step, **{name: _itf(getattr(state, name)) for name in machine.fields}}
+            )
+            for index, (step, state) in enumerate(states)
         ],
-    }
-
-
-def _itf_state(machine: Machine, state: State) -> dict[str, Any]:
-    return {name: _itf(getattr(state, name)) for name in machine.fields}
+        None,
+    )
+    data: dict[str, Any] = itf_py.trace_to_json(trace)
+    return data
 
 
 def _itf(value: Any) -> Any:
+    """A value of the machine as one that the writer of traces knows."""
     match value:
         case ValueMap():
-            return {"#map": [[_itf(key if len(key) > 1 else key[0]), _itf(value[key])] for key in value.places()]}
+            return {key if len(key) > 1 else key[0]: _itf(value[key]) for key in value.places()}
         case ValueSet():
-            return {"#set": [_itf(each) for each in sorted(value.members)]}
+            return value.members
         case ValueSequence():
             return [_itf(each) for each in value.items]
-        case tuple():
-            return {"#tup": [_itf(each) for each in value]}
         case Option():
-            return (
-                {"tag": "Some", "value": _itf(value.value)} if value.exists else {"tag": "None", "value": {"#tup": []}}
-            )
+            # As a set of one or none: the readers that were tried stumble over tagged numbers.
+            return frozenset([_itf(value.value)] if value.exists else [])
         case Record():
-            return {name: _itf(each) for name, each in value.parts.items()}
-        case bool():
-            return value
+            return SimpleNamespace(**{name: _itf(each) for name, each in value.parts.items()})
         case _:
-            return {"#bigint": str(value)}
+            return value

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
+import itf_py
 import pytest
 
 from model.machines.replication import replication, sizes
@@ -92,7 +93,9 @@ def test_a_counterexample_is_drawn_and_written(unclean: Refutation) -> None:
     trace = diagram.as_itf(replication, story)
     assert len(trace["states"]) == len(story.steps) + 1
     assert set(trace["vars"]) == trace["states"][0].keys() - {"#meta"}
-    json.dumps(trace)
+    read = itf_py.trace_from_json(json.loads(json.dumps(trace)))
+    assert [each.values["step"] for each in read.states] == ["", *(each.title for each in story.steps)]
+    assert read.states[-1].values["isr"] == story.steps[-1].state.isr.members
 
 
 def tidegauge(*arguments: str) -> subprocess.CompletedProcess[str]:
