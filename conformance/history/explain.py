@@ -37,6 +37,10 @@ WORLDS_MOST = 64
 """How many accounts are kept."""
 
 
+TIMES = frozenset({"waited_ms", "wait"})
+"""The fields that say how long an answer took."""
+
+
 class SearchGivenUpError(Exception):
     """Too many orders were possible: nothing was decided about these answers."""
 
@@ -63,6 +67,15 @@ class Event:
     outcome: Outcome
     answered_ms: int
     exchange: Exchange | None = None
+
+    def untimed(self) -> Event:
+        """This event without how long its answer took: it was read some time after it came."""
+        if not isinstance(self.outcome, Answered):
+            return self
+        sections = tuple(
+            {name: each for name, each in one.items() if name not in TIMES} for one in self.outcome.sections
+        )
+        return evolve(self, outcome=Answered(sections))
 
 
 @frozen

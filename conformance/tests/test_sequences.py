@@ -12,17 +12,18 @@ from attrs import evolve
 from conformance.engine import Bench
 from conformance.history.explain import Event
 from conformance.machines import registered
-from conformance.machines.actor import FAULT, Actor
+from conformance.machines.actor import FAULT, Actor, Violation
 from conformance.machines.fuzz import NOT_NEEDED, FuzzReport, run
 from conformance.machines.generate_history import NAMES, epoch_of
 from conformance.machines.machine import Trouble
 from conformance.machines.script import Script
 from conformance.machines.sequences import replay
 from conformance.machines.steps import KINDS, Step
+from conformance.session import Answered
 from conformance.targets.bundled import Bundled
 from model.profiles import profile_named
 from model.reference.administration import DescribeConfigs
-from model.reference.operations import DeleteRecords
+from model.reference.operations import DeleteRecords, Fetch
 from model.reference.outcomes import OUTCOMES
 from model.reference.state import Partition
 
@@ -146,6 +147,32 @@ def test_a_broker_whose_log_starts_were_raised_is_not_killed(bench: Bench) -> No
     actor.act([step("delete_records", back=1, choice="")])
     assert actor._fault("kill", ()) == "restart"
     assert actor._fault("elect", ()) == "elect"
+    actor.leave()
+
+
+def test_how_long_an_answer_took_is_not_known_when_the_broker_was_away(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = Actor(bench)
+    actor.act([step("produce_everywhere", count=1)])
+    reading = actor._read
+
+    def read(under_way: Any) -> list[Event]:
+        late = Answered(({"error": 0, "waited_ms": 60_000.0},))
+        return [
+            evolve(event, outcome=evolve(late, sections=(*late.sections, *event.outcome.sections[1:])))
+            if isinstance(event.sent.operation, Fetch) and isinstance(event.outcome, Answered)
+            else event
+            for event in reading(under_way)
+        ]
+
+    monkeypatch.setattr(actor, "_read", read)
+    monkeypatch.setattr(actor, "_break", lambda _action: None)
+    monkeypatch.setattr(actor, "_after_fault", lambda _action: None)
+    everything = step("fetch_everything", most=1 << 20, most_each=1 << 20)
+    actor.act([step(FAULT, action="restart"), everything])
+    with pytest.raises(Violation, match="waited_ms"):
+        actor.act([everything])
     actor.leave()
 
 
