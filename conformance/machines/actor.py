@@ -229,7 +229,8 @@ class Actor:
         try:
             for api in conversation.apis:
                 self.session.version_of(api)
-            outcome: Outcome = Answered(tuple(conversation.hold(operation, self.bench.client, self.world.cluster)))
+            sections = conversation.hold(operation, self.bench.client, self.world.cluster, self.session.version_of)
+            outcome: Outcome = Answered(tuple(sections))
         except (ConnectionClosed, AnswerTimedOut, MalformedAnswer, Unreachable) as error:
             outcome = Unknown(f"{type(error).__name__}: {error}")
         except (Unsupported, Unsayable) as error:

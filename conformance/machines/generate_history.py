@@ -23,8 +23,9 @@ from model.reference.operations import (
 from model.reference.state import Partition
 
 NO_EPOCH = -1
+EPOCHS_MOST = 7
 NAMES = (
-    *("end_of_epoch", "read_after_epoch", "produce_everywhere") * 3,
+    *("end_of_every_epoch", "end_of_epoch", "read_after_epoch", "produce_everywhere") * 2,
     *("delete_records", "list_end", "list_by_time"),
 )
 """The kinds of step that are of use when the broker has been restarted, each as often as it is to be taken."""
@@ -70,6 +71,16 @@ def end_of_epoch(actor: Actor, topic: int, partition: int, old: bool, asked: int
         current_leader_epoch=claimed_epoch(actor, name, index, epoch),
     )
     return OffsetForLeaderEpoch(parts=(part,))
+
+
+@kind("EPO", place=st.integers(0, 5))
+def end_of_every_epoch(actor: Actor, place: int) -> None:
+    """Where each leader epoch of a partition ended, from one before all that are kept to one that never was."""
+    name, index = place_with_history(actor, place, place)
+    known = actor.world.cluster.partition(name, index)
+    for epoch in sorted({epoch_of(known, each) for each in range(EPOCHS_MOST)}):
+        part = OffsetForLeaderEpochPart(topic=name, partition=index, leader_epoch=epoch)
+        actor.perform([(OffsetForLeaderEpoch(parts=(part,)), 0)])
 
 
 @kind(
