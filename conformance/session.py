@@ -126,8 +126,8 @@ class Session:
         self.is_settled: Callable[[set[str]], bool] = lambda _requirements: False
         """Whether there is no point in waiting any longer for these requirements to be kept."""
 
-    def version_of(self, api: Api) -> int:
-        """The API version that this session uses.
+    def version_of(self, api: Api, most: int | None = None) -> int:
+        """The API version that this session uses, of those up to `most`.
 
         Raises:
             Unsupported: target, suite and case have none in common.
@@ -139,6 +139,8 @@ class Session:
         if api in BY_NAME_UNTIL and any(topic.topic_id is None for topic in self.cluster.topics.values()):
             # As Kafka's own clients do: without an id a topic is asked for by its name.
             spoken = Range(spoken.least, BY_NAME_UNTIL[api])
+        if most is not None:
+            spoken = Range(spoken.least, min(spoken.most, most))
         wanted = self.versions.get(api, spoken)
         common = offered.common(spoken)
         common = common.common(wanted) if common is not None else None
@@ -210,15 +212,15 @@ class Session:
         """Carry out an operation that is no single request, judge what came of it, and move the model on."""
         versions = [self.version_of(api) for api in conversation.apis]
         version = versions[0] if versions else 0
-        context = Context(self.profile, version, now_ms())
-        sections = allowed(self.cluster, operation, context)
+        sent_ms = now_ms()
         findings: tuple[Finding, ...] = ()
         outcome: Outcome
         try:
-            outcome = Answered(tuple(conversation.hold(operation, self.client, self.cluster)))
+            outcome = Answered(tuple(conversation.hold(operation, self.client, self.cluster, self.version_of)))
         except (ConnectionClosed, AnswerTimedOut, MalformedAnswer, Unreachable) as error:
             outcome = Unknown(f"{type(error).__name__}: {error}")
-        else:
+        sections = allowed(self.cluster, operation, Context(self.profile, version, sent_ms, now_ms()))
+        if isinstance(outcome, Answered):
             findings = tuple(judge(section, values) for section, values in zip(sections, outcome.sections, strict=True))
             for finding, values in zip(findings, outcome.sections, strict=True):
                 self.cluster = finding.outcome.then(self.cluster, values)

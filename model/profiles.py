@@ -47,6 +47,12 @@ _DEFAULTS: Mapping[str, str] = {
 _SINCE_4_0: Mapping[str, str] = {"message.timestamp.after.max.ms": "3600000"}
 """New defaults of 4.0 that a client of one broker can notice (KIP-1030)."""
 
+_LEASTS: Mapping[str, int] = {"segment.bytes": 14}
+"""The least that a topic may be set to, until 3.9, where a later release asks for more."""
+
+_LEASTS_SINCE_4_0: Mapping[str, int] = {"segment.bytes": 1 << 20}
+"""The same since 4.0 (KIP-1030, which leaves segment.ms, segment.index.bytes and max.compaction.lag.ms to 5.0)."""
+
 
 @frozen
 class Profile:
@@ -56,6 +62,8 @@ class Profile:
     release: tuple[int, int]
     control_plane: ControlPlane
     defaults: Mapping[str, str] = field(factory=lambda: dict(_DEFAULTS))
+    leasts: Mapping[str, int] = field(factory=lambda: dict(_LEASTS))
+    """The least value of settings whose least differs by release."""
 
     def since(self, major: int, minor: int) -> bool:
         """Whether the profile's release is this one or a later one."""
@@ -72,7 +80,7 @@ PROFILES: Mapping[str, Profile] = {
     for profile in (
         Profile("3.9-kraft", (3, 9), ControlPlane.KRAFT),
         Profile("3.9-zk", (3, 9), ControlPlane.ZOOKEEPER),
-        Profile("4.1-kraft", (4, 1), ControlPlane.KRAFT, {**_DEFAULTS, **_SINCE_4_0}),
+        Profile("4.1-kraft", (4, 1), ControlPlane.KRAFT, {**_DEFAULTS, **_SINCE_4_0}, _LEASTS_SINCE_4_0),
     )
 }
 DEFAULT_PROFILE = "3.9-kraft"

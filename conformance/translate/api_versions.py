@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.client import Client
-from conformance.translate.base import Conversation, register_conversation
+from conformance.translate.base import Conversation, VersionOf, register_conversation
 from conformance.wire.apis import Api, request_header
 from conformance.wire.connection import LENGTH
 from conformance.wire.errors import MalformedAnswer
@@ -51,7 +51,7 @@ def _read(body: bytes, version: int) -> Values:
     }
 
 
-def _ask(operation: ApiVersions, client: Client, cluster: Cluster) -> list[Values]:
+def _ask(operation: ApiVersions, client: Client, cluster: Cluster, version_of: VersionOf) -> list[Values]:
     header = request_header(Api.API_VERSIONS, operation.version, CORRELATION_ID, "tidegauge")
     with client.fresh() as connection:
         frame = header + _body(operation)

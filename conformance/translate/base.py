@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import frozen
 
@@ -40,16 +40,24 @@ class Translation:
     """The broker that must be asked, if it is a certain one."""
 
 
+class VersionOf(Protocol):
+    """The version of an API that is to be used: of those in common, the lowest or the highest."""
+
+    def __call__(self, api: Api, most: int | None = None) -> int:
+        """The version, of those up to `most`; raises `Unsupported` if none is in common."""
+
+
 @frozen
 class Conversation:
     """How operations are carried out that are no single request: hostile bytes, pipelines, what a client library does.
 
-    `hold(operation, client, cluster)` gives the sections of the answer, having opened whatever connections it needs.
+    `hold(operation, client, cluster, version_of)` gives the sections of the answer, having opened whatever connections
+    it needs.
     """
 
     apis: tuple[Api, ...]
     """What the target must offer."""
-    hold: Callable[[Any, Client, Cluster], Sequence[Values]]
+    hold: Callable[[Any, Client, Cluster, VersionOf], Sequence[Values]]
 
 
 _TRANSLATIONS: dict[type[Operation], Translation] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from conformance.client import Client, Unsupported
-from conformance.translate.base import Conversation, register_conversation
+from conformance.translate.base import Conversation, VersionOf, register_conversation
 from conformance.wire.apis import Api, decode_answer, encode_request, message, request_header, split_answer
 from conformance.wire.connection import LENGTH, Connection
 from conformance.wire.errors import AnswerTimedOut, ConnectionClosed, WireError
@@ -21,6 +21,8 @@ PATIENCE_S = 5.0
 IMPATIENT_S = 1.0
 """How long it may take after it failed to in all of that time."""
 METADATA_MAX = 1
+"""The bytes of these requests are written by hand, for two versions of Metadata."""
+FETCH_BY_NAME_MAX = 12
 TAGGED_METADATA = 9
 UNKNOWN_TAGS = {9_000: b"of a later release", 9_001: b""}
 NO_SUCH_API = 9_999
@@ -82,11 +84,11 @@ BYTES: Mapping[Flaw, Callable[[int], bytes]] = {
 """What is sent for each flaw; the argument is the version of Metadata, 0 or 1."""
 
 
-def _send(operation: SendFrame, client: Client, cluster: Cluster) -> list[Values]:
+def _send(operation: SendFrame, client: Client, cluster: Cluster, version_of: VersionOf) -> list[Values]:
     newest = client.ranges[Api.METADATA].most
     if operation.flaw is Flaw.UNKNOWN_TAGS and newest < TAGGED_METADATA:
         raise Unsupported(f"the target offers no flexible version of Metadata (v{TAGGED_METADATA})")
-    sent = BYTES[operation.flaw](client.version(Api.METADATA, METADATA_MAX))
+    sent = BYTES[operation.flaw](version_of(Api.METADATA, METADATA_MAX))
     with client.fresh() as other:
         _ask(other)
         with client.fresh() as connection:
@@ -139,15 +141,15 @@ register_conversation(SendFrame, Conversation((), _send))
 # -- pipelines -------------------------------------------------------------------------------------------------------
 
 
-def _request(question: Question, topic: str, client: Client) -> tuple[Api, int, object]:
+def _request(question: Question, topic: str, version_of: VersionOf) -> tuple[Api, int, object]:
     match question:
         case Question.API_VERSIONS:
             return Api.API_VERSIONS, 0, message(Api.API_VERSIONS, 0)
         case Question.METADATA:
-            version = client.version(Api.METADATA, 0)
+            version = version_of(Api.METADATA)
             return Api.METADATA, version, message(Api.METADATA, version, topics=[])
         case Question.SLOW_FETCH:
-            version = client.version(Api.FETCH, 0)
+            version = version_of(Api.FETCH, FETCH_BY_NAME_MAX)
             part = FetchPartition(index=0, fetch_offset=0)
             waiting = FetchRequest(
                 topics=(FetchTopic(topic=topic, partitions=(part,)),), max_wait_ms=SLOW_MS, min_bytes=1
@@ -155,8 +157,8 @@ def _request(question: Question, topic: str, client: Client) -> tuple[Api, int, 
             return Api.FETCH, version, waiting
 
 
-def _converse(operation: Pipeline, client: Client, cluster: Cluster) -> list[Values]:
-    requests = [_request(question, operation.topic, client) for question, _ in operation.questions]
+def _converse(operation: Pipeline, client: Client, cluster: Cluster, version_of: VersionOf) -> list[Values]:
+    requests = [_request(question, operation.topic, version_of) for question, _ in operation.questions]
     frames = [
         _frame(request_header(api, version, correlation_id, "tidegauge") + encode_request(api, version, request))
         for (api, version, request), (_, correlation_id) in zip(requests, operation.questions, strict=True)

@@ -10,21 +10,25 @@ from conformance.translate.base import (
     Conversation,
     Translation,
     Unsayable,
+    VersionOf,
     register,
     register_conversation,
+    translation_of,
 )
 from conformance.translate.parts import by_topic, grouped, id_of
 from conformance.wire.apis import Api, message
 from conformance.wire.connection import Exchange
 from model.reference.errors import ErrorCode, error_of
 from model.reference.operations import (
-    LATEST,
     CommitPart,
     FindCoordinator,
     GroupOffsets,
+    ListOffsets,
+    ListOffsetsPart,
     ObserveLag,
     OffsetCommit,
     OffsetFetch,
+    Operation,
 )
 from model.reference.outcomes import Values
 from model.reference.state import Cluster
@@ -216,23 +220,25 @@ def _found(operation: FindCoordinator, version: int, exchange: Exchange, cluster
 register(FindCoordinator, Translation(Api.FIND_COORDINATOR, _find, _found))
 
 
-def _observe(operation: ObserveLag, client: Client, cluster: Cluster) -> list[Values]:
+def _observe(operation: ObserveLag, client: Client, cluster: Cluster, version_of: VersionOf) -> list[Values]:
     """Ask the leader for the log's end and the coordinator for the offset, as a monitor does."""
-    place = (operation.topic, operation.partition)
-    version = client.version(Api.LIST_OFFSETS, 6)
-    wanted = {"partition_index": operation.partition, "timestamp": LATEST}
-    ends = message(Api.LIST_OFFSETS, version, replica_id=-1, topics=[{"name": operation.topic, "partitions": [wanted]}])
-    end: Any = client.connection("main", client.leader(*place)).call(Api.LIST_OFFSETS, version, ends).answer
-    version = client.version(Api.OFFSET_FETCH, FETCH_GROUPS_FROM - 1)
-    request = _fetch(OffsetFetch(groups=(GroupOffsets(group=operation.group, partitions=(place,)),)), version, cluster)
-    keeper = client.connection("main", client.coordinator(operation.group))
-    kept: Any = keeper.call(Api.OFFSET_FETCH, version, request).answer
-    (end_part,) = (part for topic in end.topics for part in topic.partitions)
-    (kept_part,) = (part for topic in kept.topics for part in topic.partitions)
-    if end_part.error_code or kept_part.error_code:
-        return [{"lag": (error_of(end_part.error_code), error_of(kept_part.error_code))}]
-    offset = kept_part.committed_offset
-    return [{"error": ErrorCode.NONE, "lag": None if offset < 0 else end_part.offset - offset}]
+    topic, partition = operation.topic, operation.partition
+
+    def ask(question: Operation, broker: int) -> Values:
+        translation = translation_of(question)
+        version = version_of(translation.api)
+        request = translation.encode(question, version, cluster)
+        exchange = client.connection("main", broker).call(translation.api, version, request)
+        return translation.decode(question, version, exchange, cluster)[-1]
+
+    end = ask(ListOffsets(parts=(ListOffsetsPart(topic=topic, partition=partition),)), client.leader(topic, partition))
+    asked = GroupOffsets(group=operation.group, partitions=((topic, partition),))
+    kept = ask(OffsetFetch(groups=(asked,)), client.coordinator(operation.group))
+    last, offset = end.get("offset"), kept.get("offset")
+    errors = end.get("error"), kept.get("error")
+    if errors != (ErrorCode.NONE, ErrorCode.NONE) or not isinstance(last, int) or not isinstance(offset, int):
+        return [{"lag": errors}]
+    return [{"error": ErrorCode.NONE, "lag": None if offset < 0 else last - offset}]
 
 
 register_conversation(ObserveLag, Conversation((Api.LIST_OFFSETS, Api.OFFSET_FETCH), _observe))

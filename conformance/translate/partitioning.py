@@ -1,6 +1,7 @@
 """Real clients that choose partitions by keys: librdkafka (confluent-kafka) and kafka-python.
 
-They are given the target's address and nothing else; where their records lie is read by the suite's own client.
+They are given the target's address and nothing else, and choose API versions as they do; where their records lie is
+read by the suite's own client.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from conformance.client import Client, Unsupported
-from conformance.translate.base import Conversation, register_conversation
+from conformance.translate.base import Conversation, VersionOf, register_conversation
 from conformance.wire.apis import Api
 from conformance.wire.batch import decode_batches, encoded_size
 from conformance.wire.connection import Connection
@@ -69,7 +70,7 @@ CLIENTS: Mapping[KeyedClient, Callable[[LocateKeys, Records, str], None]] = {
 }
 
 
-def _locate(operation: LocateKeys, client: Client, cluster: Cluster) -> list[Values]:
+def _locate(operation: LocateKeys, client: Client, cluster: Cluster, version_of: VersionOf) -> list[Values]:
     security = client.target.security
     if security is not None and (security.tls is not None or security.credentials is not None):
         raise Unsupported("real clients are given an address only; this target wants TLS or a login")
@@ -78,7 +79,8 @@ def _locate(operation: LocateKeys, client: Client, cluster: Cluster) -> list[Val
     values = [VALUE.format(starts, place).encode() for place in range(len(operation.keys))]
     servers = ",".join(map(str, client.target.bootstrap))
     CLIENTS[operation.client](operation, list(zip(operation.keys, values, strict=True)), servers)
-    found = {index: _read(client, operation.topic, index, start) for index, start in enumerate(starts)}
+    version = version_of(Api.FETCH, FETCH_BY_NAME_MAX)
+    found = {index: _read(client, version, operation.topic, index, start) for index, start in enumerate(starts)}
     places = [
         (index, batch.base_offset + delta, record.value)
         for index, batches in found.items()
@@ -96,9 +98,8 @@ def _locate(operation: LocateKeys, client: Client, cluster: Cluster) -> list[Val
     ]
 
 
-def _read(client: Client, topic: str, index: int, start: int) -> tuple[Batch, ...]:
+def _read(client: Client, version: int, topic: str, index: int, start: int) -> tuple[Batch, ...]:
     """Every batch of a partition from an offset on."""
-    version = client.version(Api.FETCH, FETCH_BY_NAME_MAX)
     connection = client.connection("main", client.leader(topic, index))
     read: list[Batch] = []
     while True:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from conformance.client import Client
-from conformance.translate.base import Conversation, register_conversation, translation_of
+from conformance.translate.base import Conversation, VersionOf, register_conversation, translation_of
 from conformance.wire.apis import Api
 from conformance.wire.errors import AnswerTimedOut, ConnectionClosed
 from model.reference.operations import ProduceUnanswered
@@ -14,11 +14,13 @@ from model.reference.outcomes import Values
 from model.reference.state import Cluster
 
 
-def _watch(operation: ProduceUnanswered, client: Client, cluster: Cluster) -> Sequence[Values]:
+def _watch(
+    operation: ProduceUnanswered, client: Client, cluster: Cluster, version_of: VersionOf
+) -> Sequence[Values]:
     translation = translation_of(operation.produce)
     place = translation.leader_of(operation.produce)
     broker = client.leader(*place) if place is not None else client.any_broker()
-    version = client.version(Api.PRODUCE)
+    version = version_of(Api.PRODUCE)
     request = translation.encode(operation.produce, version, cluster)
     received = 0
     with client.fresh(broker) as connection:

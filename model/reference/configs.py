@@ -16,6 +16,7 @@ from enum import IntEnum, StrEnum
 
 from attrs import evolve, frozen
 
+from model.profiles import Profile
 from model.reference.administration import (
     ConfigChange,
     ConfigEdit,
@@ -80,7 +81,10 @@ _BOUNDS = {Kind.INT: 2**31, Kind.LONG: 2**63}
 
 @frozen
 class Setting:
-    """A setting of topics: its type, default in 3.9, what it may be, and the broker's setting that stands behind it."""
+    """A setting of topics: its type, default in 3.9, what it may be, and the broker's setting that stands behind it.
+
+    A least that differs by release is the profile's.
+    """
 
     kind: Kind
     default: str
@@ -140,7 +144,7 @@ SETTINGS: Mapping[str, Setting] = {
     "preallocate": Setting(Kind.BOOLEAN, "false", "log.preallocate"),
     "retention.bytes": Setting(Kind.LONG, "-1", "log.retention.bytes"),
     "retention.ms": Setting(Kind.LONG, "604800000", "log.retention.ms", -1),
-    "segment.bytes": Setting(Kind.INT, "1073741824", "log.segment.bytes", 14),
+    "segment.bytes": Setting(Kind.INT, "1073741824", "log.segment.bytes"),
     "segment.index.bytes": Setting(Kind.INT, "10485760", "log.index.size.max.bytes", 4),
     "segment.jitter.ms": Setting(Kind.LONG, "0", "log.roll.jitter.ms", 0),
     "segment.ms": Setting(Kind.LONG, "604800000", "log.roll.ms", 1),
@@ -168,10 +172,12 @@ MORE = frozenset(
 """Names that exist in some release and are not modelled: whatever is done with them is allowed."""
 
 
-def is_valid(key: str, value: str) -> bool:
-    """Whether a topic may have this setting with this value."""
+def is_valid(key: str, value: str, profile: Profile) -> bool:
+    """Whether a topic may have this setting with this value, in the profile's release."""
     known = SETTINGS.get(key)
-    return known.admits(value) if known is not None else key in MORE
+    if known is None:
+        return key in MORE
+    return evolve(known, least=profile.leasts.get(key, known.least)).admits(value)
 
 
 def default_of(context: Context, key: str) -> str:
@@ -362,7 +368,7 @@ def _problems(
         return
     before = topic.config if topic is not None else {}
     after = edited(before, asked.edits, context)
-    if any(not is_valid(key, value) for key, value in after.items() if key in keys):
+    if any(not is_valid(key, value, context.profile) for key, value in after.items() if key in keys):
         yield (ErrorCode.INVALID_CONFIG, *((ErrorCode.INVALID_REQUEST,) if listed else ())), "MET-47"
 
 

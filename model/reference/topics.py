@@ -131,7 +131,9 @@ def _problems(cluster: Cluster, operation: CreateTopics, spec: TopicSpec, contex
         yield ErrorCode.INVALID_TOPIC_EXCEPTION, "MET-12"
     if any(value is None for value in spec.config.values()):
         yield (ErrorCode.INVALID_CONFIG, ErrorCode.INVALID_REQUEST), "MET-14"
-    elif any(not configs.is_valid(key, value) for key, value in spec.config.items() if value is not None):
+    elif any(
+        not configs.is_valid(key, value, context.profile) for key, value in spec.config.items() if value is not None
+    ):
         yield ErrorCode.INVALID_CONFIG, "MET-14"
     if spec.assignments:
         yield from _problems_of_assignment(cluster, spec)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from model.profiles import profile_named
+from model.profiles import PROFILES, Profile, profile_named
 from model.reference.administration import ConfigChange, ConfigEdit
-from model.reference.configs import SETTINGS, edited, is_valid
+from model.reference.configs import SETTINGS, default_of, edited, is_valid
 from model.reference.oracle import Context
 
 CONTEXT = Context(profile_named("3.9-kraft"), version=1)
 
 
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
 @pytest.mark.parametrize("key", SETTINGS)
-def test_every_default_is_a_value_that_may_be_set(key: str) -> None:
-    assert is_valid(key, SETTINGS[key].default)
+def test_every_default_is_a_value_that_may_be_set(key: str, profile: Profile) -> None:
+    assert is_valid(key, default_of(Context(profile, version=1), key), profile)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,13 @@ def test_every_default_is_a_value_that_may_be_set(key: str) -> None:
     ],
 )
 def test_values_that_may_not_be_set(key: str, value: str) -> None:
-    assert not is_valid(key, value)
+    assert not is_valid(key, value, CONTEXT.profile)
+
+
+@pytest.mark.parametrize(("profile", "least"), [("3.9-kraft", 14), ("3.9-zk", 14), ("4.1-kraft", 1 << 20)])
+def test_the_least_segment_differs_by_release(profile: str, least: int) -> None:
+    assert is_valid("segment.bytes", str(least), profile_named(profile))
+    assert not is_valid("segment.bytes", str(least - 1), profile_named(profile))
 
 
 def test_lists_start_from_the_default() -> None:
