@@ -166,9 +166,9 @@ def segments_are_read_like_one_log(run: Run) -> None:
 @case("LOG-26")
 def tiny_segments_are_read_like_one_log(run: Run) -> None:
     """Fill segments of a few batches each, where the release allows it, and read from every offset."""
-    size = SEGMENT_BYTES if run.profile.since(4, 0) else 200
+    size = max(200, run.profile.leasts["segment.bytes"])
     topic = run.topic(config={"segment.bytes": str(size)})
-    values = [b"x" * (100_000 if run.profile.since(4, 0) else 20)] * 2
+    values = [b"x" * (size // 10)] * 2
     for _ in range(12):
         run.perform(Produce(parts=(part_of(topic, batch_of(*values)),)))
     run.read_through(topic, 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from conformance.case import Isolation, Run, batch_of, case
 from conformance.client import poll
 from conformance.producer import Producer, delete_records, list_offsets
@@ -21,12 +23,20 @@ from model.reference.operations import (
 T = 1_700_000_000_000
 """The time from which these cases count, in milliseconds."""
 LONG_PAST, FAR_FUTURE = 0, 2**62
+SEGMENT_BYTES = 14_000
+"""The size of small segments, unless the release wants larger ones (KIP-1030)."""
 
 
 def timed(*times: int, compression: Compression = Compression.NONE) -> Batch:
     """A batch of records with these timestamps, counted from `T`."""
     records = tuple(Record(f"at {time}".encode(), timestamp=T + time) for time in times)
     return Batch(records=records, compression=compression)
+
+
+def segmented(run: Run) -> tuple[str, bytes]:
+    """A topic of small segments, and a value that makes two records fill one, also compressed."""
+    size = max(SEGMENT_BYTES, run.profile.leasts["segment.bytes"])
+    return run.topic(config={"segment.bytes": str(size)}), random.Random(size).randbytes(size * 3 // 7)  # noqa: S311
 
 
 def wait_a_millisecond() -> None:
@@ -113,8 +123,7 @@ def times_in_compressed_batches(run: Run) -> None:
 @case("LST-03", "LST-04")
 def times_in_several_segments(run: Run) -> None:
     """Small segments, so that batches lie in many of them; times go up, with one batch out of order."""
-    topic = run.topic(config={"segment.bytes": "14000"})
-    padding = b"." * 6000
+    topic, padding = segmented(run)
     for times in ((0, 10), (20, 30), (15,), (40, 50), (60, 70), (45, 80)):
         run.produce(topic, Batch(records=tuple(Record(padding, timestamp=T + time) for time in times)))
     look_around(run, topic, range(0, 81, 5))
@@ -214,9 +223,8 @@ def greatest_time(run: Run) -> None:
 @case("LST-07", versions=KNOWS_MAX_TIMESTAMP)
 def greatest_time_in_compressed_batches(run: Run) -> None:
     """As above, compressed, and over several segments."""
-    topic = run.topic(config={"segment.bytes": "14000"})
-    padding = bytes(range(256)) * 20
-    for times in ((10, 30, 20), (35, 25), (34, 15), (20, 35)):
+    topic, padding = segmented(run)
+    for times in ((10, 30), (35, 25), (34, 15), (20, 35)):
         records = tuple(Record(padding, timestamp=T + time) for time in times)
         run.produce(topic, Batch(records=records, compression=Compression.LZ4))
         list_offsets(run, topic, MAX_TIMESTAMP)
@@ -225,8 +233,7 @@ def greatest_time_in_compressed_batches(run: Run) -> None:
 @case("LST-07", versions=KNOWS_MAX_TIMESTAMP)
 def greatest_time_in_an_old_segment(run: Run) -> None:
     """Small segments: the greatest timestamp is in an older one, then in the newest, then in both."""
-    topic = run.topic(config={"segment.bytes": "14000"})
-    padding = b"." * 6000
+    topic, padding = segmented(run)
     for times in ((10, 20), (60, 30), (35, 40), (70, 50), (70, 65)):
         run.produce(topic, Batch(records=tuple(Record(padding, timestamp=T + time) for time in times)))
         list_offsets(run, topic, MAX_TIMESTAMP)

@@ -42,7 +42,7 @@ def know_defaults(run: Run, *names: str) -> None:
 def partitions_are_numbered_from_zero(run: Run) -> None:
     """Create topics of one, three and seven partitions, and have them described."""
     for count in (1, 3, 7):
-        topic = run.topic(count)
+        topic = run.topic(count, placed=False)
         look(run, topic)
 
 
@@ -198,7 +198,7 @@ def bad_settings(run: Run) -> None:
         ("no.such.setting", "1"),
         ("retention.ms", "soon"),
         ("retention.ms", "-2"),
-        ("segment.bytes", "13"),
+        ("segment.bytes", str(run.profile.leasts["segment.bytes"] - 1)),
         ("segment.bytes", "2147483648"),
         ("segment.ms", "0"),
         ("cleanup.policy", "shred"),
@@ -210,6 +210,27 @@ def bad_settings(run: Run) -> None:
         ("max.message.bytes", "-1"),
         ("retention.bytes", "1e9"),
         ("retention.ms", None),
+    ):
+        topic = run.names.new("t")
+        create(run, TopicSpec(name=topic, config={key: value}))
+        look(run, topic)
+
+
+@case("MET-14", versions=NAMING)
+def settings_at_the_limit(run: Run) -> None:
+    """Create topics with the least value that a setting may have, and the greatest."""
+    for key, value in (
+        ("segment.bytes", str(run.profile.leasts["segment.bytes"])),
+        ("segment.bytes", "2147483647"),
+        ("segment.ms", "1"),
+        ("segment.index.bytes", "4"),
+        ("retention.ms", "-1"),
+        ("max.message.bytes", "0"),
+        ("max.compaction.lag.ms", "1"),
+        ("message.timestamp.after.max.ms", "0"),
+        ("message.timestamp.after.max.ms", "9223372036854775807"),
+        ("min.cleanable.dirty.ratio", "1.0"),
+        ("retention.bytes", "9223372036854775807"),
     ):
         topic = run.names.new("t")
         create(run, TopicSpec(name=topic, config={key: value}))

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from conformance.case import KEPT
 from conformance.machines.actor import Actor
 from conformance.machines.generate_log import TOPICS, produce_to, records_of
 from conformance.machines.steps import kind
+from conformance.placement import replicas_of_new
 from model.reference.administration import (
     ConfigChange,
     ConfigEdit,
@@ -37,6 +37,8 @@ CHARACTERS: dict[str, dict[str, str]] = {
     "segmented": {"segment.bytes": "250"},
 }
 """Settings that change what is appended and how."""
+SEGMENTED_BY_TIME = {"segment.ms": "1"}
+"""What makes small segments where the release allows none of a few bytes (KIP-1030): records are milliseconds apart."""
 TOPICS_MOST = 4
 REFUSED_BY = {"no_key": "compacted", "too_large": "small", "old": "timely"}
 """The character of the topics that refuse a batch for what it is."""
@@ -47,19 +49,27 @@ UNKNOWN_ID = UUID(int=7)
 def add_topic(actor: Actor, character: str, partitions: int) -> None:
     """Another topic, of which there are at most four."""
     if len(actor.topics) < TOPICS_MOST:
-        actor.new_topic(CHARACTERS[character], partitions)
+        actor.new_topic(settings_of(actor, character), partitions)
+
+
+def settings_of(actor: Actor, character: str) -> dict[str, str]:
+    """The settings that make a topic of this character in the profile's release."""
+    wanted = CHARACTERS[character]
+    leasts = actor.bench.profile.leasts
+    is_too_small = any(int(wanted[key]) < least for key, least in leasts.items() if key in wanted)
+    return SEGMENTED_BY_TIME if is_too_small else wanted
 
 
 def topic_of_character(actor: Actor, character: str) -> str | None:
     """The first topic with these settings; it is made if there is none yet, and room for it."""
-    wanted = {**KEPT, **CHARACTERS[character]}
+    wanted = {**actor.bench.client.kept, **settings_of(actor, character)}
 
     def found() -> str | None:
         topics = actor.world.cluster.topics
         return next((name for name in actor.topics if topics[name].config == wanted), None)
 
     if found() is None and len(actor.topics) < TOPICS_MOST:
-        actor.new_topic(CHARACTERS[character])
+        actor.new_topic(settings_of(actor, character))
     return found()
 
 
@@ -112,7 +122,8 @@ def add_partitions(actor: Actor, topic: int, by: int, validate_only: bool) -> Op
     known = actor.world.cluster.topics.get(name)
     if known is None:
         return None
-    increase = PartitionIncrease(topic=name, count=len(known.partitions) + by)
+    chosen = replicas_of_new(actor.bench.client, by)
+    increase = PartitionIncrease(topic=name, count=len(known.partitions) + by, assignments=chosen)
     actor.perform([(CreatePartitions(topics=(increase,), validate_only=validate_only), 0)])
     actor.settle([name])
     return None

@@ -14,9 +14,7 @@ from model.reference.outcomes import Values
 from model.reference.state import Cluster
 
 
-def _watch(
-    operation: ProduceUnanswered, client: Client, cluster: Cluster, version_of: VersionOf
-) -> Sequence[Values]:
+def _watch(operation: ProduceUnanswered, client: Client, cluster: Cluster, version_of: VersionOf) -> Sequence[Values]:
     translation = translation_of(operation.produce)
     place = translation.leader_of(operation.produce)
     broker = client.leader(*place) if place is not None else client.any_broker()

@@ -211,11 +211,13 @@ def _out_of_range(partition: Partition, offset: int) -> Permitted | None:
 
 
 def _is_in_one_segment(reading: Reading) -> bool:
-    """Whether all that could be returned surely lies in one segment, by the topic's own `segment.bytes`."""
-    if reading.topic is None or reading.partition is None or "segment.bytes" not in reading.topic.config:
+    """Whether all that could be returned surely lies in one segment, by the topic's own settings of segments."""
+    if reading.topic is None or reading.partition is None:
         return True
-    size = sum(entry.size for entry in reading.partition.entries)
-    return size <= int(reading.topic.config["segment.bytes"])
+    entries, config = reading.partition.entries, reading.topic.config
+    if "segment.ms" in config and len(entries) > 1:
+        return False
+    return "segment.bytes" not in config or sum(entry.size for entry in entries) <= int(config["segment.bytes"])
 
 
 # -- one partition ---------------------------------------------------------------------------------------------------

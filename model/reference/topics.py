@@ -187,6 +187,8 @@ def _rule_of_creation(cluster: Cluster, operation: CreateTopics, spec: TopicSpec
         return "MET-05"
     if len(spec.name) > 200 or set("._") & set(spec.name):
         return "MET-11"
+    if any(spec.config.get(key) == str(least) for key, least in context.profile.leasts.items()):
+        return "MET-14"
     return "MET-21" if spec.name in cluster.gone else "MET-01"
 
 
