@@ -188,6 +188,7 @@ def _decode_fetch(operation: Fetch, version: int, exchange: Exchange, cluster: C
 def _fetched(seen: fetch_wire.PartitionFetched) -> Values:
     """What an answer to a fetch says of one partition."""
     records = seen.records or b""
+    decoded = decode_batches(records)
     diverging = seen.diverging_epoch
     return {
         **_carried(
@@ -199,7 +200,8 @@ def _fetched(seen: fetch_wire.PartitionFetched) -> Values:
         ),
         "aborted_transactions": seen.aborted_transactions,
         "diverging_epoch": None if diverging is None else (diverging.epoch, diverging.end_offset),
-        "records": decode_batches(records).batches,
+        "records": decoded.batches,
+        "old_messages": len(decoded.legacy_messages),
         "records_bytes": len(records),
         "images": images_of(records),
     }

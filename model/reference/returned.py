@@ -12,7 +12,7 @@ from collections.abc import Callable
 from attrs import evolve
 
 from model.reference.batch import Batch, Compression, TimestampType
-from model.reference.outcomes import Effect, Expect, Meets, Values
+from model.reference.outcomes import Effect, Exactly, Expect, Meets, Values
 from model.reference.state import Cluster, Stored
 
 COMPRESSION_TYPES = {
@@ -35,41 +35,64 @@ def as_stored(
 ) -> tuple[Expect, ...]:
     """The returned batches are the first few of `readable`, each whole and unchanged.
 
-    `offsets` and `payloads` are the requirements that are broken by wrong offsets and wrong contents.
+    `offsets` and `payloads` are the requirements that are broken by wrong offsets and wrong contents. Every field of
+    a batch's header and of its records is held to one of the rules below, but for those without which it could not
+    be read at all: lengths, unused attributes, the number of the format.
     """
     first = readable[0]
-
-    def aspect(
-        words: str, requirement: str, of: Callable[[Batch, Stored], bool], *, since: int = 0, vital: bool = True
-    ) -> Expect:
-        def holds(seen: object) -> bool:
-            return isinstance(seen, tuple) and all(
-                of(got, stored) for got, stored in zip(seen[since:], readable[since:], strict=False)
-            )
-
-        return Expect("records", Meets(words, holds), requirement, vital)
-
     return (
-        aspect(
+        _aspect(
+            readable,
             f"first the batch that holds offset {offset}: {first.base_offset} to {first.batch.last_offset}",
             "LOG-04" if first.base_offset < offset and offsets == "LOG-01" else offsets,
             lambda got, stored: stored is not first or _offsets_agree(got, stored),
         ),
-        aspect("offsets as they were assigned, without a gap", offsets, _offsets_agree, since=1),
-        aspect("keys, values, headers and their order as produced", payloads, _payloads_agree),
-        aspect("timestamps as produced, or as stamped by the broker", "BAT-21", _timestamps_agree),
-        aspect("the greatest timestamp in the header", "BAT-27", _greatest_timestamps_agree, vital=False),
-        aspect(
-            f"the codec that compression.type={compression_type} asks for",
-            "LOG-27",
-            lambda got, stored: got.compression == codec_of(compression_type, stored.batch.compression),
-            vital=False,
-        ),
-        aspect("a right checksum", "LOG-28", lambda got, _stored: got.crc_is_right, vital=False),
-        aspect("producer id, epoch and sequence number as produced", "LOG-30", _producers_agree, vital=False),
-        aspect("the leader epoch in which it was appended", "EPO-09", _epochs_agree, vital=False),
+        _aspect(readable, "offsets as they were assigned, without a gap", offsets, _offsets_agree, since=1),
+        _aspect(readable, "keys, values, headers and their order as produced", payloads, _payloads_agree),
+        _aspect(readable, "timestamps as produced, or as stamped by the broker", "BAT-21", _timestamps_agree),
+        *_as_labelled(readable, compression_type),
         *_as_bytes(readable),
     )
+
+
+def _aspect(
+    readable: tuple[Stored, ...],
+    words: str,
+    requirement: str,
+    of: Callable[[Batch, Stored], bool],
+    *,
+    since: int = 0,
+    vital: bool = True,
+) -> Expect:
+    """What must hold for each of the returned batches, beside the one that lies in the log."""
+
+    def holds(seen: object) -> bool:
+        return isinstance(seen, tuple) and all(
+            of(got, stored) for got, stored in zip(seen[since:], readable[since:], strict=False)
+        )
+
+    return Expect("records", Meets(words, holds), requirement, vital)
+
+
+def _as_labelled(readable: tuple[Stored, ...], compression_type: str) -> tuple[Expect, ...]:
+    """What the header of a batch, and the numbers of its records, say beside what is in them."""
+
+    def codecs_agree(got: Batch, stored: Stored) -> bool:
+        return got.compression == codec_of(compression_type, stored.batch.compression)
+
+    rules: tuple[tuple[str, str, Callable[[Batch, Stored], bool]], ...] = (
+        ("records that are numbered from 0 in their order", "LOG-01", _numbers_agree),
+        ("as many records as the header counts", "LOG-44", lambda got, _stored: got.count == len(got.records)),
+        ("marked transactional, control or with a delete horizon as produced", "LOG-45", _marks_agree),
+        ("the base timestamp and timestamps below it as sent", "LOG-46", _base_timestamps_agree),
+        ("the greatest timestamp in the header", "BAT-27", _greatest_timestamps_agree),
+        (f"the codec that compression.type={compression_type} asks for", "LOG-27", codecs_agree),
+        ("a right checksum", "LOG-28", lambda got, _stored: got.crc_is_right),
+        ("producer id, epoch and sequence number as produced", "LOG-30", _producers_agree),
+        ("the leader epoch in which it was appended", "EPO-09", _epochs_agree),
+    )
+    labelled = (_aspect(readable, words, requirement, of, vital=False) for words, requirement, of in rules)
+    return (*labelled, Expect("old_messages", Exactly(0), "LOG-47", vital=False))
 
 
 def _as_bytes(readable: tuple[Stored, ...]) -> tuple[Expect, ...]:
@@ -132,6 +155,33 @@ def _payloads(batch: Batch) -> list[tuple[object, ...]]:
     return [(record.key, record.value, record.headers) for record in batch.records]
 
 
+def _numbers_agree(got: Batch, stored: Stored) -> bool:
+    """Each record says its place in the batch; what a client numbered wrongly may be kept so, or numbered anew."""
+    if len(got.records) != len(stored.batch.records):
+        return False
+    pairs = zip(got.records, stored.batch.records, strict=True)
+    return all(record.offset_delta in (None, index, sent.offset_delta) for index, (record, sent) in enumerate(pairs))
+
+
+def _marks_agree(got: Batch, stored: Stored) -> bool:
+    sent = stored.batch
+    if got.has_delete_horizon and not sent.has_delete_horizon:
+        return False
+    return (got.is_transactional, got.is_control) == (sent.is_transactional, sent.is_control)
+
+
+def _base_timestamps_agree(got: Batch, stored: Stored) -> bool:
+    """What the broker stamps is the greatest timestamp; a batch that it builds anew begins with its first record's."""
+    if stored.is_recompressed:
+        return got.claimed_base_timestamp is None
+    sent = stored.batch
+    return got.base_timestamp == sent.base_timestamp and _timestamps(got) == _timestamps(sent)
+
+
+def _timestamps(batch: Batch) -> list[int]:
+    return [record.timestamp for record in batch.records]
+
+
 def _greatest_timestamps_agree(got: Batch, stored: Stored) -> bool:
     return _is_stamped(stored) or got.max_timestamp == stored.batch.max_timestamp
 
@@ -145,7 +195,7 @@ def _timestamps_agree(got: Batch, stored: Stored) -> bool:
         return False
     if _is_stamped(stored):
         return stored.append_time is None or got.max_timestamp == stored.append_time
-    return [record.timestamp for record in got.records] == [record.timestamp for record in stored.batch.records]
+    return _timestamps(got) == _timestamps(stored.batch)
 
 
 def _epochs_agree(got: Batch, stored: Stored) -> bool:

@@ -1,0 +1,93 @@
+"""LOG: what a batch says of itself when it is read: its header, and the numbers and times of its records."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from conformance.case import Run, case
+from conformance.producer import fresh_id
+from conformance.wire.apis import Api
+from model.reference.batch import Batch, Compression, Record
+from model.reference.operations import Isolation
+
+MOMENT = 1_700_000_000_000
+RECORDS = (
+    Record(b"value " * 40, key=b"key", headers=(("h", b"1"), ("h", None), ("é", b"")), timestamp=MOMENT + 40),
+    Record(None, key=b"", timestamp=MOMENT + 95),
+    Record(b"", key=None, headers=(("", b"\x00"),), timestamp=MOMENT),
+    Record(b"value " * 40, key=b"key", timestamp=MOMENT + 7),
+)
+"""The greatest timestamp is neither the first nor the last, and the least is not the first."""
+SENT = (Compression.NONE, Compression.GZIP, Compression.SNAPPY, Compression.LZ4)
+LABELS = ("LOG-44", "LOG-45", "LOG-46", "LOG-47", "LOG-01", "LOG-02", "LOG-27", "LOG-28", "LOG-30", "BAT-21", "BAT-27")
+
+
+def read_back(run: Run, codecs: tuple[Compression, ...], **config: str) -> None:
+    """Produce the records under each codec, by nobody and by an idempotent producer, and read each of them."""
+    topic = run.topic(config={name.replace("_", "."): value for name, value in config.items()})
+    for codec in codecs:
+        run.produce(topic, Batch(records=RECORDS, compression=codec))
+    run.read_through(topic, 0)
+    run.read_through(topic, 0, isolation=Isolation.READ_COMMITTED)
+    producer_id = fresh_id(run)
+    for number, codec in enumerate(codecs):
+        sequence = number * len(RECORDS)
+        batch = Batch(records=RECORDS, compression=codec, producer_id=producer_id, producer_epoch=0)
+        run.produce(topic, evolve(batch, base_sequence=sequence))
+        run.fetch(topic, (len(codecs) + number) * len(RECORDS))
+
+
+@case(*LABELS)
+def batches_as_they_came(run: Run) -> None:
+    """Batches of four records, plain and compressed, on a topic that keeps the codec; then one of a single record."""
+    read_back(run, SENT)
+    topic = run.topic()
+    run.produce(topic, Batch(records=RECORDS[:1]))
+    run.read_through(topic, 0)
+
+
+@case(*LABELS)
+def batches_that_are_recompressed(run: Run) -> None:
+    """The same on topics whose compression.type is gzip, lz4, snappy or uncompressed."""
+    for wanted in ("gzip", "uncompressed", "lz4", "snappy"):
+        read_back(run, SENT, compression_type=wanted)
+
+
+@case(*LABELS)
+def batches_that_are_stamped(run: Run) -> None:
+    """The same on topics of LogAppendTime, one of which keeps the codec."""
+    for wanted in ("producer", "gzip", "uncompressed"):
+        read_back(run, SENT, compression_type=wanted, message_timestamp_type="LogAppendTime")
+
+
+@case(*LABELS, versions={Api.PRODUCE: (7, None), Api.FETCH: (10, None)})
+def batches_under_zstd(run: Run) -> None:
+    """The same under zstd, which newer versions carry: kept, made from others, and undone."""
+    read_back(run, (Compression.ZSTD,))
+    read_back(run, (Compression.ZSTD, Compression.GZIP, Compression.NONE), compression_type="zstd")
+    read_back(run, (Compression.ZSTD,), compression_type="lz4")
+
+
+@case("LOG-46", "BAT-21", "BAT-27")
+def base_timestamps_of_a_producer(run: Run) -> None:
+    """Batches whose base timestamp is before their first record's, and whose greatest is a lie; kept, and rebuilt."""
+    for wanted in ("producer", "gzip"):
+        topic = run.topic(config={"compression.type": wanted})
+        for codec in (Compression.NONE, Compression.GZIP):
+            odd = Batch(records=RECORDS, compression=codec, claimed_base_timestamp=MOMENT - 1000)
+            run.produce(topic, odd)
+            run.produce(topic, evolve(odd, claimed_max_timestamp=MOMENT + 10**6))
+        run.read_through(topic, 0)
+
+
+@case("LOG-45", "LOG-01", "LOG-44")
+def batches_that_no_client_sends(run: Run) -> None:
+    """Batches with a delete horizon, or whose records are numbered wrongly; if they are taken, the log stays whole."""
+    for wanted in ("producer", "gzip", "uncompressed"):
+        topic = run.topic(config={"compression.type": wanted})
+        for codec in (Compression.NONE, Compression.LZ4):
+            run.produce(topic, Batch(records=RECORDS, compression=codec, has_delete_horizon=True))
+            numbered = tuple(evolve(record, offset_delta=0) for record in RECORDS)
+            run.produce(topic, Batch(records=numbered, compression=codec))
+            run.produce(topic, Batch(records=RECORDS, compression=codec))
+        run.read_through(topic, 0)
