@@ -47,6 +47,25 @@ def older_formats(run: Run) -> None:
     refused(run, evolve(GOOD, magic=0), evolve(GOOD, magic=1))
 
 
+@case("BAT-02")
+def older_formats_as_they_were(run: Run) -> None:
+    """Real message sets of format v0 and v1, of one message and of three, plain and wrapped; and beside a batch."""
+    one = batch_of(b"one", is_message_set=True)
+    three = evolve(GOOD, is_message_set=True)
+    refused(
+        run,
+        *(evolve(each, magic=magic) for magic in (0, 1) for each in (one, three)),
+        *(evolve(three, magic=magic, compression=Compression.GZIP) for magic in (0, 1)),
+        evolve(three, magic=1, compression=Compression.SNAPPY),
+        evolve(three, magic=1, compression=Compression.LZ4),
+    )
+    topic = run.topic()
+    run.produce(topic, evolve(one, magic=1), GOOD)
+    run.produce(topic, evolve(one, magic=1), acks=1)
+    run.produce(topic, GOOD)
+    run.read_through(topic)
+
+
 @case("BAT-03")
 def formats_that_do_not_exist(run: Run) -> None:
     """Batches that say that they are of message format v3, v127 or v-1."""

@@ -5,7 +5,8 @@ lies (`claimed_length_excess`) or a cut (`missing_bytes`) moves the border of th
 records or not at all, and a claim equal to the truth reads as `None`. Record timestamps are read as the
 producer set them, also under LogAppendTime, where consumers show the batch's greatest timestamp instead.
 
-Messages of format v0 and v1 are recognised and kept as bytes, not read. Not here: checking a batch (`model`).
+Messages of format v0 and v1 are written by `message_set`; in answers they are recognised and kept as bytes.
+Not here: checking a batch (`model`).
 
 Source: DefaultRecordBatch.java, LegacyRecord.java; KIP-98, KIP-32, KIP-534 (delete horizon).
 """
@@ -20,6 +21,7 @@ from crc32c import crc32c
 
 from conformance.wire.compression import compress, decompress
 from conformance.wire.errors import MalformedAnswer, Unencodable
+from conformance.wire.message_set import encode_message_set
 from conformance.wire.records import decode_records, encode_records
 from model.reference.batch import Batch, TimestampType
 
@@ -67,6 +69,8 @@ class DecodedRecords:
 
 def encode_batch(batch: Batch, *, raw_snappy: bool = False) -> bytes:
     """The batch's bytes; `raw_snappy` compresses as librdkafka does, without the Java client's framing."""
+    if batch.is_message_set:
+        return encode_message_set(batch.records, batch.magic, batch.compression, batch.base_offset)
     payload = batch.payload
     if payload is None:
         records = encode_records(batch.records, batch.base_timestamp)

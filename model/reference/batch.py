@@ -4,7 +4,8 @@ A `Batch` is data, not bytes: it says what its header claims and which records i
 model can tell whether a broker must take it. Every claim that a well-behaved client derives from the
 records (counts, deltas, timestamps, checksum) can be overridden, because a broker must refuse the lie.
 
-Not modelled here: message sets of format v0 and v1, and how bytes are laid out (`conformance.wire`).
+Not modelled here: what message sets of format v0 and v1 hold (no broker may take them), and how bytes are laid out
+(`conformance.wire`).
 
 Source: DefaultRecordBatch.java, DefaultRecord.java; KIP-98 (format), KIP-32 (timestamps).
 """
@@ -81,6 +82,8 @@ class Batch:
     """Bytes by which the length field lies: positive claims more than is there."""
     missing_bytes: int = 0
     """Bytes that are cut off at the end; length field and checksum are those of the whole batch."""
+    is_message_set: bool = False
+    """Whether the records are laid out as messages of format v0 or v1 (`magic`), which had no batches."""
     payload: bytes | None = None
     """Bytes that stand where the (compressed) records should be, and are none; `None`: the records."""
 

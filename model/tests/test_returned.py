@@ -44,7 +44,7 @@ OF_A_RECORD: dict[str, tuple[Any, set[str]]] = {
     "timestamp": (1001, {"BAT-21", "LOG-46"}),
     "offset_delta": (0, {"LOG-01"}),
 }
-NEVER_READ = {"magic", "claimed_length_excess", "missing_bytes", "payload"}
+NEVER_READ = {"magic", "is_message_set", "claimed_length_excess", "missing_bytes", "payload"}
 """What a `Batch` that was read back never has: without them bytes could not be read as a batch of format v2."""
 
 
