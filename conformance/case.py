@@ -15,9 +15,11 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from conformance.client import Client, NotReady, Range, Unsupported, poll
-from conformance.session import Performed, Session, Unknown
+from conformance.placement import made_with_settings, topic_spec
+from conformance.session import Outcome, Pending, Performed, Session, Unknown
 from conformance.wire.apis import Api, client_range
 from conformance.wire.batch import encoded_size
+from conformance.wire.connection import Exchange
 from model.profiles import Profile
 from model.reference.administration import CreateTopics, DeleteTopics, TopicSpec
 from model.reference.batch import Batch, Compression, Record
@@ -92,9 +94,6 @@ def case(
 IMPATIENT_S = 0.5
 """How long to wait for a new leader epoch once the target has let one whole wait pass, in seconds."""
 
-KEPT: Mapping[str, str] = {"retention.ms": "-1"}
-"""Settings of every topic of the suite: records of a case may be of 1970, and a broker must not tidy them away."""
-
 
 @frozen
 class Names:
@@ -158,18 +157,36 @@ class Run(Session):
 
     # -- topics ------------------------------------------------------------------------------------------------------
 
-    def topic(self, partitions: int = 1, config: Mapping[str, str] | None = None, *, stem: str = "t") -> str:
-        """A new topic whose partitions all have leaders, its id and epochs known to the model."""
+    def topic(
+        self, partitions: int = 1, config: Mapping[str, str] | None = None, *, stem: str = "t", placed: bool = True
+    ) -> str:
+        """A new topic whose partitions all have leaders, its id and epochs known to the model.
+
+        Of several brokers one leads it all, unless it is not to be `placed`.
+        """
         name = self.names.new(stem)
         if Api.CREATE_TOPICS in self.client.ranges:
-            spec = TopicSpec(name=name, partitions=partitions, replication_factor=1, config={**KEPT, **(config or {})})
-            self.perform(CreateTopics(topics=(spec,)))
+            self._create(name, partitions, config or {}, placed=placed)
             self.settle(name, partitions)
         elif config:
             raise Unsupported("the target offers no CREATE_TOPICS, and a topic made by asking for it has no settings")
         else:
             self._make_by_asking(name, partitions)
         return name
+
+    def _create(self, name: str, partitions: int, config: Mapping[str, str], *, placed: bool) -> None:
+        """Create a topic, set as all topics of the suite are if the target allows it."""
+
+        def attempt() -> tuple[Pending | Performed, Outcome, Exchange | None]:
+            spec = topic_spec(self.client, name, partitions, config, placed=placed)
+            pending = self.send(CreateTopics(topics=(spec,)))
+            if isinstance(pending, Performed):
+                return pending, pending.outcome, None
+            return pending, *self.await_answer(pending)
+
+        pending, outcome, exchange = made_with_settings(self.client, attempt, lambda made: [made[1]])
+        if isinstance(pending, Pending):
+            self.judged(pending, outcome, exchange)
 
     def _make_by_asking(self, topic: str, partitions: int) -> None:
         """A topic that the target makes because it was asked about, with as many partitions as it likes: not judged."""
@@ -180,6 +197,8 @@ class Run(Session):
         count = len(found.partitions)
         if count < partitions:
             raise Unsupported(f"the target offers no CREATE_TOPICS, and makes topics of {count} partitions")
+        if not all(self.client.is_at_home(topic, index) for index in range(count)):
+            raise Unsupported("the target offers no CREATE_TOPICS, and makes topics on several brokers")
         told = self.client.leader_epochs((topic,))
         partitions_made = (learned(Partition(), told.get((topic, index), -1)) for index in range(count))
         self.cluster = self.cluster.with_topic(Topic(topic, tuple(partitions_made)))
@@ -247,13 +266,14 @@ class Run(Session):
         return faults is not None and action in faults.actions
 
     def do(self, action: str) -> None:
-        """Do something to the broker (`restart`, `kill`, ...); the client's connections are dropped."""
+        """Do something (`restart`, `kill`, ...) to the broker that leads the topics; connections are dropped."""
         faults = self.client.target.faults
         if faults is None or action not in faults.actions:
             raise Unsupported(f"the target can't {action} a broker: see --fault-command")
         if action in ("restart", "elect", "stop", "kill"):
-            self.epochs_before = self.client.leader_epochs(tuple(self.cluster.topics))
-        faults.do(action, self.client.any_broker())
+            told = self.client.leader_epochs(tuple(self.cluster.topics))
+            self.epochs_before = {place: epoch for place, epoch in told.items() if self.client.is_at_home(*place)}
+        faults.do(action, self.client.home)
         self.client.forget()
         if action in ("restart", "elect", "start"):
             is_elected = elects(self.profile, in_order=action != "start", is_witnessed=action == "elect")

@@ -2,6 +2,9 @@
 
 Connections are named, so that a case can keep several open to one broker. After a broker went away, `forget` drops
 its connections; the next use connects anew. Nothing here retries: what an operation answers is for the model.
+
+Where there are several brokers, one of them is `home`: the run's topics are on it (`conformance.placement`), it is
+asked what any broker can be asked, and faults are done to it.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from attrs import frozen
 from conformance.targets.base import Address, Target
 from conformance.wire.apis import Api, client_range, message
 from conformance.wire.connection import Connection
-from conformance.wire.errors import WireError
+from conformance.wire.errors import Unreachable, WireError
 from conformance.wire.fetch import FetchPartition, FetchRequest, FetchTopic
 from model.reference.errors import ErrorCode
 
@@ -37,6 +40,10 @@ _NOT_YET_SERVED = {
     ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
     ErrorCode.REPLICA_NOT_AVAILABLE,
 }
+
+
+KEPT: Mapping[str, str] = {"retention.ms": "-1"}
+"""Settings of every topic of the suite: records of a case may be of 1970, and a broker must not tidy them away."""
 
 
 class Unsupported(Exception):
@@ -95,6 +102,12 @@ class Client:
         """
         self.brokers: dict[int, Address] = {}
         self.controller = -1
+        self.home = -1
+        """The broker that leads the run's topics; the same through all faults."""
+        self.has_several_brokers = False
+        """Whether more than one broker has been seen at once."""
+        self.kept = KEPT
+        """What topics are set to besides what a case asks for; nothing, once the target has refused it."""
         self._leaders: dict[tuple[str, int], int] = {}
         self._coordinators: dict[str, int] = {}
         self._open: dict[tuple[str, int], Connection] = {}
@@ -122,16 +135,23 @@ class Client:
 
     @contextmanager
     def fresh(self, broker: int | None = None) -> Iterator[Connection]:
-        """A new connection to a broker (the first bootstrap address if None), closed at the end."""
-        address = self.brokers[broker] if broker is not None else self._any_bootstrap()
-        connection = self._connect(address)
+        """A new connection to a broker, closed at the end; if None, to the first that lets itself be reached."""
+        connection = self._connect(self.brokers[broker]) if broker is not None else self._connect_anywhere()
         try:
             yield connection
         finally:
             connection.close()
 
-    def _any_bootstrap(self) -> Address:
-        return self.target.bootstrap[0]
+    def _connect_anywhere(self) -> Connection:
+        """A connection to the home broker, or else by one of the bootstrap addresses."""
+        known = [self.brokers[self.home]] if self.home in self.brokers else []
+        first, *others = dict.fromkeys((*known, *self.target.bootstrap))
+        for address in (first, *others):
+            try:
+                return self._connect(address)
+            except Unreachable as error:
+                refusal = error
+        raise refusal
 
     def connection(self, name: str, broker: int) -> Connection:
         """The connection of this name to this broker; opened when first asked for."""
@@ -179,22 +199,55 @@ class Client:
 
         `create` lets the target make those that it does not know.
         """
-        version = self.version(Api.METADATA, METADATA_VERSION_MAX)
-        kind = message(Api.METADATA, version).MetadataRequestTopic
-        wanted = [kind(name=name) for name in topics]
-        request = message(Api.METADATA, version, topics=wanted, allow_auto_topic_creation=create)
-        with self.fresh() as connection:
-            answer = connection.call(Api.METADATA, version, request).answer
+        answer = self._metadata(topics, create=create)
         self.brokers = {broker.node_id: Address(broker.host, broker.port) for broker in answer.brokers}
-        self.controller = answer.controller_id if version >= 1 else -1
+        self.controller = getattr(answer, "controller_id", -1)
+        self.has_several_brokers |= len(self.brokers) > 1
+        if self.home not in self.brokers and (self.home < 0 or not self.has_several_brokers):
+            self.home = min(self.brokers, default=-1)
         for topic in answer.topics:
             for partition in topic.partitions:
                 self._leaders[topic.name, partition.partition_index] = partition.leader_id
         return answer
 
+    def _metadata(self, topics: tuple[str, ...] | None, *, create: bool = False, broker: int | None = None) -> Any:
+        """What a broker tells of topics (None: of all)."""
+        version = self.version(Api.METADATA, METADATA_VERSION_MAX)
+        kind = message(Api.METADATA, version).MetadataRequestTopic
+        wanted = None if topics is None else [kind(name=name) for name in topics]
+        if version == 0:
+            wanted = wanted or []  # by which v0 asks for all
+        request = message(Api.METADATA, version, topics=wanted, allow_auto_topic_creation=create)
+        with self.fresh(broker) as connection:
+            return connection.call(Api.METADATA, version, request).answer
+
+    def topics_named(self, prefix: str) -> list[str]:
+        """The names of all topics that begin so, by a fresh look."""
+        return sorted(topic.name for topic in self._metadata(None).topics if topic.name.startswith(prefix))
+
     def any_broker(self) -> int:
-        """A broker that can be asked anything: the controller if it is one of them, otherwise the first."""
-        return self.controller if self.controller in self.brokers else min(self.brokers)
+        """A broker that can be asked anything but what only the controller can do."""
+        return self.home if self.home in self.brokers else min(self.brokers)
+
+    def controlling_broker(self) -> int:
+        """The broker that creates and deletes topics, if one of them says so (with KRaft each can be asked)."""
+        return self.controller if self.controller in self.brokers else self.any_broker()
+
+    def is_at_home(self, topic: str, partition: int) -> bool:
+        """Whether the home broker leads the partition, as last known."""
+        return self._leaders.get((topic, partition), -1) == self.home
+
+    def home_answers(self) -> bool:
+        """Whether the home broker is listed and answers; the others may do so while it is down.
+
+        Raises:
+            WireError: it can't be reached.
+        """
+        if self.home not in self.brokers:
+            return False
+        with self.fresh(self.home) as connection:
+            connection.call(Api.API_VERSIONS, 0, message(Api.API_VERSIONS, 0))
+        return True
 
     def leader(self, topic: str, partition: int) -> int:
         """The partition's leader as last known, or any broker if none is known."""
@@ -236,13 +289,27 @@ class Client:
 
     def leaders_are_known(self, topic: str, partitions: int) -> bool:
         """Whether every partition of the topic has a leader, by a fresh look."""
-        answer = self.refresh((topic,))
-        found = [each for each in answer.topics if each.name == topic and each.error_code == ErrorCode.NONE]
-        return bool(found) and (
-            len(found[0].partitions) >= partitions
-            and all(each.error_code == ErrorCode.NONE and each.leader_id >= 0 for each in found[0].partitions)
-            and all(self._is_served(topic, each.partition_index) for each in found[0].partitions)
+        told = self._partitions(topic, self.refresh((topic,)))
+        return (
+            bool(told)
+            and _all_have_leaders(told, partitions)
+            and all(self._is_served(topic, each.partition_index) for each in told)
+            and all(self._hears_of(topic, partitions, broker) for broker in sorted(self.brokers) if broker != self.home)
         )
+
+    @staticmethod
+    def _partitions(topic: str, answer: Any) -> Any:
+        """What a Metadata answer tells of the topic's partitions; nothing if it tells an error."""
+        found = [each for each in answer.topics if each.name == topic and each.error_code == ErrorCode.NONE]
+        return found[0].partitions if found else ()
+
+    def _hears_of(self, topic: str, partitions: int, broker: int) -> bool:
+        """Whether another broker knows the topic, which may coordinate a group; one that can't be reached is let be."""
+        try:
+            answer = self._metadata((topic,), broker=broker)
+        except WireError:
+            return True
+        return _all_have_leaders(self._partitions(topic, answer), partitions)
 
     def hands_out_ids(self) -> bool:
         """Whether the target hands out producer ids, or never does."""
@@ -297,5 +364,10 @@ class Client:
         with suppress(Unsupported, WireError):
             version = self.version(Api.DELETE_TOPICS, 5)
             request = message(Api.DELETE_TOPICS, version, topic_names=[topic], timeout_ms=10_000)
-            with self.fresh(self.any_broker()) as connection:
+            with self.fresh(self.controlling_broker()) as connection:
                 connection.call(Api.DELETE_TOPICS, version, request)
+
+
+def _all_have_leaders(told: Any, partitions: int) -> bool:
+    """Whether there are so many partitions, and each has a leader."""
+    return len(told) >= partitions and all(each.error_code == ErrorCode.NONE and each.leader_id >= 0 for each in told)

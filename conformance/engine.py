@@ -79,12 +79,12 @@ class Bench:
         self.client.close()
 
     def answers(self) -> bool:
-        """Whether the target answers, by a fresh connection."""
+        """Whether the target answers, by fresh connections; of several brokers the one that leads the topics must."""
         try:
             self.client.refresh(())
+            return self.client.home_answers()
         except (WireError, Unsupported):
             return False
-        return True
 
     def revive(self) -> bool:
         """Bring a target back that a case has left stopped, paused or crashed; whether it answers after that."""
@@ -95,7 +95,7 @@ class Bench:
         for action in ("resume", "start"):
             if faults is not None and action in faults.actions:
                 with suppress(TargetError):
-                    faults.do(action, min(self.client.brokers, default=0))
+                    faults.do(action, self.client.home)
         try:
             return bool(poll("the target", self.answers, REVIVAL_CEILING_S))
         except NotReady:

@@ -25,6 +25,8 @@ from model.reference.state import Cluster
 
 IMPATIENT_S = 1.0
 """How long `eventually` waits for what is known to be broken."""
+CONTROLLED = {Api.CREATE_TOPICS, Api.DELETE_TOPICS, Api.CREATE_PARTITIONS}
+"""What only the controller does, where it is one of the brokers (ZooKeeper)."""
 BY_NAME_UNTIL = {Api.PRODUCE: 12, Api.FETCH: 12}
 """The last versions that name topics; later ones give their ids (KIP-516)."""
 
@@ -161,7 +163,9 @@ class Session:
         if group is not None:
             return self.client.coordinator(group)
         place = translation.leader_of(operation)
-        return self.client.leader(*place) if place is not None else self.client.any_broker()
+        if place is not None:
+            return self.client.leader(*place)
+        return self.client.controlling_broker() if translation.api in CONTROLLED else self.client.any_broker()
 
     # -- one operation -----------------------------------------------------------------------------------------------
 

@@ -73,7 +73,7 @@ def impossible_names(run: Run) -> None:
 @case("MET-29")
 def leaders_and_replicas(run: Run) -> None:
     """Have a topic of several partitions described: leaders, replicas and who of them is in sync."""
-    topic = run.topic(5)
+    topic = run.topic(5, placed=False)
     look(run, topic)
 
 

@@ -6,7 +6,6 @@ from conformance.case import Run, batch_of, case
 from conformance.client import Unsupported
 from conformance.session import Performed
 from conformance.wire.apis import Api
-from model.reference.administration import CreateTopics, TopicSpec
 from model.reference.operations import FetchInSession, FetchPart
 
 SESSIONS = {Api.FETCH: (7, None)}
@@ -17,19 +16,12 @@ class Fetcher:
     """A client with a session on one broker, which leads all partitions of the topic that it reads."""
 
     def __init__(self, run: Run, partitions: int = 2) -> None:
-        """Create the topic, with all partitions on one broker."""
+        """Create the topic, which one broker leads."""
         self.run = run
-        self.broker = min(run.client.brokers)
         self.session_id = 0
         self.epoch = 0
-        if len(run.client.brokers) == 1:
-            self.topic = run.topic(partitions)
-            return
-        self.topic = run.names.new("t")
-        chosen = tuple((index, (self.broker,)) for index in range(partitions))
-        spec = TopicSpec(name=self.topic, partitions=-1, replication_factor=-1, assignments=chosen)
-        run.perform(CreateTopics(topics=(spec,)))
-        run.settle(self.topic, partitions)
+        self.topic = run.topic(partitions)
+        self.broker = run.client.leader(self.topic, 0)
 
     def part(self, partition: int, offset: int) -> FetchPart:
         """From where to read a partition."""

@@ -14,17 +14,18 @@ from functools import partial
 
 from attrs import define, evolve, field, frozen
 
-from conformance.case import IMPATIENT_S, KEPT
+from conformance.case import IMPATIENT_S
 from conformance.client import NotReady, Unsupported, poll
 from conformance.engine import Bench
 from conformance.history.explain import Event, Explanation, Sent, World, broken, explain, judged
 from conformance.machines.steps import Step, operation_of
+from conformance.placement import made_with_settings, topic_spec
 from conformance.session import Answered, Outcome, Pending, Session, Unknown, now_ms
 from conformance.translate import Unsayable
 from conformance.translate.base import conversation_of
 from conformance.wire.apis import Api
 from conformance.wire.errors import AnswerTimedOut, ConnectionClosed, MalformedAnswer, Unreachable
-from model.reference.administration import CreateTopics, DeleteTopics, TopicSpec
+from model.reference.administration import CreateTopics, DeleteTopics
 from model.reference.batch import Batch
 from model.reference.operations import (
     DeleteRecords,
@@ -138,8 +139,13 @@ class Actor:
         if Api.CREATE_TOPICS not in self.bench.client.ranges:
             raise Unsupported("the target offers no CREATE_TOPICS, and sequences have topics of their own")
         name = self.bench.names.new("f")
-        spec = TopicSpec(name=name, partitions=partitions, config={**KEPT, **config})
-        self.perform([(CreateTopics(topics=(spec,)), 0)])
+        client = self.bench.client
+
+        def attempt() -> list[Event]:
+            spec = topic_spec(client, name, partitions, config)
+            return self._read(self._send([(CreateTopics(topics=(spec,)), 0)]))
+
+        self.account_for(made_with_settings(client, attempt, lambda events: [each.outcome for each in events]))
         if name in self.world.cluster.topics:
             self.topics.append(name)
             self.settle([name])
@@ -325,7 +331,7 @@ class Actor:
         faults = self.bench.target.faults
         if faults is None:
             raise Unsupported("no faults can be done to this target")
-        broker = self.bench.client.any_broker()
+        broker = self.bench.client.home
         faults.do(action, broker)
         if action in {"stop", "kill"}:
             faults.do("start", broker)
