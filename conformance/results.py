@@ -100,6 +100,16 @@ class Row:
 
 
 @frozen
+class Stray:
+    """A breach of a requirement that is not in the run: not chosen, or not of the profile."""
+
+    requirement: str
+    text: str
+    is_bad: bool
+    """Whether it fails the run: a MUST of the profile that is not known to be broken."""
+
+
+@frozen
 class Deviation:
     """A known deviation of a target: still a failure, but an expected one."""
 

@@ -20,13 +20,13 @@ from conformance.deviations import deviations_for
 from conformance.engine import Bench, cases_for, ends_of, load_cases, run_case
 from conformance.machines.sequences import NAME as SEQUENCES
 from conformance.machines.sequences import run_family
-from conformance.results import CaseResult, Deviation, Row, Verdict, is_bad, rows
+from conformance.results import CaseResult, Deviation, Row, Stray, Verdict, is_bad, rows
 from conformance.selection import Selection, select
 from conformance.session import Performed, Unknown
 from conformance.targets.base import Target, TargetError
 from conformance.targets.resolve import resolve
 from conformance.wire.errors import WireError
-from model.catalogue import Family, families
+from model.catalogue import Family, Level, families, requirements
 from model.profiles import Profile, profile_named
 
 
@@ -255,8 +255,8 @@ class Sitting:
         return CASES[case].about if case in CASES else ""
 
     @property
-    def strays(self) -> tuple[str, ...]:
-        """Breaches of requirements that are not in the run (not chosen, or not of the profile), in words."""
+    def strays(self) -> tuple[Stray, ...]:
+        """Breaches of requirements that are not in the run, one for each."""
         ids = set(self.selection.ids)
         found: dict[str, str] = {}
         for result in self.results:
@@ -265,12 +265,24 @@ class Sitting:
             if result.verdict is Verdict.FAIL:
                 for each in result.broken or result.requirements:
                     found.setdefault(each, f"{each}: {result.detail} (in {result.name})")
-        return tuple(text for id_, text in sorted(found.items()) if id_ not in ids)
+        return tuple(
+            Stray(id_, text, is_bad=self._fails_beside(id_)) for id_, text in sorted(found.items()) if id_ not in ids
+        )
+
+    def _fails_beside(self, id_: str) -> bool:
+        requirement = requirements()[id_]
+        is_asked = requirement.level is not Level.SHOULD and requirement.holds_for(self.profile)
+        return is_asked and id_ not in self.deviations
 
     @property
     def bad(self) -> tuple[Row, ...]:
         """The rows that fail the run."""
         return tuple(row for row in self.rows() if is_bad(row))
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a row fails the run, or what was seen beside it."""
+        return bool(self.bad) or any(stray.is_bad for stray in self.strays)
 
 
 def _not_run(planned: Planned, why: str) -> CaseResult:

@@ -50,8 +50,8 @@ Examples:
   tidegauge conform --list
 
 Everything that is created on the target carries a random prefix and is deleted in the end. Exit code 0: all is well;
-1: a requirement failed, or a known deviation passed; 2: a wrong choice, the target can't be had, or the suite itself
-broke; 130: interrupted.
+1: a requirement failed (also one that was seen broken beside those chosen), or a known deviation passed; 2: a wrong
+choice, the target can't be had, or the suite itself broke; 130: interrupted.
 """
 
 
@@ -136,7 +136,7 @@ def hold(settings: Settings, files: Files, console: Console) -> int:
         return TERMINATED if terminated else INTERRUPTED
     if sitting.errors or status in {pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR}:
         return USAGE
-    return FAILED if sitting.bad else 0
+    return FAILED if sitting.has_failed else 0
 
 
 def run_pytest(sitting: Sitting) -> int:

@@ -20,8 +20,6 @@ from conformance.report.terminal import console_for
 from conformance.selection import split_ids
 from conformance.sitting import Settings, Sitting
 
-NEVER_REACHED_MAX = 12
-
 EXAMPLES = """Hold TARGET to the specification by generated sequences, until time is up or a rule is broken.
 
 What breaks a rule is shrunk to the fewest steps and written to a file that `tidegauge replay` runs again. The same
@@ -106,8 +104,7 @@ def _tell(console: Console, report: FuzzReport, save: Path) -> None:
     )
     never = report.never_reached
     if never:
-        more = f" and {len(never) - NEVER_REACHED_MAX} more" if len(never) > NEVER_REACHED_MAX else ""
-        line(f"Never reached: {', '.join(never[:NEVER_REACHED_MAX])}{more}", "dim")
+        line(f"Never reached ({len(never)}): {', '.join(never)}", "dim")
     for reason in report.unsupported:
         line(f"Unsupported: {reason}", "dim")
     if report.script is None:

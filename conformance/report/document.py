@@ -1,11 +1,12 @@
 """The results of a run as plain data: what the JSON report holds, and what the other reports are made from.
 
-    {"target": ..., "profile": ..., "versions": {...}, "results": [row, ...]}
+    {"target": ..., "profile": ..., "versions": {...}, "results": [row, ...], "beside": [stray, ...]}
 
 A row for each requirement: `id`, `verdict`, `level`, `seconds`, `detail`, `deviation` (the reason of its entry, or
 null), and beyond these `deviation_seen`, `deviation_link`, `family`, `sentence`, `source`, `tier`, `bad` (whether it
-fails the run) and `cases`: each run of a case with its steps. Steps and bytes are bounded, so that a report stays small
-enough to pass on.
+fails the run) and `cases`: each run of a case with its steps. A stray is a breach of a requirement that was not
+chosen: `requirement`, `text`, and `bad` (whether it fails the run). Steps and bytes are bounded, so that a report
+stays small enough to pass on.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Document = dict[str, Any]
 STEPS_BEFORE_MAX = 24
 """Steps that are kept before the one that tells why a case failed."""
 STEPS_OF_PASS_MAX = 10
-BYTES_OF_FAILURE_MAX = 512
+BYTES_OF_FAILURE_MAX = 4096
 BYTES_OF_PASS_MAX = 64
 TEXT_OF_FAILURE_MAX = 8_000
 TEXT_OF_PASS_MAX = 600
@@ -48,6 +49,9 @@ def document_of(sitting: Sitting) -> Document:
         "profile": sitting.profile.name,
         "versions": {"tidegauge": _own_version(), "apis": dict(sitting.offered)},
         "results": [_row(row, requirements()[row.id], sitting) for row in sitting.rows()],
+        "beside": [
+            {"requirement": stray.requirement, "text": stray.text, "bad": stray.is_bad} for stray in sitting.strays
+        ],
     }
 
 

@@ -192,7 +192,8 @@ class TerminalReport:
         sitting = self.sitting
         self._line()
         for stray in sitting.strays:
-            self._line(Text(f"Beside this run: {stray}", style="yellow"))
+            said = "Fails, beside this run" if stray.is_bad else "Beside this run"
+            self._line(Text(f"{said}: {stray.text}", style="red" if stray.is_bad else "yellow"))
         self._tell_errors()
         if sitting.gone is not None:
             self._line(Text(f"Called off: {sitting.gone}.", style="bold red"))

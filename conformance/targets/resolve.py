@@ -105,7 +105,7 @@ def _load(path: Path) -> ModuleType:
     sys.modules[name] = module  # classes look their module up while they are being made
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except Exception as error:  # whatever a file of someone else's raises is told as that file's fault
         del sys.modules[name]
         raise TargetError(f"{path} can't be loaded: {type(error).__name__}: {error}") from error
     return module

@@ -114,7 +114,7 @@ class Connection(asyncio.BufferedProtocol):
         except (MalformedRequestError, CloseConnectionError) as error:
             self._flush()
             self.close(str(error))
-        except Exception:
+        except Exception:  # a fault of ours ends this connection, with a traceback in the log, and no other
             logger.exception("closing the connection from %s: a request failed", self._peer)
             self.close()
         self._set_reading()
@@ -176,7 +176,7 @@ class Connection(asyncio.BufferedProtocol):
             raise
         except (MalformedRequestError, CloseConnectionError) as error:
             self.close(str(error))
-        except Exception:
+        except Exception:  # a fault of ours ends this connection, with a traceback in the log, and no other
             logger.exception("closing the connection from %s: a request failed", self._peer)
             self.close()
         finally:

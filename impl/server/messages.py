@@ -22,7 +22,7 @@ def decode(codec: Message, request: Request) -> Message:
     )
     try:
         decoded, end = read(request.body, 0)
-    except Exception as error:
+    except Exception as error:  # generated code raises whatever it likes for a client's bytes
         raise MalformedRequestError(f"{codec.__name__} v{request.version}: {error!r}") from error
     if end > len(request.body):  # the generated code takes what is there for a string or bytes that are cut off
         raise MalformedRequestError(f"{codec.__name__} v{request.version}: ends {end - len(request.body)} bytes early")

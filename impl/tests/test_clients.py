@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 
+import kafka.codec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as AioPartition
@@ -70,7 +71,7 @@ def test_aiokafka(shared_broker: BrokerProcess, topic: str, codec: str | None, *
 
 
 @pytest.mark.parametrize("idempotent", [False, True])
-@pytest.mark.parametrize("codec", [None, "gzip"])
+@pytest.mark.parametrize("codec", [None, *(each for each in CODECS[1:] if getattr(kafka.codec, f"has_{each}")())])
 def test_kafka_python(shared_broker: BrokerProcess, topic: str, codec: str | None, *, idempotent: bool) -> None:
     producer = KafkaProducer(
         bootstrap_servers=shared_broker.address, compression_type=codec, enable_idempotence=idempotent

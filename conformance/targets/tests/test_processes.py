@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
+from conformance.client import NotReady, poll
 from conformance.targets.base import TargetError
 from conformance.targets.processes import Child, run
 
@@ -36,12 +37,9 @@ def is_gone(pid: int) -> bool:
 
 
 def eventually(holds: Callable[[], bool], ceiling_s: float = 10.0) -> bool:
-    deadline = time.monotonic() + ceiling_s
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+    with suppress(NotReady):
+        return bool(poll("it", holds, ceiling_s))
+    return False
 
 
 def said(sample: Child) -> str:
@@ -138,14 +136,14 @@ def test_a_child_does_not_outlive_the_suite(tmp_path: Path, state: str, death: s
     suite = f"""
 import sys, threading, time
 from pathlib import Path
+from conformance.client import poll
 from conformance.targets.processes import Child
 folder = Path({str(tmp_path)!r})
 sample = Child("sample", [sys.executable, "-c", {code!r}], folder=folder, log=folder / "log")
 starter = threading.Thread(target=sample.start)  # a thread that ends is not the suite's end
 starter.start()
 starter.join()
-while (folder / "log").read_text().count("\\n") < {2 if state == "stubborn" else 1}:
-    time.sleep(0.02)
+poll("its words", lambda: (folder / "log").read_text().count("\\n") >= {2 if state == "stubborn" else 1})
 if {state == "paused"}:
     sample.pause()
 print(sample.pid, flush=True)

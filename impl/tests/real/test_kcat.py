@@ -17,11 +17,13 @@ def kcat(broker: BrokerProcess, *arguments: str, content: str = "") -> str:
     return subprocess.run(command, input=content, capture_output=True, text=True, timeout=TIMEOUT_S, check=True).stdout
 
 
+@pytest.mark.parametrize("idempotent", ["false", "true"])
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
-def test_records_go_there_and_back(shared_broker: BrokerProcess, codec: str) -> None:
-    topic = f"kcat-{codec}"
+def test_records_go_there_and_back(shared_broker: BrokerProcess, codec: str, idempotent: str) -> None:
+    topic = f"kcat-{codec}-{idempotent}"
     lines = [f"line {number} " * 20 for number in range(500)]
-    kcat(shared_broker, "-P", "-t", topic, "-p", "0", "-z", codec, content="\n".join(lines) + "\n")
+    settings = ("-z", codec, "-X", f"enable.idempotence={idempotent}")
+    kcat(shared_broker, "-P", "-t", topic, "-p", "0", *settings, content="\n".join(lines) + "\n")
     printed = kcat(shared_broker, "-C", "-t", topic, "-p", "0", "-o", "beginning", "-e", "-q")
     assert printed.splitlines() == lines
 
