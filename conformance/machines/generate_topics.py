@@ -35,6 +35,7 @@ CHARACTERS: dict[str, dict[str, str]] = {
     "timely": {"message.timestamp.before.max.ms": "1000"},
     "packed": {"compression.type": "gzip"},
     "segmented": {"segment.bytes": "250"},
+    "timeless": {"segment.ms": str(2**63 - 1)},
 }
 """Settings that change what is appended and how."""
 SEGMENTED_BY_TIME = {"segment.ms": "1"}

@@ -183,10 +183,20 @@ def _by_time(topic: Topic, partition: Partition, part: ListOffsetsPart, context:
     if found is None:
         return (_none_found(NONE_FOUND, requirement),)
     outcome = Permitted(FOUND, _found(partition, found, stamped_by_broker=stamped_by_broker))
-    if partition.log_start_offset > 0 and not SEGMENT_SETTINGS.isdisjoint(topic.config):
+    if partition.log_start_offset > 0 and _may_have_segments(topic, partition, context):
         # Kafka looks into one segment only: the first that has, or had, a record that is late enough.
         return (outcome, _none_found(SEGMENT_SPENT, requirement))
     return (outcome,)
+
+
+def _may_have_segments(topic: Topic, partition: Partition, context: Context) -> bool:
+    """Whether the log may have several segments: by the topic's own settings, or because its records lie far apart.
+
+    A segment ends where a batch is later by more than `segment.ms` than its first one (LogSegment.shouldRoll).
+    """
+    times = [each.timestamp for each in records_of(partition)]
+    spread = max(times) - min(times) if times else 0
+    return not SEGMENT_SETTINGS.isdisjoint(topic.config) or spread > int(setting(topic, context, "segment.ms"))
 
 
 def _none_found(name: str, requirement: str) -> Permitted:

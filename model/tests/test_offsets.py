@@ -56,6 +56,12 @@ def test_deleted_records_are_not_found(batches: list[list[int]], data: st.DataOb
     assert broken(log_of(batches, start), wanted, start - 1, 0) >= {"LST-18"}
 
 
+def test_records_that_lie_far_apart_are_in_several_segments() -> None:
+    week = 7 * 24 * 60 * 60 * 1000
+    assert broken(log_of([[5], [week], [3], [6]], start=1), 4, -1, -1) == {"LST-18", "LST-04"}
+    assert not broken(log_of([[5], [week + 6], [3], [6]], start=1), 4, -1, -1)
+
+
 @given(TIMES)
 def test_the_greatest_timestamp(batches: list[list[int]]) -> None:
     times = [time for batch in batches for time in batch]
