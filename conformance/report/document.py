@@ -1,12 +1,11 @@
 """The results of a run as plain data: what the JSON report holds, and what the other reports are made from.
 
-    {"target": ..., "profile": ..., "versions": {...}, "results": [row, ...], "beside": [stray, ...]}
+    {"target": ..., "profile": ..., "versions": {...}, "results": [row, ...]}
 
 A row for each requirement: `id`, `verdict`, `level`, `seconds`, `detail`, `deviation` (the reason of its entry, or
 null), and beyond these `deviation_seen`, `deviation_link`, `family`, `sentence`, `source`, `tier`, `bad` (whether it
-fails the run) and `cases`: each run of a case with its steps. A stray is a breach of a requirement that was not
-chosen: `requirement`, `text`, and `bad` (whether it fails the run). Steps and bytes are bounded, so that a report
-stays small enough to pass on.
+fails the run) and `cases`: each run of a case with its steps. Steps and bytes are bounded, so that a report stays small
+enough to pass on.
 """
 
 from __future__ import annotations
@@ -49,9 +48,6 @@ def document_of(sitting: Sitting) -> Document:
         "profile": sitting.profile.name,
         "versions": {"tidegauge": _own_version(), "apis": dict(sitting.offered)},
         "results": [_row(row, requirements()[row.id], sitting) for row in sitting.rows()],
-        "beside": [
-            {"requirement": stray.requirement, "text": stray.text, "bad": stray.is_bad} for stray in sitting.strays
-        ],
     }
 
 

@@ -116,6 +116,19 @@ def test_unexpected_pass_fails_the_run(tmp_path: Path) -> None:
     assert "take it out of the deviations file" in done.stdout
 
 
+def test_must_that_is_broken_beside_the_chosen_ones_fails_the_run_unless_it_is_known(
+    broken: str, tmp_path: Path
+) -> None:
+    choice = ("conform", broken, "--only", "LST-02", "--examples", "0")
+    done = tidegauge(*choice, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Fails, beside this run: " in done.stdout
+    assert "[LOG-01, " in done.stdout
+    done = tidegauge(*choice, "--deviations", deviations(tmp_path, "LOG-01"), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "\nBeside this run: " in done.stdout
+
+
 # -- what can be wrong with a choice ---------------------------------------------------------------------------------
 
 
