@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.case import Run, case
+from conformance.session import Answered, Pending
 from model.reference.administration import (
     ConfigChange,
     ConfigEdit,
@@ -16,8 +17,26 @@ from model.reference.administration import (
 OWN = {"retention.ms": "1234567", "cleanup.policy": "compact", "segment.bytes": "1048576"}
 
 
+def learn_broker(run: Run) -> None:
+    """Let the model learn what the broker is set to, if it tells; whether it must is the matter of MET-50."""
+    broker = str(run.client.any_broker())
+    pending = run.send(DescribeConfigs(resources=(ConfigQuestion(name=broker, kind=ResourceType.BROKER),)))
+    if not isinstance(pending, Pending):
+        return
+    outcome, exchange = run.await_answer(pending)
+    if isinstance(outcome, Answered):
+        _, findings, _ = run.explain(run.cluster, pending, outcome)
+        if not any(finding.mismatches for finding in findings):
+            run.judged(pending, outcome, exchange)
+
+
 def describe(run: Run, topic: str, *keys: str, synonyms: bool = False) -> None:
-    """Ask for a topic's settings (all of them without `keys`), until the answer is right or time is up."""
+    """Ask for a topic's settings (all of them without `keys`), until the answer is right or time is up.
+
+    What the topic was not given comes from the broker, so that the model has to know the broker's settings first.
+    """
+    if not run.cluster.broker_config:
+        learn_broker(run)
     asked = ConfigQuestion(name=topic, keys=keys or None)
     run.eventually(DescribeConfigs(resources=(asked,), include_synonyms=synonyms))
 
@@ -86,6 +105,9 @@ def setting_and_unsetting(run: Run) -> None:
     describe(run, topic)
     alter(run, topic, ConfigEdit(key="segment.ms", change=ConfigChange.DELETE))
     describe(run, topic)
+    alter(run, topic, *(ConfigEdit(key=key, change=ConfigChange.DELETE) for key in (*OWN, "flush.messages")))
+    describe(run, topic)
+    describe(run, topic, *OWN, synonyms=True)
 
 
 @case("MET-46")

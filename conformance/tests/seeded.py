@@ -19,13 +19,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from attrs import fields, frozen
+from attrs import field, fields, frozen
 
 from conformance.client import Client
 from conformance.engine import Bench, cases_for, ends_of, load_cases, run_case
 from conformance.results import CaseResult, Row, Verdict, rows
-from conformance.targets.base import TargetError
+from conformance.targets.base import Target, TargetError
 from conformance.targets.bundled import Bundled
 from model.catalogue import Level, requirements
 from model.profiles import profile_named
@@ -53,6 +54,8 @@ class Bug:
     about: str
     inspired_by: str | None = None
     """A real bug of a real broker, where this one is like it."""
+    settings: Mapping[str, str] = field(factory=dict)
+    """What the broker is started with, where it takes more than the defaults to show the bug."""
 
     @property
     def expected(self) -> Verdict:
@@ -103,9 +106,9 @@ def load_bugs() -> list[Bug]:
     return list(bugs().values())
 
 
-def _bug(file: str, id_: str, entry: Mapping[str, str]) -> Bug:
+def _bug(file: str, id_: str, entry: Mapping[str, Any]) -> Bug:
     known = {each.name for each in fields(Bug)} - {"id"}
-    lacking, unknown = known - {"inspired_by"} - entry.keys(), entry.keys() - known
+    lacking, unknown = known - {"inspired_by", "settings"} - entry.keys(), entry.keys() - known
     if lacking or unknown:
         raise PatchError(f"{file}: {id_}: lacks {sorted(lacking)}, has unknown {sorted(unknown)}")
     if entry["requirement"] not in requirements() or not id_.startswith(f"{entry['requirement']}-"):
@@ -153,12 +156,11 @@ def try_bug(bug: Bug) -> Trial:
         PatchError: the bug can't be seeded, or the broker with it can't be started.
     """
     started = time.monotonic()
-    load_cases()
     with seeded(bug) as source:
-        target = Bundled(source=source)
+        target = Bundled(source=source, settings=bug.settings)
         try:
             with target:
-                results = _run(bug, target)
+                results = run_cases(bug.requirement, target)
         except TargetError as error:
             raise PatchError(f"{bug.id}: the broker with the bug does not start: {error}") from error
     requirement = requirements()[bug.requirement]
@@ -166,15 +168,17 @@ def try_bug(bug: Bug) -> Trial:
     return Trial(bug, row, time.monotonic() - started)
 
 
-def _run(bug: Bug, target: Bundled) -> list[CaseResult]:
+def run_cases(requirement: str, target: Target) -> list[CaseResult]:
+    """Run a requirement's cases, until one of them fails."""
+    load_cases()
     bench = Bench(target, Client(target, ANSWER_TIMEOUT_S, SETTLING_S), profile_named(target.default_profile))
     results = []
     try:
-        for case in cases_for([bug.requirement]):
+        for case in cases_for([requirement]):
             for versions in reversed(ends_of(case, bench)):
                 result = run_case(case, bench, versions)
                 results.append(result)
-                if result.verdict_for(bug.requirement) is Verdict.FAIL:
+                if result.verdict_for(requirement) is Verdict.FAIL:
                     return [result]
     finally:
         bench.client.close()

@@ -1,7 +1,7 @@
 """Topic settings: which there are, what they may be, where a value comes from, and changing them.
 
-A topic's own value hides the broker's, which hides the default. Broker settings are read and never changed here;
-what a broker was started with is its own business, so a value from the broker is taken as it comes.
+A topic's own value hides the broker's, which hides the default. Broker settings are read and never changed here; how
+they are told is in `model.reference.described`.
 
 Not modelled: settings of clients, users and loggers; AlterConfigs (KIP-133), which replaces all at once.
 
@@ -20,10 +20,7 @@ from model.profiles import Profile
 from model.reference.administration import (
     ConfigChange,
     ConfigEdit,
-    ConfigQuestion,
-    DescribeConfigs,
     IncrementalAlterConfigs,
-    ResourceType,
     TopicConfigEdits,
 )
 from model.reference.errors import ErrorCode
@@ -36,16 +33,11 @@ from model.reference.outcomes import (
     Section,
     Values,
     declare,
-    error,
     success,
 )
 from model.reference.rules import Context, rule
-from model.reference.state import Cluster, Topic
+from model.reference.state import Cluster
 
-DESCRIBE_ANSWERED = declare("describe_configs.answered", "the request as a whole was answered")
-TOPIC_SETTINGS = declare("describe_configs.topic", "the topic's settings were described")
-BROKER_SETTINGS = declare("describe_configs.broker", "the broker's settings were described")
-NOT_DESCRIBED = declare("describe_configs.unknown", "there is no such topic")
 ALTER_ANSWERED = declare("alter_configs.answered", "the request as a whole was answered")
 ALTERED = declare("alter_configs.altered", "the settings were changed")
 ALTER_CHECKED = declare("alter_configs.checked", "the settings could be changed; only a check was asked for")
@@ -60,9 +52,6 @@ class Source(IntEnum):
     DYNAMIC_DEFAULT_BROKER = 3
     STATIC_BROKER = 4
     DEFAULT = 5
-
-
-OF_THE_BROKER = frozenset({Source.DYNAMIC_BROKER, Source.DYNAMIC_DEFAULT_BROKER, Source.STATIC_BROKER, Source.DEFAULT})
 
 
 class Kind(StrEnum):
@@ -92,6 +81,8 @@ class Setting:
     least: float = -(2.0**63)
     most: float = 2.0**63
     choices: frozenset[str] = frozenset()
+    others: tuple[tuple[str, int], ...] = ()
+    """Broker settings that count where the first is not set, in this order, and how much one of their units is."""
 
     def admits(self, value: str) -> bool:
         """Whether a topic may be set so (ConfigDef.parseType and the setting's validator)."""
@@ -122,6 +113,9 @@ def _is_number(text: str, of: Callable[[str], object]) -> bool:
 
 
 _NEVER = str(2**63 - 1)
+_MINUTE_MS = 60_000
+_HOUR_MS = 60 * _MINUTE_MS
+_RETENTION = (("log.retention.minutes", _MINUTE_MS), ("log.retention.hours", _HOUR_MS))
 _CODECS = frozenset({"uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"})
 _STAMPS = frozenset({"CreateTime", "LogAppendTime"})
 
@@ -131,7 +125,9 @@ SETTINGS: Mapping[str, Setting] = {
     "delete.retention.ms": Setting(Kind.LONG, "86400000", "log.cleaner.delete.retention.ms", 0),
     "file.delete.delay.ms": Setting(Kind.LONG, "60000", "log.segment.delete.delay.ms", 0),
     "flush.messages": Setting(Kind.LONG, _NEVER, "log.flush.interval.messages", 1),
-    "flush.ms": Setting(Kind.LONG, _NEVER, "log.flush.interval.ms", 0),
+    "flush.ms": Setting(
+        Kind.LONG, _NEVER, "log.flush.interval.ms", 0, others=(("log.flush.scheduler.interval.ms", 1),)
+    ),
     "index.interval.bytes": Setting(Kind.INT, "4096", "log.index.interval.bytes", 0),
     "max.compaction.lag.ms": Setting(Kind.LONG, _NEVER, "log.cleaner.max.compaction.lag.ms", 1),
     "max.message.bytes": Setting(Kind.INT, "1048588", "message.max.bytes", 0),
@@ -143,11 +139,13 @@ SETTINGS: Mapping[str, Setting] = {
     "min.insync.replicas": Setting(Kind.INT, "1", "min.insync.replicas", 1),
     "preallocate": Setting(Kind.BOOLEAN, "false", "log.preallocate"),
     "retention.bytes": Setting(Kind.LONG, "-1", "log.retention.bytes"),
-    "retention.ms": Setting(Kind.LONG, "604800000", "log.retention.ms", -1),
+    "retention.ms": Setting(Kind.LONG, "604800000", "log.retention.ms", -1, others=_RETENTION),
     "segment.bytes": Setting(Kind.INT, "1073741824", "log.segment.bytes"),
     "segment.index.bytes": Setting(Kind.INT, "10485760", "log.index.size.max.bytes", 4),
-    "segment.jitter.ms": Setting(Kind.LONG, "0", "log.roll.jitter.ms", 0),
-    "segment.ms": Setting(Kind.LONG, "604800000", "log.roll.ms", 1),
+    "segment.jitter.ms": Setting(
+        Kind.LONG, "0", "log.roll.jitter.ms", 0, others=(("log.roll.jitter.hours", _HOUR_MS),)
+    ),
+    "segment.ms": Setting(Kind.LONG, "604800000", "log.roll.ms", 1, others=(("log.roll.hours", _HOUR_MS),)),
     "unclean.leader.election.enable": Setting(Kind.BOOLEAN, "false", "unclean.leader.election.enable"),
 }
 """The settings of topics that the model knows; a broker may have more (tiered storage, throttles, codecs' levels)."""
@@ -193,109 +191,6 @@ def created(config: Mapping[str, str | None]) -> tuple[Expect, ...]:
         return isinstance(seen, Mapping) and all(seen.get(key) == value for key, value in own.items())
 
     return (Expect("configs", Meets(f"its own settings {dict(config)}", tells), "MET-15", vital=False),) if own else ()
-
-
-# -- describe --------------------------------------------------------------------------------------------------------
-
-
-@rule(DescribeConfigs)
-def describe_configs(cluster: Cluster, operation: DescribeConfigs, context: Context) -> tuple[Section, ...]:
-    """What may be told of settings, for each topic or broker asked about."""
-    whole = Section("request", (Permitted(DESCRIBE_ANSWERED, ()),))
-    return (whole, *(_describe(cluster, operation, each, context) for each in operation.resources))
-
-
-def _describe(cluster: Cluster, operation: DescribeConfigs, asked: ConfigQuestion, context: Context) -> Section:
-    where = f"{asked.kind.name.lower()} {asked.name}"
-    if asked.kind is ResourceType.BROKER:
-        known = Meets("a value for each setting that was asked for", lambda seen: _has(seen, asked.keys))
-        expects = (success("MET-50"), Expect("configs", known, "MET-50", vital=False))
-        return Section(where, (Permitted(BROKER_SETTINGS, expects, _learn_broker),))
-    topic = cluster.topics.get(asked.name)
-    if topic is None:
-        return Section(where, (Permitted(NOT_DESCRIBED, (error(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "MET-43"),)),))
-    return Section(where, (Permitted(TOPIC_SETTINGS, tuple(_told(cluster, operation, asked, topic, context))),))
-
-
-def _has(seen: object, keys: tuple[str, ...] | None) -> bool:
-    return isinstance(seen, Mapping) and bool(seen) and all(key in seen for key in keys or ())
-
-
-def _learn_broker(cluster: Cluster, answer: Values) -> Cluster:
-    told = answer.get("configs")
-    if not isinstance(told, Mapping):
-        return cluster
-    values = {key: value for key, (value, _source) in told.items() if value is not None}
-    return evolve(cluster, broker_config={**cluster.broker_config, **values})
-
-
-def _told(
-    cluster: Cluster, operation: DescribeConfigs, asked: ConfigQuestion, topic: Topic, context: Context
-) -> Iterator[Expect]:
-    yield success("MET-40")
-    if asked.keys is not None:
-        wanted = frozenset(key for key in asked.keys if key in SETTINGS)
-        others = frozenset(asked.keys) - wanted - MORE
-
-        def just_these(seen: object) -> bool:
-            return isinstance(seen, Mapping) and wanted <= set(seen) <= set(asked.keys or ()) - others
-
-        yield Expect("configs", Meets(f"{', '.join(sorted(wanted))} and no others", just_these), "MET-42", vital=False)
-    keys = SETTINGS.keys() if asked.keys is None else [key for key in asked.keys if key in SETTINGS]
-    for key in keys:
-        if key in topic.config:
-            yield _own(cluster, topic, key)
-        else:
-            yield _inherited(cluster, topic, key, context, required=asked.keys is not None)
-        if operation.include_synonyms:
-            yield _synonyms(topic, key, context)
-
-
-def _own(cluster: Cluster, topic: Topic, key: str) -> Expect:
-    value = topic.config[key]
-    requirement = cluster.noted.get(f"{topic.name}/{key}", "MET-40")
-    words = f"{key}={value} from the topic"
-    return Expect(
-        "configs",
-        Meets(words, lambda seen: isinstance(seen, Mapping) and seen.get(key) == (value, Source.DYNAMIC_TOPIC)),
-        requirement,
-        vital=False,
-    )
-
-
-def _inherited(cluster: Cluster, topic: Topic, key: str, context: Context, *, required: bool) -> Expect:
-    """The default, or what the broker was set to; a broker need not know every setting, if it was not asked for it."""
-    value = default_of(context, key)
-
-    def fits(seen: object) -> bool:
-        if not isinstance(seen, Mapping) or key not in seen:
-            return isinstance(seen, Mapping) and not required
-        told, source = seen[key]
-        return source in OF_THE_BROKER and (source != Source.DEFAULT or told == value)
-
-    requirement = cluster.noted.get(f"{topic.name}/{key}", "MET-41")
-    return Expect("configs", Meets(f"{key}={value} by default, or from the broker", fits), requirement, vital=False)
-
-
-def _synonyms(topic: Topic, key: str, context: Context) -> Expect:
-    """Where the value may come from, the nearest first: the topic, then the broker by its own name for it."""
-    own = topic.config.get(key)
-    known = SETTINGS[key].synonym
-
-    def fits(seen: object) -> bool:
-        if not isinstance(seen, Mapping) or key not in seen:
-            return isinstance(seen, Mapping)
-        listed = list(seen[key])
-        if own is not None:
-            if listed[:1] != [(key, own, Source.DYNAMIC_TOPIC)]:
-                return False
-            listed = listed[1:]
-        return all(source in OF_THE_BROKER for _name, _value, source in listed) and (
-            not listed or known is None or any(name.startswith(known.rsplit(".", 1)[0]) for name, _v, _s in listed)
-        )
-
-    words = f"{key}: {'the topic, then ' if own is not None else ''}the broker by {known}"
-    return Expect("synonyms", Meets(words, fits), "MET-44", vital=False)
 
 
 # -- alter -----------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from model.reference import (  # noqa: F401  importing them registers their rule
     api_versions,
     configs,
     deletion,
+    described,
     epochs,
     framing,
     groups,
