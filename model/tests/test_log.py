@@ -223,6 +223,25 @@ def test_waiting(operation: Fetch, waited: int, returned: int | None, expected: 
 
 
 @pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, {"LOG-22"}),
+        ({"segment.bytes": "500"}, {"LOG-22"}),
+        ({"segment.bytes": "150"}, set()),
+        ({"segment.ms": "1"}, set()),
+    ],
+)
+def test_an_early_answer_may_stop_where_a_segment_may_end(config: dict[str, str], expected: set[str]) -> None:
+    topic = log_of(1, 1, 1).topics["t"]
+    partition = topic.partitions[0]
+    part = answer_of(partition, partition.entries[:1])
+    whole = {"waited_ms": 5, "wait": Waited(5, SIZE), "total_bytes": SIZE}
+    operation = fetch(0, min_bytes=2 * SIZE + 1, max_wait_ms=400)
+    cluster = Cluster(topics={"t": evolve(topic, config=config)})
+    assert broken(judged(cluster, operation, part, whole=whole)) == expected
+
+
+@pytest.mark.parametrize(
     ("limits", "returned", "expected"),
     [
         ({"partition_max_bytes": 0}, 1, set()),
