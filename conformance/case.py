@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from conformance.client import Client, NotReady, Range, Unsupported, poll
+from conformance.names import Names
 from conformance.placement import made_with_settings, topic_spec
 from conformance.session import Outcome, Pending, Performed, Session, Unknown
 from conformance.wire.apis import Api, client_range
@@ -93,23 +94,6 @@ def case(
 
 IMPATIENT_S = 0.5
 """How long to wait for a new leader epoch once the target has let one whole wait pass, in seconds."""
-
-
-@frozen
-class Names:
-    """Names that nobody else uses: everything that the suite makes carries the run's random prefix."""
-
-    prefix: str
-    taken: dict[str, int] = field(factory=dict)
-    standing: list[str] = field(factory=list)
-    """Names of topics that may still exist, oldest first."""
-
-    def new(self, stem: str) -> str:
-        """A fresh name."""
-        self.taken[stem] = self.taken.get(stem, 0) + 1
-        name = f"{self.prefix}-{stem}-{self.taken[stem]}"
-        self.standing.append(name)
-        return name
 
 
 def _cited(step: Performed) -> frozenset[str]:

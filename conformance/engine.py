@@ -15,19 +15,20 @@ from contextlib import suppress
 from attrs import field, frozen
 
 from conformance import cases as cases_package
-from conformance.case import CASES, Case, CaseFailed, Names, Run, SetUpFailed
+from conformance.broker_settings import as_told, plainly
+from conformance.case import CASES, Case, CaseFailed, Run, SetUpFailed
 from conformance.client import Client, NotReady, Unsupported, poll
+from conformance.names import Names
 from conformance.results import CaseResult, Verdict
 from conformance.targets.base import Faults, Target, TargetError
+from conformance.tidying import clear, remove_topics
 from conformance.translate import Unsayable
-from conformance.wire.apis import Api, message
 from conformance.wire.errors import WireError
 from model.catalogue import requirements
 from model.profiles import Profile
 
 REVIVAL_CEILING_S = 20.0
 """How long a target that stopped answering is given to come back before the rest of the run is called off."""
-DELETE_TOPICS_AT_ONCE = 50
 DURABLE = "durable"
 """What a case needs of a target whose brokers keep what they acknowledged over stop, or kill, and start."""
 
@@ -55,28 +56,26 @@ class Bench:
 
     @classmethod
     def on(cls, target: Target, profile: Profile) -> Bench:
-        """A bench on a target that has been started."""
-        return cls(target, Client(target), profile)
+        """A bench on a target that has been started; it is held to the settings that it says it has."""
+        client = Client(target)
+        told = as_told(profile, client)
+        client.kept = {**client.kept, **plainly(told)}
+        return cls(target, client, told)
 
     def tidy(self) -> None:
         """Remove every topic that was made here; a target that can't delete keeps them.
 
-        A broker with few topics starts quickly: so this is done before it is restarted, too.
+        A broker with few topics starts quickly: this is done before it is restarted.
         """
-        standing = self.names.standing
         with suppress(Unsupported, WireError):
-            version = self.client.version(Api.DELETE_TOPICS, 5)
-            with self.client.fresh(self.client.any_broker()) as connection:
-                while standing:
-                    names = standing[:DELETE_TOPICS_AT_ONCE]
-                    request = message(Api.DELETE_TOPICS, version, topic_names=names, timeout_ms=10_000)
-                    connection.call(Api.DELETE_TOPICS, version, request)
-                    del standing[: len(names)]
+            remove_topics(self.client, self.names.beginning)
 
-    def clean_up(self) -> None:
-        """Remove every topic that was made here, and close the connections."""
-        self.tidy()
-        self.client.close()
+    def clean_up(self) -> tuple[str, ...]:
+        """Remove all that was made here, and close the connections; what is left, in words."""
+        try:
+            return clear(self.client, self.names.beginning)
+        finally:
+            self.client.close()
 
     def answers(self) -> bool:
         """Whether the target answers, by fresh connections; of several brokers the one that leads the topics must."""

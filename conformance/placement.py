@@ -1,4 +1,4 @@
-"""How the suite makes its topics: on which broker, and set to what.
+"""How the suite makes its topics: on which broker, and set to what; and which broker coordinates its groups.
 
 A request with several partitions goes to one broker, and faults are done to one. So where there are several brokers,
 every topic of a run is on the same one (`Client.home`), by replica assignments. And a topic is set to keep its
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from conformance.client import Client
+from conformance.names import Names
 from conformance.session import Answered, Outcome
 from model.reference.administration import TopicSpec
 from model.reference.errors import ErrorCode
@@ -44,6 +45,17 @@ def topic_spec(
 def replicas_of_new(client: Client, count: int) -> tuple[tuple[int, ...], ...] | None:
     """The replicas of so many new partitions; None where there is nothing to choose."""
     return ((client.home,),) * count if client.has_several_brokers and count > 0 else None
+
+
+def groups_together(client: Client, names: Names, count: int) -> tuple[str, ...]:
+    """New groups that one broker coordinates: a request about several of them goes to it."""
+    found: dict[int, list[str]] = {}
+    while True:
+        group = names.new("g")
+        by = found.setdefault(client.coordinator(group) if client.has_several_brokers else client.home, [])
+        by.append(group)
+        if len(by) == count:
+            return tuple(by)
 
 
 def made_with_settings(

@@ -12,10 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from conformance.case import CASES, Case
-from conformance.client import Client
 from conformance.deviations import deviations_for
 from conformance.engine import Bench, cases_for, ends_of, load_cases, run_case
 from conformance.machines.sequences import NAME as SEQUENCES
@@ -111,6 +110,8 @@ class Sitting:
         """Why nothing more can be run: the target no longer answers."""
         self.offered: Mapping[str, tuple[int, int]] = {}
         """The API versions of the target, by the API's name; empty until it has been asked."""
+        self.left: tuple[str, ...] = ()
+        """What could not be removed from a target that goes on after the run, in words."""
         self._bench: Bench | None = None
 
     # -- from start to end -------------------------------------------------------------------------------------------
@@ -153,7 +154,8 @@ class Sitting:
         bench, self._bench = self._bench, None
         try:
             if bench is not None:
-                bench.clean_up()
+                left = bench.clean_up()
+                self.left = () if self.target.is_thrown_away else left
         finally:
             self.target.stop()
 
@@ -233,7 +235,7 @@ class Sitting:
         bench.client.close()
         self.target.stop()
         self.target.start()
-        self._bench = Bench(bench.target, Client(bench.target), bench.profile, bench.names)
+        self._bench = evolve(Bench.on(bench.target, self.profile), names=bench.names)
 
     # -- what came of it ---------------------------------------------------------------------------------------------
 

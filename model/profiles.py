@@ -1,8 +1,8 @@
 """Releases and configuration that change the answer.
 
-A profile is a release of Apache Kafka, its control plane and the defaults that clients can notice. A rule that
-changed between releases asks the profile; a requirement that holds only for some releases says so in the catalogue
-and is left out of a run that it does not hold for.
+A profile is a release of Apache Kafka, its control plane and the defaults that clients can notice, over which goes
+what the target says that it was set to. A rule that changed between releases asks the profile; a requirement that
+holds only for some releases says so in the catalogue and is left out of a run that it does not hold for.
 
 Not modelled: every default of every release. Only those that a rule of the model reads.
 """
@@ -64,10 +64,16 @@ class Profile:
     defaults: Mapping[str, str] = field(factory=lambda: dict(_DEFAULTS))
     leasts: Mapping[str, int] = field(factory=lambda: dict(_LEASTS))
     """The least value of settings whose least differs by release."""
+    told: Mapping[str, str] = field(factory=dict)
+    """What the target's broker says that it is set to, by the same names as `defaults`; empty: it was not asked."""
 
     def since(self, major: int, minor: int) -> bool:
         """Whether the profile's release is this one or a later one."""
         return self.release >= (major, minor)
+
+    def value(self, name: str) -> str:
+        """What the broker is set to: what it said, or else the release's default."""
+        return self.told.get(name, self.defaults[name])
 
     @property
     def release_name(self) -> str:

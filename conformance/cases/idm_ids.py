@@ -9,8 +9,6 @@ from model.reference.operations import InitProducerId
 
 ASKS_BY_NAME = {Api.INIT_PRODUCER_ID: (3, None)}
 """Versions whose requests name a producer id and epoch (KIP-360)."""
-LONGEST_TRANSACTION_MS = 900_000
-"""`transaction.max.timeout.ms` unless it was set."""
 
 
 @case("IDM-01")
@@ -46,7 +44,8 @@ def empty_transactional_id(run: Run) -> None:
 def transaction_timeouts_out_of_bounds(run: Run) -> None:
     """A transactional id with a timeout of 0, -1, and a millisecond more than the longest."""
     name = run.names.new("transactional")
-    for timeout_ms in (0, -1, LONGEST_TRANSACTION_MS + 1, 2**31 - 1):
+    longest_ms = int(run.profile.value("transaction.max.timeout.ms"))
+    for timeout_ms in (0, -1, min(longest_ms + 1, 2**31 - 1), 2**31 - 1):
         run.perform(InitProducerId(transactional_id=name, transaction_timeout_ms=timeout_ms))
 
 

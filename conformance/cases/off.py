@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from conformance.case import Run, batch_of, case
+from conformance.client import Unsupported
+from conformance.placement import groups_together
 from conformance.wire.apis import Api
 from model.reference.operations import (
     CommitPart,
@@ -14,8 +16,24 @@ from model.reference.operations import (
     OffsetFetch,
 )
 
-LIMIT = 4096
-"""`offset.metadata.max.bytes` by default; Kafka counts UTF-16 code units."""
+LONGEST_TRIED = 16_000
+"""Older versions carry no more than 32767 bytes."""
+
+
+def longest(run: Run) -> int:
+    """How long a text may be (`offset.metadata.max.bytes`), as far as it is tried; Kafka counts UTF-16 code units."""
+    return min(int(run.profile.value("offset.metadata.max.bytes")), LONGEST_TRIED)
+
+
+def too_long(run: Run) -> str:
+    """A text that is one letter too long.
+
+    Raises:
+        Unsupported: nothing is, that can be said in every version.
+    """
+    if longest(run) == LONGEST_TRIED:
+        raise Unsupported(f"the broker takes texts of {LONGEST_TRIED} letters (offset.metadata.max.bytes)")
+    return "x" * (longest(run) + 1)
 
 
 def commit(run: Run, group: str, *parts: CommitPart) -> None:
@@ -53,7 +71,7 @@ def commit_and_read_back(run: Run) -> None:
 def text_comes_back(run: Run) -> None:
     """Commit with texts of all kinds, the longest allowed among them, and read each back."""
     topic, group = topic_with_records(run), run.names.new("g")
-    for text in ("", "a", None, "größer ≠ kleiner, 🦆", "x" * LIMIT, "é" * LIMIT, "\x00\n\t", "bye"):
+    for text in ("", "a", None, "größer ≠ kleiner, 🦆", "x" * longest(run), "é" * longest(run), "\x00\n\t", "bye"):
         commit(run, group, CommitPart(topic=topic, offset=1, metadata=text))
         read(run, group, (topic, 0))
 
@@ -72,12 +90,12 @@ def text_over_the_limit(run: Run) -> None:
     """Commit a text one letter too long beside a right one; then see which offsets are kept."""
     topic, group = topic_with_records(run, partitions=2), run.names.new("g")
     commit(run, group, CommitPart(topic=topic, offset=2, metadata="before"))
-    commit(run, group, CommitPart(topic=topic, offset=7, metadata="x" * (LIMIT + 1)))
+    commit(run, group, CommitPart(topic=topic, offset=7, metadata=too_long(run)))
     read(run, group, (topic, 0))
     commit(
         run,
         group,
-        CommitPart(topic=topic, partition=0, offset=8, metadata="x" * (LIMIT + 1)),
+        CommitPart(topic=topic, partition=0, offset=8, metadata=too_long(run)),
         CommitPart(topic=topic, partition=1, offset=4, metadata="fine"),
     )
     read(run, group, (topic, 0), (topic, 1))
@@ -137,14 +155,13 @@ def all_partitions_of_a_group(run: Run) -> None:
 def several_groups_at_once(run: Run) -> None:
     """Ask for two groups with offsets and one without, in one request: named partitions, and all of them."""
     topic = topic_with_records(run, partitions=2)
-    groups = [run.names.new("g") for _ in range(3)]
+    groups = groups_together(run.client, run.names, 3)
     commit(run, groups[0], CommitPart(topic=topic, offset=4), CommitPart(topic=topic, partition=1, offset=5))
     commit(run, groups[1], CommitPart(topic=topic, offset=7))
     partitions = ((topic, 0), (topic, 1))
     asked = tuple(GroupOffsets(group=each, partitions=partitions) for each in groups)
-    if len({run.client.coordinator(group) for group in groups}) == 1:
-        run.perform(OffsetFetch(groups=asked))
-        run.perform(OffsetFetch(groups=(asked[1], GroupOffsets(group=groups[0]), asked[2])))
+    run.perform(OffsetFetch(groups=asked))
+    run.perform(OffsetFetch(groups=(asked[1], GroupOffsets(group=groups[0]), asked[2])))
     run.perform(OffsetFetch(groups=asked[:1]))
 
 
@@ -176,7 +193,7 @@ def too_long_a_text_beside_others(run: Run) -> None:
         group,
         CommitPart(topic=topic, partition=0, offset=1),
         CommitPart(topic=topic, partition=7, offset=2),
-        CommitPart(topic=topic, partition=1, offset=3, metadata="x" * (LIMIT + 1)),
+        CommitPart(topic=topic, partition=1, offset=3, metadata=too_long(run)),
         CommitPart(topic=topic, partition=2, offset=4),
     )
     read(run, group, (topic, 2))

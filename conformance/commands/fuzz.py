@@ -16,7 +16,7 @@ from rich.text import Text
 from conformance.collected import WRONG_CHOICES
 from conformance.commands.options import INTERRUPTED, USAGE, file_to_write, no_color, target_options
 from conformance.machines.fuzz import FuzzReport, Progress, run
-from conformance.report.terminal import console_for
+from conformance.report.terminal import console_for, left_lines
 from conformance.selection import split_ids
 from conformance.sitting import Settings, Sitting
 
@@ -75,6 +75,8 @@ def fuzz(
         click.echo("Interrupted.", err=True)
         sys.exit(INTERRUPTED)
     _tell(console, report, save)
+    for text in left_lines(sitting):
+        console.print(text, soft_wrap=True)
     sys.exit(1 if report.script is not None else 0)
 
 

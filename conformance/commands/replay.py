@@ -13,7 +13,7 @@ from conformance.commands.options import INTERRUPTED, USAGE, file_to_read, no_co
 from conformance.machines.script import ScriptError, read_script
 from conformance.machines.sequences import performed, tolerated_of
 from conformance.machines.sequences import replay as run_again
-from conformance.report.terminal import console_for
+from conformance.report.terminal import console_for, left_lines
 from conformance.report.words import step_text
 from conformance.sitting import Settings, Sitting
 
@@ -49,6 +49,8 @@ def replay(settings: Settings, file: Path, no_color: bool) -> None:
     events = [event for act in actor.acts for event in act.events]
     for number, event in enumerate(events, 1):
         console.print(Text(step_text(performed(event), number)), soft_wrap=True)
+    for text in left_lines(sitting):
+        console.print(text, soft_wrap=True)
     if violation is None:
         console.print(Text(f"Every answer was allowed ({len(events)} operations).", style="bold green"))
         return

@@ -23,6 +23,8 @@ PLAIN_WIDTH = 140
 """Columns of a line where there is no terminal to ask."""
 SENTENCE_MIN = 24
 NAME_WIDTH = 44
+LEFT_MAX = 20
+"""Names of what is left on the target; the prefix that they share says enough."""
 
 STYLES = {
     Verdict.PASS: "green",
@@ -195,6 +197,8 @@ class TerminalReport:
             said = "Fails, beside this run" if stray.is_bad else "Beside this run"
             self._line(Text(f"{said}: {stray.text}", style="red" if stray.is_bad else "yellow"))
         self._tell_errors()
+        for text in left_lines(sitting):
+            self._line(text)
         if sitting.gone is not None:
             self._line(Text(f"Called off: {sitting.gone}.", style="bold red"))
         if sitting.interrupted:
@@ -218,6 +222,14 @@ class TerminalReport:
     def _line(self, text: Text | str = "") -> None:
         # Long lines stay whole: whoever greps a log wants a line to be a line.
         self._progress.console.print(text, soft_wrap=True)
+
+
+def left_lines(sitting: Sitting) -> list[Text]:
+    """What the suite could not remove from the target: a line, or none."""
+    if not sitting.left:
+        return []
+    more = f" and {len(sitting.left) - LEFT_MAX} more" if len(sitting.left) > LEFT_MAX else ""
+    return [Text(f"Left on the target: {', '.join(sitting.left[:LEFT_MAX])}{more}", style="yellow")]
 
 
 def _count(number: int, noun: str) -> str:

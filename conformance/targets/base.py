@@ -61,6 +61,8 @@ class Target(ABC):
     """The profile it is held to unless the user names one, for instance `3.9-kraft`."""
     default_deviations: str | None = None
     """The stem of its file under `conformance/deviations/`, if it has one."""
+    is_thrown_away: bool = False
+    """Whether nothing of it remains once it was stopped, so that nothing need be removed from it."""
     security: Security | None = None
     faults: Faults | None = None
 

@@ -28,6 +28,7 @@ class Mock(Target):
     name = "mock"
     default_profile = "3.9-kraft"
     default_deviations = "mock"
+    is_thrown_away = True
 
     def __init__(self, *, brokers: int = 1) -> None:
         self._brokers = brokers

@@ -41,6 +41,7 @@ class ProcessTarget(Target):
     start_ceiling_s = 60.0
     stop_ceiling_s = 30.0
     keeps_data_over_restart = True
+    is_thrown_away = True
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from conformance.case import Names, Run
+from conformance.case import Run
 from conformance.client import Client
+from conformance.names import Names
 from conformance.targets.mock import Mock
 from model.profiles import profile_named
 

@@ -10,8 +10,9 @@ from typing import Any, cast
 import pytest
 
 from conformance import session as session_module
-from conformance.case import Names, Run
+from conformance.case import Run
 from conformance.client import Client
+from conformance.names import Names
 from conformance.session import Answered, Pending, Performed, Session
 from conformance.tests.fakes import mismatch
 from conformance.translate import framing

@@ -27,7 +27,8 @@ def _number(look: Look, name: str) -> int:
 
 
 def _asks_for_more_replicas(look: Look) -> bool:
-    return _number(look, "min.insync.replicas") > 1
+    # A broker's own setting is nothing particular: it is the same for every topic.
+    return int(look.topic.config.get("min.insync.replicas", "1")) > 1
 
 
 def _is_at_size_limit(look: Look) -> bool:

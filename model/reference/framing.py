@@ -17,6 +17,7 @@ from model.reference.state import Cluster
 CLOSED = declare("connection.closed", "the broker closed the connection without an answer")
 ANSWERED = declare("connection.answered", "the request was answered")
 LEFT = declare("connection.left", "the client went away in the middle of a request")
+AWAITED = declare("connection.awaited", "the broker is set to take frames of the claimed length; not judged")
 IN_ORDER = declare("connection.in_order", "all requests were answered, in their order")
 
 CLOSING = {
@@ -31,6 +32,9 @@ CLOSING = {
     Flaw.UNKNOWN_VERSION: "MET-67",
 }
 """What makes a broker close the connection, and which requirement says so."""
+
+CLAIMED = {Flaw.OVERSIZED_LENGTH: 2**31 - 1, Flaw.GARBAGE: int.from_bytes(b"GET ", "big")}
+"""The length that a frame claims to have, where it is only a matter of the broker's settings what becomes of it."""
 
 HARMLESS = {
     Flaw.IN_PIECES: "MET-72",
@@ -47,6 +51,8 @@ def send_frame(cluster: Cluster, operation: SendFrame, context: Context) -> tupl
     undisturbed = Expect("other_connection", Exactly("answered"), "MET-68", vital=False)
     if operation.flaw is Flaw.GONE_CLIENT:
         return (Section("request", (Permitted(LEFT, (undisturbed,)),)),)
+    if CLAIMED.get(operation.flaw, 2**31) <= int(context.profile.value("socket.request.max.bytes")):
+        return (Section("request", (Permitted(AWAITED, (undisturbed,)),)),)
     if operation.flaw in CLOSING:
         closed = Expect("outcome", Exactly("closed"), CLOSING[operation.flaw], vital=False)
         return (Section("request", (Permitted(CLOSED, (closed, undisturbed)),)),)

@@ -108,7 +108,7 @@ def _refusal(
     if operation.generation >= 0:
         return NOT_A_MEMBER, _stranger(cluster, operation.group, context), "OFF-12"
     units = len((part.metadata or "").encode("utf-16-le")) // 2
-    if units > int(context.profile.defaults["offset.metadata.max.bytes"]):
+    if units > int(context.profile.value("offset.metadata.max.bytes")):
         return METADATA_TOO_LARGE, (ErrorCode.OFFSET_METADATA_TOO_LARGE,), "OFF-03"
     return None
 

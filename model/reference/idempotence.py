@@ -78,7 +78,7 @@ def _states(memory: Memory | None, context: Context) -> tuple[State, ...]:
     if memory is None:
         return (values.initial(machine.producer),)
     age_ms = context.answered_ms + context.clock_slack_ms - memory.timestamp
-    if age_ms < int(context.profile.defaults["producer.id.expiration.ms"]):
+    if age_ms < int(context.profile.value("producer.id.expiration.ms")):
         return memory.states
     expired = (step.take() for state in memory.states for step in values.ways(machine.expire, state))
     return tuple(dict.fromkeys((*memory.states, *expired)))

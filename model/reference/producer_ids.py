@@ -52,7 +52,7 @@ def init_producer_id(cluster: Cluster, operation: InitProducerId, context: Conte
         return (Section("request", (_handed_out(cluster), not_yet)),)
     elif not operation.transactional_id:
         outcome = _refused(EMPTY_ID, ErrorCode.INVALID_REQUEST, "IDM-20")
-    elif not 0 < operation.transaction_timeout_ms <= int(context.profile.defaults["transaction.max.timeout.ms"]):
+    elif not 0 < operation.transaction_timeout_ms <= int(context.profile.value("transaction.max.timeout.ms")):
         outcome = _refused(BAD_TIMEOUT, ErrorCode.INVALID_TRANSACTION_TIMEOUT, "IDM-21")
     else:
         outcome = Permitted(TRANSACTIONAL, (), _learn)

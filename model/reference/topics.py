@@ -65,7 +65,7 @@ def collides(name: str, other: str) -> bool:
 
 def default(cluster: Cluster, context: Context, name: str) -> str:
     """A broker's setting: what it said, or the profile's default."""
-    return cluster.broker_config.get(name, context.profile.defaults[name])
+    return cluster.broker_config.get(name, context.profile.value(name))
 
 
 # -- create ----------------------------------------------------------------------------------------------------------
