@@ -108,7 +108,7 @@ def producers_of_rebuilt_batches(run: Run) -> None:
 
 @case("BAT-27")
 def greatest_timestamps_of_rebuilt_batches(run: Run) -> None:
-    """Batches that are recompressed, or stamped; their greatest timestamp is neither the first record's nor the last's."""
+    """Batches that are recompressed, or stamped, whose greatest timestamp is neither the first nor the last."""
     rebuild(run)
 
 
