@@ -172,9 +172,9 @@ def _marks_agree(got: Batch, stored: Stored) -> bool:
 
 def _base_timestamps_agree(got: Batch, stored: Stored) -> bool:
     """What the broker stamps is the greatest timestamp; a batch that it builds anew begins with its first record's."""
-    if stored.is_recompressed:
-        return got.claimed_base_timestamp is None
     sent = stored.batch
+    if stored.is_recompressed and got.compression != sent.compression:
+        return got.claimed_base_timestamp is None
     return got.base_timestamp == sent.base_timestamp and _timestamps(got) == _timestamps(sent)
 
 
