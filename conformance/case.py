@@ -22,7 +22,7 @@ from conformance.wire.apis import Api, client_range
 from conformance.wire.batch import encoded_size
 from conformance.wire.connection import Exchange
 from model.profiles import Profile
-from model.reference.administration import CreateTopics, DeleteTopics, TopicSpec
+from model.reference.administration import CreateTopics, DeleteTopics
 from model.reference.batch import Batch, Compression, Record
 from model.reference.epochs import learned
 from model.reference.errors import ErrorCode
@@ -204,7 +204,7 @@ class Run(Session):
 
     def create_again(self, topic: str, partitions: int = 1) -> None:
         """Create a topic whose name was used before; a target may still be busy with removing the old one."""
-        spec = TopicSpec(name=topic, partitions=partitions)
+        spec = topic_spec(self.client, topic, partitions, {}, placed=False)
         self.eventually(CreateTopics(topics=(spec,)), while_refused=ErrorCode.TOPIC_ALREADY_EXISTS)
         self.settle(topic, partitions)
 

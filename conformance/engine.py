@@ -55,9 +55,9 @@ class Bench:
     names: Names = field(factory=lambda: Names(new_prefix()))
 
     @classmethod
-    def on(cls, target: Target, profile: Profile) -> Bench:
+    def on(cls, target: Target, profile: Profile, client: Client | None = None) -> Bench:
         """A bench on a target that has been started; it is held to the settings that it says it has."""
-        client = Client(target)
+        client = client or Client(target)
         told = as_told(profile, client)
         client.kept = {**client.kept, **plainly(told)}
         return cls(target, client, told)

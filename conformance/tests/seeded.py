@@ -171,7 +171,8 @@ def try_bug(bug: Bug) -> Trial:
 def run_cases(requirement: str, target: Target) -> list[CaseResult]:
     """Run a requirement's cases, until one of them fails."""
     load_cases()
-    bench = Bench(target, Client(target, ANSWER_TIMEOUT_S, SETTLING_S), profile_named(target.default_profile))
+    client = Client(target, ANSWER_TIMEOUT_S, SETTLING_S)
+    bench = Bench.on(target, profile_named(target.default_profile), client)
     results = []
     try:
         for case in cases_for([requirement]):
