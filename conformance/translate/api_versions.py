@@ -15,6 +15,8 @@ from model.reference.state import Cluster
 
 FLEXIBLE_FROM = 3
 THROTTLE_FROM = 1
+MEANT_BROKER_FROM = 5
+"""The first version that can say which cluster and broker are meant (KIP-1242)."""
 CORRELATION_ID = 7
 
 
@@ -23,6 +25,9 @@ def _body(operation: ApiVersions) -> bytes:
     if writer.flexible:
         writer.string(operation.software_name)
         writer.string(operation.software_version)
+        if operation.version >= MEANT_BROKER_FROM:
+            writer.string(None)  # no certain cluster
+            writer.int32(-1)  # and no certain broker
         writer.tags()
     return writer.written()
 
