@@ -15,9 +15,8 @@ from rich.table import Table
 
 from conformance.commands.options import INTERRUPTED, USAGE, no_color
 from conformance.report.terminal import console_for
-from properties.prove.engine import MACHINES, Progress, Proof, UnknownNameError, module_of
+from properties.prove.engine import MACHINES, Progress, Proof, UnknownNameError, claimed_of
 from properties.prove.engine import prove as proved
-from properties.prove.obligations import claims_in
 
 EXAMPLES = f"""Prove the theorems about MACHINE, or one of them, by an inductive invariant.
 
@@ -83,7 +82,7 @@ def _tell(console: Console, proof: Proof, *, table: bool) -> None:
 
     if table:
         console.print(_table(proof))
-    theorems = claims_in(module_of(proof.machine)).theorems
+    theorems = {name: each for claims in claimed_of(proof.machine).values() for name, each in claims.theorems.items()}
     for name in proof.theorems:
         is_proved = proof.is_proved(name)
         line(f"{name}: {'proved' if is_proved else 'OPEN'}", "bold green" if is_proved else "bold red")
@@ -92,6 +91,8 @@ def _tell(console: Console, proof: Proof, *, table: bool) -> None:
             line(f"  assuming that {assumption} ({guard})", "dim")
     for each in proof.open:
         line(f"open: {each.obligation.about}: {each.said} after {each.seconds:.1f} s", "red")
+        for found in each.found:
+            line(f"  {found}", "dim")
     line(f"{len(proof.answers)} obligations, {len(proof.open)} open, {proof.seconds:.1f} s; any number of replicas")
 
 

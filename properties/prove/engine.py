@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
 from attrs import frozen
 
+from properties.claims import Claims
 from properties.prove.obligations import Answer, Obligation, Sort, claims_in, discharge, obligations
 
 WORKERS = 2
 
-MACHINES = {"replication": "properties.invariants.replication"}
-"""The modules in which claims about machines are made, by the machine's name."""
+_REPLICATION = "properties.invariants.replication"
+MACHINES = {"replication": tuple(f"{_REPLICATION}:{each}" for each in ("clean", "survivor", "last", "anything"))}
+"""Where claims about machines are made, by the machine's name: one for each setting of failures and assumptions."""
 
 
 class UnknownNameError(ValueError):
@@ -43,8 +45,11 @@ class Proof:
     def obligations_of(self, theorem: str) -> tuple[Answer, ...]:
         """The answers that a theorem rests on: those about the invariant, and its own."""
         own = {Sort.STEP, Sort.IMPLIED}
+        places = _needed([each for each in MACHINES[self.machine] if theorem in claims_in(each).theorems])
         return tuple(
-            each for each in self.answers if each.obligation.sort not in own or each.obligation.name == theorem
+            each
+            for each in self.answers
+            if each.obligation.claims in places and (each.obligation.sort not in own or each.obligation.name == theorem)
         )
 
     def is_proved(self, theorem: str) -> bool:
@@ -75,15 +80,30 @@ class Progress:
     newest: Answer
 
 
-def module_of(machine: str) -> str:
-    """The module in which claims about a machine are made.
+def claimed_of(machine: str) -> Mapping[str, Claims]:
+    """All claims about a machine, by where they are made.
 
     Raises:
-        UnknownNameError: there is none.
+        UnknownNameError: there are none.
     """
     if machine not in MACHINES:
         raise UnknownNameError(f"nothing is claimed of a machine {machine!r}; there are {', '.join(MACHINES)}")
-    return MACHINES[machine]
+    return {each: claims_in(each) for each in MACHINES[machine]}
+
+
+def module_of(machine: str) -> str:
+    """Where the claims about a machine are made from which guards are left out, to see what breaks.
+
+    Raises:
+        UnknownNameError: there are none.
+    """
+    return next(place for place, each in claimed_of(machine).items() if each.refuted_at)
+
+
+def _needed(places: Sequence[str]) -> list[str]:
+    """These claims, and the wider ones that they rest on."""
+    wider = [within for each in places if (within := claims_in(each).within) is not None]
+    return list(dict.fromkeys((*places, *wider)))
 
 
 def prove(
@@ -98,14 +118,15 @@ def prove(
     Raises:
         UnknownNameError: there is no such machine or theorem.
     """
-    module = module_of(machine)
-    theorems = claims_in(module).theorems
+    claims = claimed_of(machine)
+    theorems = tuple(dict.fromkeys(name for each in claims.values() for name in each.theorems))
     if theorem is not None and theorem not in theorems:
         raise UnknownNameError(f"no theorem {theorem!r} about {machine}; there are {', '.join(theorems)}")
     began = time.monotonic()
-    asked = list(obligations(module, theorem))
+    places = _needed([place for place, each in claims.items() if theorem is None or theorem in each.theorems])
+    asked = [each for place in places for each in obligations(place, theorem)]
     answers = _discharged(asked, show, workers)
-    chosen = tuple(theorems) if theorem is None else (theorem,)
+    chosen = theorems if theorem is None else (theorem,)
     return Proof(machine, tuple(answers), chosen, time.monotonic() - began)
 
 

@@ -1,12 +1,14 @@
 """What has to be shown for a machine's claims, one question to the solver at a time.
 
 An obligation says that something can't be: a first state in which a clause fails (`start`), a step from a state in
-which all clauses hold to one in which a clause fails (`kept`), a step that breaks a theorem (`step`), a state in
-which all clauses hold and a theorem does not (`implied`). The solver is asked for such a state; `unsat` discharges
-the obligation. That certain states are not ruled out (`sometimes`) is shown by reaching them, in a small machine.
+which all clauses hold to one in which a clause fails (`kept`), a state in which all clauses hold and a lemma does not
+(`lemma`), a step that the machine of wider claims can't take (`within`), a step that breaks a theorem (`step`), a
+state in which all clauses hold and a theorem does not (`implied`). The solver is asked for such a state; `unsat`
+discharges the obligation. That certain states are not ruled out (`sometimes`) is shown by reaching them, in a small
+machine.
 
-An answer of `unknown` often turns into another one with another random seed, so several are tried. Obligations are
-known by name, so that they can be handed to processes, each of which reads the machine for itself.
+Obligations are known by name, so that they can be handed to processes, each of which reads the machine for itself.
+How the solver is asked is in `properties.prove.asking`.
 """
 
 from __future__ import annotations
@@ -18,20 +20,20 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-import z3
 from attrs import define, field, frozen
 
-from model.language import State, no
-from model.language.symbols import lifted
+from model.language import Machine, State, no
+from model.language.symbols import Symbol, conjunction, lifted
 from model.language.tracing import Unbounded, first_conditions, parameters_of, symbolic_state, trace
-from model.readings.terms import Term, Terms
+from model.readings.terms import Terms
 from properties.claims import Claims, Clause
 from properties.explore.engine import Explorer
+from properties.prove.asking import Asked, Fact, ask, fields_in
+from properties.prove.telling import tell
 from properties.refute.variants import variant
 
-SEEDS = 6
-FIRST_MS = 4_000
-LATER_MS = 2_000
+LEVELS = (6, 9, 12, 15, 18)
+"""How many levels of a small machine are searched for what must be reachable, before giving up."""
 
 
 class Sort(StrEnum):
@@ -39,6 +41,8 @@ class Sort(StrEnum):
 
     START = "start"
     KEPT = "kept"
+    LEMMA = "lemma"
+    WITHIN = "within"
     STEP = "step"
     IMPLIED = "implied"
     SOMETIMES = "sometimes"
@@ -49,7 +53,7 @@ class Obligation:
     """One question. `name` is the clause, the theorem or the kind of state; `action` is empty where none is taken."""
 
     claims: str
-    """The module of the claims."""
+    """Where the claims are: a module, or `module:name`."""
     sort: Sort
     name: str
     action: str = ""
@@ -69,100 +73,143 @@ class Answer:
     obligation: Obligation
     is_discharged: bool
     said: str
-    """`sat`, `unsat` or `unknown`; of what must be reachable, where."""
+    """`sat`, `unsat` or `unknown`, or `untouched`; of what must be reachable, where."""
     seconds: float
-    seed: int
-    """The seed that brought the answer."""
+    how: str = ""
+    """Which way of asking brought the answer."""
+    found: tuple[str, ...] = ()
+    """The state and the step that the solver found, in words."""
 
 
-def claims_in(module: str) -> Claims:
-    """The claims that a module makes."""
-    found = importlib.import_module(module).claims
+def claims_in(where: str) -> Claims:
+    """The claims that a module makes, or those of that name in it (`module:name`)."""
+    module, _, name = where.partition(":")
+    found = getattr(importlib.import_module(module), name or "claims")
     if not isinstance(found, Claims):
-        raise TypeError(f"{module} makes no claims")
+        raise TypeError(f"{where} makes no claims")
     return found
 
 
-def obligations(module: str, theorem: str | None = None) -> Iterator[Obligation]:
+def obligations(where: str, theorem: str | None = None) -> Iterator[Obligation]:
     """All that has to be shown for one theorem, or for all.
 
     The invariant is shared: each of its clauses has to be kept by every action, whichever theorem is meant.
     """
-    claims = claims_in(module)
+    claims = claims_in(where)
     theorems = [each for each in claims.theorems.values() if theorem in (None, each.name)]
+    for lemma in claims.lemmas:
+        yield Obligation(where, Sort.LEMMA, lemma)
     for clause in claims.clauses:
-        yield Obligation(module, Sort.START, clause)
+        yield Obligation(where, Sort.START, clause)
+    changes = [each.name for each in theorems if each.of_step is not None]
     for action in claims.machine.actions:
-        for clause in claims.clauses:
-            yield Obligation(module, Sort.KEPT, clause, action)
-        for each in theorems:
-            if each.of_step is not None:
-                yield Obligation(module, Sort.STEP, each.name, action)
+        yield from (Obligation(where, Sort.KEPT, clause, action) for clause in claims.clauses)
+        if claims.within is not None:
+            yield Obligation(where, Sort.WITHIN, "within", action)
+        yield from (Obligation(where, Sort.STEP, name, action) for name in changes)
     for each in theorems:
         if each.of_state is not None:
-            yield Obligation(module, Sort.IMPLIED, each.name)
+            yield Obligation(where, Sort.IMPLIED, each.name)
     for kind in claims.sometimes:
-        yield Obligation(module, Sort.SOMETIMES, kind)
+        yield Obligation(where, Sort.SOMETIMES, kind)
 
 
 @define
 class _Question:
-    """A machine's claims as terms, made once a process."""
+    """A machine's claims as symbols and terms, made once a process."""
 
     claims: Claims
-    terms: Terms = field(init=False)
+    wider: Machine | None = field(init=False)
+    terms: Terms = field(init=False, factory=Terms)
     state: State = field(init=False)
-    invariant: list[Term] = field(init=False)
+    clauses: dict[str, Fact] = field(init=False)
+    lemmas: dict[str, Fact] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.terms = Terms()
+        within = None if self.claims.within is None else claims_in(self.claims.within)
+        self.wider = None if within is None else within.machine
         self.state = symbolic_state(self.claims.machine, Unbounded())
-        self.invariant = [self.term(clause.holds(self.state)) for clause in self.claims.clauses.values()]
+        every = [self.claims] if within is None else [within, self.claims]
+        self.clauses = {name: self.fact(each) for claims in every for name, each in claims.clauses.items()}
+        self.lemmas = {name: self.fact(each) for claims in every for name, each in claims.lemmas.items()}
 
-    def term(self, condition: Any) -> Term:
-        return self.terms.term(lifted(condition))
+    def fact(self, clause: Clause) -> Fact:
+        symbol = lifted(clause.holds(self.state))
+        return Fact(symbol, self.terms.term(symbol), fields_in(symbol))
 
-    def asked(self, obligation: Obligation) -> list[Term]:
-        """What the solver is asked to satisfy."""
-        claims, name = self.claims, obligation.name
+    def hinted(self, obligation: Obligation) -> tuple[Fact, ...]:
+        """The facts that are known to be enough for it."""
+        hints, name = self.claims.hints, obligation.name
+        known = {**self.clauses, **self.lemmas}
+        return tuple(known[each] for each in hints.get((name, obligation.action), hints.get((name, ""), ())))
+
+    def asked(self, obligation: Obligation) -> Asked | None:
+        """What the solver is asked; None: the step touches nothing that the clause looks at."""
+        name, claims = obligation.name, self.claims
         match obligation.sort:
             case Sort.START:
-                first = [self.term(each) for each in first_conditions(claims.machine, self.state)]
-                return [*first, z3.Not(self.term(claims.clauses[name].holds(self.state)))]
+                first = [lifted(each) for each in first_conditions(claims.machine, self.state)]
+                return self._asked(first, self.clauses[name].symbol, facts=())
+            case Sort.LEMMA:
+                before = list(self.lemmas)[: list(self.lemmas).index(name)]
+                facts = (*self.clauses.values(), *(self.lemmas[each] for each in before))
+                return self._asked([], self.lemmas[name].symbol, facts=facts)
             case Sort.IMPLIED:
                 held = claims.theorems[name].of_state
                 assert held is not None
-                return [*self.invariant, z3.Not(self.term(held(self.state)))]
+                return self._asked([], lifted(held(self.state)))
+        return self._asked_of_step(obligation)
+
+    def _asked_of_step(self, obligation: Obligation) -> Asked | None:
+        claims, name = self.claims, obligation.name
         action = claims.machine.actions[obligation.action]
         arguments = parameters_of(action)
         after = action.apply(self.state, **arguments).effect()
         traced = trace(claims.machine, action, self.state, arguments)
+        if obligation.sort is Sort.KEPT:
+            changed = {each for each in claims.machine.fields if getattr(after, each) is not getattr(self.state, each)}
+            if not changed & self.clauses[name].fields:
+                return None
+            goal = claims.clauses[name].holds(after)
+        elif obligation.sort is Sort.WITHIN:
+            assert self.wider is not None
+            allowed = self.wider.actions[obligation.action].apply(self.state, **arguments)
+            goal = conjunction(tuple(lifted(guard.holds) for guard in allowed.guards))
+        else:
+            change = claims.theorems[name].of_step
+            assert change is not None
+            goal = change(self.state, after)
         if obligation.without:
             guards = variant(claims.machine, obligation.without).kept(traced)
         else:
             guards = [guard.holds for guard in traced.guards]
-        taken = [self.term(each) for each in guards] + self.terms.in_range(arguments)
-        if obligation.sort is Sort.KEPT:
-            goal = self.term(claims.clauses[name].holds(after))
-        else:
-            change = claims.theorems[name].of_step
-            assert change is not None
-            goal = self.term(change(self.state, after))
-        return [*self.invariant, *taken, z3.Not(goal)]
+        asked = self._asked(guards, lifted(goal))
+        asked.given.extend(self.terms.in_range(arguments))
+        return asked
+
+    def _asked(self, given: list[Symbol], goal: Symbol, *, facts: tuple[Fact, ...] | None = None) -> Asked:
+        known = (*self.clauses.values(), *self.lemmas.values()) if facts is None else facts
+        fields = frozenset().union(fields_in(goal), *(fields_in(each) for each in given))
+        return Asked([self.terms.term(each) for each in given], self.terms.term(goal), known, fields)
 
 
 @lru_cache(maxsize=4)
-def _question(module: str) -> _Question:
-    return _Question(claims_in(module))
+def _question(where: str) -> _Question:
+    return _Question(claims_in(where))
 
 
 @lru_cache(maxsize=4)
-def reached(module: str) -> Mapping[str, int]:
+def reached(where: str) -> Mapping[str, int]:
     """The levels at which the kinds of states that must be possible are first reached, in a small machine."""
-    claims = claims_in(module)
+    claims = claims_in(where)
     kinds = {name: _never(kind) for name, kind in claims.sometimes.items()}
-    result = Explorer(claims.machine, claims.small, kinds).run(keep_going=True, workers=1)
-    return {each.invariant: each.level for each in result.violations}
+    found: Mapping[str, int] = {}
+    for levels in LEVELS:
+        result = Explorer(claims.machine, claims.small, kinds).run(keep_going=True, workers=1, levels=levels)
+        found = {each.invariant: each.level for each in result.violations}
+        if len(found) == len(kinds) or result.is_complete:
+            break
+    return found
 
 
 def _never(kind: Clause) -> Callable[[State], Any]:
@@ -170,20 +217,20 @@ def _never(kind: Clause) -> Callable[[State], Any]:
 
 
 def discharge(obligation: Obligation) -> Answer:
-    """Ask the solver, with several seeds if need be; look for what must be reachable."""
+    """Ask the solver, in several ways if need be; look for what must be reachable."""
     began = time.monotonic()
     if obligation.sort is Sort.SOMETIMES:
         level = reached(obligation.claims).get(obligation.name)
         said = "never reached" if level is None else f"reached at level {level}"
-        return Answer(obligation, level is not None, said, time.monotonic() - began, 0)
-    asked = _question(obligation.claims).asked(obligation)
-    answer, seed = z3.unknown, 0
-    for seed in range(SEEDS):
-        solver = z3.Solver()
-        solver.set("timeout", LATER_MS if seed else FIRST_MS)
-        solver.set("random_seed", seed)
-        solver.add(*asked)
-        answer = solver.check()
-        if answer != z3.unknown:
-            break
-    return Answer(obligation, answer == z3.unsat, str(answer), time.monotonic() - began, seed)
+        return Answer(obligation, level is not None, said, time.monotonic() - began)
+    question = _question(obligation.claims)
+    asked = question.asked(obligation)
+    if asked is None:
+        return Answer(obligation, True, "untouched", time.monotonic() - began)
+    given = {id(each) for each in asked.facts}  # of a first state nothing is known, of a lemma only what is before it
+    asked.hinted = [each for each in question.hinted(obligation) if id(each) in given]
+    said, how, model = ask(asked)
+    found: tuple[str, ...] = ()
+    if model is not None:
+        found = tell(model, question.terms, question.claims.machine, asked.fields, obligation.action)
+    return Answer(obligation, said == "unsat", said, time.monotonic() - began, how, found)

@@ -12,26 +12,27 @@ import pytest
 
 from model.machines.replication import replication, sizes
 from model.readings import values
-from properties.prove.engine import MACHINES
+from properties.prove.engine import module_of
 from properties.prove.obligations import claims_in
 from properties.refute import diagram
 from properties.refute.engine import Refutation, Verdict, refute
 from properties.refute.variants import UnknownVariantError, variant, variants
 
-MODULE = MACHINES["replication"]
+MODULE = module_of("replication")
+MACHINE = claims_in(MODULE).machine
 UNCLEAN = "controller_elects.it_is_in_the_isr"
 
 
 @pytest.fixture(scope="module")
 def unclean() -> Refutation:
-    return refute(MODULE, variant(replication, UNCLEAN))
+    return refute(MODULE, variant(MACHINE, UNCLEAN))
 
 
 def test_every_guard_and_every_conjunct_is_a_variant() -> None:
-    found = variants(replication)
+    found = variants(MACHINE)
     assert UNCLEAN in found
-    assert {f"follower_copies.it_follows_in_the_epoch.{number}" for number in range(1, 6)} <= found.keys()
-    assert "follower_copies.it_follows_in_the_epoch" in found
+    assert {f"follower_copies.it_follows.{number}" for number in range(1, 5)} <= found.keys()
+    assert "follower_copies.it_follows" in found
 
 
 def test_an_unclean_election_loses_what_was_committed(unclean: Refutation) -> None:
@@ -61,23 +62,23 @@ def test_the_counterexample_runs_but_for_the_guard(unclean: Refutation) -> None:
 
 def test_what_is_redundant_is_proved_without_it() -> None:
     found = refute(
-        MODULE, variant(replication, "leader_expands_isr.it_is_alive"), sizes=[sizes(replicas=2, log=1, epochs=1)]
+        MODULE, variant(MACHINE, "controller_fences.it_has_a_session"), sizes=[sizes(replicas=2, log=1, epochs=1)]
     )
     assert (found.verdict, found.theorem, found.violation) == (Verdict.REDUNDANT, None, None)
 
 
 def test_what_is_neither_is_said_to_be_undecided() -> None:
     # Too small to go wrong, and too much left out to be proved.
-    found = refute(MODULE, variant(replication, UNCLEAN), sizes=[sizes(replicas=1, log=1, epochs=1)])
+    found = refute(MODULE, variant(MACHINE, UNCLEAN), sizes=[sizes(replicas=1, log=1, epochs=1)])
     assert found.verdict is Verdict.UNDECIDED
     assert found.open
 
 
 def test_unknown_variants_are_refused_with_those_alike() -> None:
-    with pytest.raises(UnknownVariantError, match=r"controller_elects\.it_is_alive"):
-        variant(replication, "controller_elects.nix")
-    with pytest.raises(UnknownVariantError, match="there are leader_appends"):
-        variant(replication, "nix")
+    with pytest.raises(UnknownVariantError, match=r"controller_elects\.it_has_a_session"):
+        variant(MACHINE, "controller_elects.nix")
+    with pytest.raises(UnknownVariantError, match="there are controller_fences"):
+        variant(MACHINE, "nix")
 
 
 def test_a_counterexample_is_drawn_and_written(unclean: Refutation) -> None:

@@ -1,0 +1,230 @@
+"""The controller's actions in `model.machines.replication`: sessions, elections, and changes of the ISR.
+
+KRaft's controller writes several changes at once: it fences a broker and takes it out of every ISR in one step. Here
+these are steps of their own, which allows all that Kafka does and more.
+
+Source: ReplicationControlManager.java, PartitionChangeBuilder.java, ClusterControlManager.java (3.9).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model.language import NONE, Guard, State, Step, anyof, no, some
+from model.machines.replication_state import REPLICA, REPLICAS, replication
+
+
+def _decided(s: State, leader: Any, isr: Any, epoch: Any) -> State:
+    """The controller decides on a leader and an ISR, under a new partition epoch, and tells everybody."""
+    version = s.partition_epoch + 1
+    return s.but(
+        leader=leader,
+        leader_epoch=epoch,
+        partition_epoch=version,
+        isr=isr,
+        elected=s.elected.set(epoch, leader),
+        epoch_of=s.epoch_of.set(version, epoch),
+        decided_isr=s.decided_isr.set(version, isr),
+        last_isr=s.last_isr.set(epoch, isr),
+    )
+
+
+# -- sessions --------------------------------------------------------------------------------------------------------
+
+
+@replication.action(replica=REPLICA)
+def controller_fences(s: State, replica: Any) -> Step:
+    """The controller takes a broker's session for over.
+
+    Who: the controller.
+    When: it heard nothing from the broker for too long. The broker may be dead, or alive and know nothing of it.
+    Changes: the broker is fenced.
+    Source: ReplicationControlManager.handleBrokerFenced, BrokerHeartbeatManager.findOneStaleBroker.
+    """
+    return Step(
+        (Guard("it_has_a_session", no(s.fenced[replica])),),
+        lambda: s.but(fenced=s.fenced.set(replica, True)),
+    )
+
+
+@replication.action(replica=REPLICA)
+def controller_unfences(s: State, replica: Any) -> Step:
+    """The controller hears from a fenced broker.
+
+    Who: the controller.
+    When: the broker is alive and sends a heartbeat.
+    Changes: the broker is fenced no more.
+    Source: ReplicationControlManager.handleBrokerUnfenced.
+    """
+    return Step(
+        (Guard("it_is_fenced", s.fenced[replica]), Guard("it_is_alive", s.alive[replica])),
+        lambda: s.but(fenced=s.fenced.set(replica, False)),
+    )
+
+
+# -- leaders ---------------------------------------------------------------------------------------------------------
+
+
+@replication.action(replica=REPLICA)
+def controller_elects(s: State, replica: Any) -> Step:
+    """A member of the ISR is made leader.
+
+    Who: the controller.
+    When: at any time: there is no leader, or another is preferred.
+    Changes: leader and leader epoch; everybody will be told. The leader before may not hear of it for long.
+    Source: PartitionChangeBuilder.electLeader.
+    """
+    return Step(
+        (
+            Guard("it_has_a_session", no(s.fenced[replica])),
+            Guard("it_is_in_the_isr", s.isr.has(replica), safety_critical=True),
+            Guard("it_is_another", s.leader != replica),
+        ),
+        lambda: _decided(s, some(replica), s.isr, s.leader_epoch + 1),
+    )
+
+
+@replication.action(replica=REPLICA)
+def controller_elects_unclean(s: State, replica: Any) -> Step:
+    """A replica outside the ISR is made leader.
+
+    Who: the controller, if unclean.leader.election.enable is true.
+    When: nobody in the ISR has a session.
+    Changes: leader and leader epoch; the new leader alone is the ISR.
+    Source: PartitionChangeBuilder.electLeader; KIP-106, KIP-704.
+    """
+    return Step(
+        (
+            Guard("it_has_a_session", no(s.fenced[replica])),
+            Guard("it_is_not_in_the_isr", no(s.isr.has(replica))),
+            Guard("nobody_in_the_isr_has_a_session", s.isr.every(lambda q: s.fenced[q])),
+        ),
+        lambda: _decided(s, some(replica), s.none_of(REPLICAS).plus(replica), s.leader_epoch + 1),
+    )
+
+
+@replication.action(replica=REPLICA)
+def controller_gives_up_leader(s: State, replica: Any) -> Step:
+    """The leader is fenced, and nobody else is in the ISR: there is no leader.
+
+    Who: the controller.
+    When: the leader's session is over.
+    Changes: the leader epoch. The ISR stays: its last member is never dropped.
+    Source: PartitionChangeBuilder.tryElection.
+    """
+    return Step(
+        (
+            Guard("it_is_fenced", s.fenced[replica]),
+            Guard("it_leads", s.leader == replica),
+            Guard("it_is_alone_in_the_isr", s.isr.is_only(replica)),
+        ),
+        lambda: _decided(s, NONE, s.isr, s.leader_epoch + 1),
+    )
+
+
+# -- the ISR ---------------------------------------------------------------------------------------------------------
+
+
+@replication.action(replica=REPLICA)
+def controller_drops_leader(s: State, replica: Any) -> Step:
+    """A fenced leader is dropped from the ISR.
+
+    Who: the controller.
+    When: the leader's session is over, and others are in the ISR.
+    Changes: the ISR; there is no leader, under a new leader epoch.
+    Source: ReplicationControlManager.generateLeaderAndIsrUpdates.
+    """
+    return Step(
+        (
+            Guard("it_is_fenced", s.fenced[replica]),
+            Guard("it_leads", s.leader == replica),
+            Guard("it_is_not_the_last", s.isr.some(lambda q: q != replica), safety_critical=True),
+        ),
+        lambda: _decided(s, NONE, s.isr.minus(replica), s.leader_epoch + 1),
+    )
+
+
+@replication.action(replica=REPLICA)
+def controller_drops(s: State, replica: Any) -> Step:
+    """A fenced follower is dropped from the ISR.
+
+    Who: the controller.
+    When: the follower's session is over, and others are in the ISR.
+    Changes: the ISR. The leader epoch stays what it is.
+    Source: ReplicationControlManager.generateLeaderAndIsrUpdates; KAFKA-15021.
+    """
+    return Step(
+        (
+            Guard("it_is_fenced", s.fenced[replica]),
+            Guard("it_does_not_lead", s.leader != replica, safety_critical=True),
+            Guard("it_is_in_the_isr", s.isr.has(replica)),
+            Guard("it_is_not_the_last", s.isr.some(lambda q: q != replica), safety_critical=True),
+        ),
+        lambda: _decided(s, s.leader, s.isr.minus(replica), s.leader_epoch),
+    )
+
+
+def _is_asked_now(s: State) -> tuple[Guard, ...]:
+    """What the controller looks at in any AlterPartition request: the rest is said by its partition epoch."""
+    return (Guard("it_was_not_refused_before", no(s.is_refused[s.partition_epoch]), safety_critical=True),)
+
+
+@replication.action(replica=REPLICA)
+def controller_adds(s: State, replica: Any) -> Step:
+    """The controller grants a leader's request to add a follower to the ISR.
+
+    Who: the controller.
+    When: the request starts from its newest decision, and the follower is registered as the request says.
+    Changes: the ISR. The leader epoch stays what it is.
+    Source: ReplicationControlManager.alterPartition, validateAlterPartitionData and ineligibleReplicasForIsr.
+    """
+    version = s.partition_epoch
+    return Step(
+        (
+            Guard("the_leader_asked", s.asks_to_add[version] == replica, safety_critical=True),
+            *_is_asked_now(s),
+            Guard("it_has_a_session", no(s.fenced[replica])),
+            Guard(
+                "its_broker_epoch_is_the_one_named", s.asks_as[version] == s.broker_epoch[replica], safety_critical=True
+            ),
+        ),
+        lambda: _decided(s, s.leader, s.isr.plus(replica), s.leader_epoch),
+    )
+
+
+@replication.action(replica=REPLICA)
+def controller_removes(s: State, replica: Any) -> Step:
+    """The controller grants a leader's request to drop a follower from the ISR.
+
+    Who: the controller.
+    When: the request starts from its newest decision.
+    Changes: the ISR. The leader epoch stays what it is.
+    Source: ReplicationControlManager.alterPartition; KAFKA-15021.
+    """
+    return Step(
+        (
+            Guard("the_leader_asked", s.asks_to_drop[s.partition_epoch] == replica, safety_critical=True),
+            *_is_asked_now(s),
+        ),
+        lambda: _decided(s, s.leader, s.isr.minus(replica), s.leader_epoch),
+    )
+
+
+@replication.action(replica=REPLICA)
+def controller_refuses(s: State, replica: Any) -> Step:
+    """The controller refuses a leader's request to add a follower to the ISR.
+
+    Who: the controller.
+    When: the request starts from its newest decision, but the follower is fenced, or has registered anew.
+    Changes: the leader will be told (INELIGIBLE_REPLICA).
+    Source: ReplicationControlManager.ineligibleReplicasForIsr; KIP-841, KIP-903.
+    """
+    version = s.partition_epoch
+    return Step(
+        (
+            Guard("the_leader_asked", s.asks_to_add[version] == replica),
+            Guard("it_was_not_refused_before", no(s.is_refused[version])),
+            Guard("it_is_not_eligible", anyof(s.fenced[replica], s.asks_as[version] != s.broker_epoch[replica])),
+        ),
+        lambda: s.but(is_refused=s.is_refused.set(version, True)),
+    )

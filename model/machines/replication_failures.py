@@ -1,0 +1,124 @@
+"""Failures of brokers in `model.machines.replication`, and how they come back. Each is an action of its own.
+
+A claim about the machine chooses which of them there are, and may add assumptions (`properties.invariants`).
+
+Source: the seeds' failure model; UnifiedLog.flush; ClusterControlManager.registerBroker (3.9).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model.language import Guard, State, Step, allof, anyof, no
+from model.machines.replication_state import OFFSET, REPLICA, replication
+
+
+def _stopped(s: State, replica: Any) -> State:
+    return s.but(
+        alive=s.alive.set(replica, False),
+        leads=s.leads.set(replica, False),
+        asking=s.asking.set(replica, False),
+    )
+
+
+def _cut(s: State, replica: Any, end: Any) -> State:
+    """A replica loses the records from an offset on, and with them its high watermark, which it will hear again."""
+    return s.but(
+        end=s.end.set(replica, end),
+        hw=s.hw.set(replica, 0),
+        has_lost=s.has_lost.set(replica, True),
+        log=s.log.where(lambda holder, offset: allof(holder == replica, offset >= end), lambda _holder, _offset: 0),
+    )
+
+
+@replication.action(replica=REPLICA)
+def replica_flushes(s: State, replica: Any) -> Step:
+    """A replica's log is written to disk.
+
+    Who: a broker that runs, or its operating system.
+    When: at any time; Kafka forces nothing by default.
+    Changes: no loss of power takes what is in its log now.
+    Source: UnifiedLog.flush, log.flush.interval.messages.
+    """
+    return Step(
+        (Guard("it_is_alive", s.alive[replica]), Guard("there_is_more", s.flushed[replica] < s.end[replica])),
+        lambda: s.but(flushed=s.flushed.set(replica, s.end[replica])),
+    )
+
+
+@replication.action(replica=REPLICA)
+def broker_crashes(s: State, replica: Any) -> Step:
+    """A broker stops and keeps its log.
+
+    Who: any broker.
+    When: at any time.
+    Changes: it does nothing more until it starts again.
+    Source: the seeds' failure model.
+    """
+    return Step((Guard("it_is_alive", s.alive[replica]),), lambda: _stopped(s, replica))
+
+
+@replication.action(replica=REPLICA, end=OFFSET)
+def power_is_lost(s: State, replica: Any, end: Any) -> Step:
+    """A broker stops, and its log loses what was not yet on disk.
+
+    Who: any broker.
+    When: at any time.
+    Changes: its log is cut somewhere, not below what was flushed; it does nothing more until it starts again.
+    Source: the seeds' failure model; LogLoader recovers the records that it finds.
+    """
+    return Step(
+        (
+            Guard("it_is_alive", s.alive[replica]),
+            Guard("it_was_flushed", s.flushed[replica] <= end),
+            Guard("it_loses_records", end < s.end[replica]),
+        ),
+        lambda: _cut(_stopped(s, replica), replica, end),
+    )
+
+
+@replication.action(replica=REPLICA)
+def disk_is_lost(s: State, replica: Any) -> Step:
+    """A broker stops and loses its log.
+
+    Who: any broker.
+    When: at any time.
+    Changes: its log is empty; it does nothing more until it starts again.
+    Source: the seeds' failure model; KIP-858 for what Kafka does about it.
+    """
+    return Step(
+        (Guard("it_is_alive", s.alive[replica]),),
+        lambda: _cut(_stopped(s, replica), replica, 0).but(flushed=s.flushed.set(replica, 0)),
+    )
+
+
+@replication.action(replica=REPLICA, hw=OFFSET)
+def broker_registers(s: State, replica: Any, hw: Any) -> Step:
+    """A broker starts again and registers, under a new broker epoch.
+
+    Who: a broker that is down.
+    When: its session is over, and the controller has dropped it from the ISR, or it is alone there.
+    Changes: it is alive, fenced for now, and will heed no decision from before; its high watermark is the one that it
+        last wrote to disk.
+    Source: ClusterControlManager.registerBroker (refuses as long as the old session is valid; what it does not look
+        at is whether the broker was dropped from the ISR when the session ended a moment ago), KIP-380.
+    """
+    return Step(
+        (
+            Guard("it_is_dead", no(s.alive[replica])),
+            Guard("its_session_is_over", s.fenced[replica]),
+            Guard(
+                "the_controller_noticed_its_death",
+                allof(s.leader != replica, anyof(no(s.isr.has(replica)), s.isr.is_only(replica))),
+                safety_critical=True,
+            ),
+            Guard("it_wrote_the_hw_to_disk", hw <= s.hw[replica]),
+        ),
+        lambda: s.but(
+            alive=s.alive.set(replica, True),
+            broker_epoch=s.broker_epoch.set(replica, s.broker_epoch[replica] + 1),
+            started_at=s.started_at.set(replica, s.partition_epoch),
+            knows=s.knows.set(replica, 0),
+            hw=s.hw.set(replica, hw),
+        ),
+    )

@@ -1,0 +1,191 @@
+"""What holds of the ISR in `model.machines.replication`, as the controller knows it and as a leader does.
+
+A leader counts at least the *last ISR* of its epoch, what the controller decided last in it, though it may not have
+heard of it. Whoever started again with less than it had is in no ISR.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model.language import State, allof, anyof, implies, no
+from model.machines.replication import BROKER_EPOCH, EPOCH, REPLICA, VERSION
+from model.machines.replication_state import counts, reach
+from properties.claims import Clauses
+from properties.invariants.replication_words import every, is_candidate, is_decided, is_unheard
+
+ISR = Clauses()
+"""Clauses that every step keeps."""
+
+
+# -- the ISR as the controller and the leader know it -----------------------------------------------------------------
+
+
+@ISR.add
+def who_comes_back_with_less_is_out(s: State) -> Any:
+    """Who lost records and started again is in no ISR since."""
+    return every(
+        s,
+        (REPLICA, EPOCH),
+        lambda r, e: implies(
+            allof(s.has_lost[r], s.alive[r], e >= s.epoch_of[s.started_at[r]], e <= s.leader_epoch),
+            no(s.last_isr[e].has(r)),
+        ),
+    )
+
+
+@ISR.add
+def leaders_count_the_last_isr(s: State) -> Any:
+    """A leader counts all of its epoch's last ISR, though it may not have heard of it."""
+    return every(
+        s,
+        (REPLICA, REPLICA),
+        lambda l, q: implies(allof(s.leads[l], s.last_isr[s.epoch[l]].has(q)), counts(s, l, q)),  # noqa: E741
+    )
+
+
+@ISR.add
+def unheard_decisions_only_shrink(s: State) -> Any:
+    """Of the decisions that a leader has not heard of, or that nobody took up, the last has the smallest ISR."""
+    return every(
+        s,
+        (VERSION, REPLICA),
+        lambda v, q: implies(
+            allof(is_decided(s, v), is_unheard(s, v), s.last_isr[s.epoch_of[v]].has(q)), s.decided_isr[v].has(q)
+        ),
+    )
+
+
+@ISR.add
+def nothing_is_asked_of_the_unheard(s: State) -> Any:
+    """No leader asks for changes of an ISR that it has not heard of."""
+    return every(
+        s,
+        (VERSION,),
+        lambda v: implies(
+            anyof(no(is_decided(s, v)), is_unheard(s, v)),
+            allof(no(s.asks_to_add[v].exists), no(s.asks_to_drop[v].exists)),
+        ),
+    )
+
+
+@ISR.add
+def a_request_under_way_is_remembered(s: State) -> Any:
+    """A leader whose request the controller may still grant waits for the answer."""
+    return every(
+        s,
+        (REPLICA,),
+        lambda l: implies(  # noqa: E741
+            allof(
+                s.leads[l],
+                s.epoch[l] == s.leader_epoch,
+                no(s.is_refused[s.partition_epoch]),
+                anyof(s.asks_to_add[s.partition_epoch].exists, s.asks_to_drop[s.partition_epoch].exists),
+            ),
+            s.asking[l],
+        ),
+    )
+
+
+@ISR.add
+def requests_name_registrations(s: State) -> Any:
+    """A request names a broker epoch that the follower has registered with."""
+    return every(
+        s,
+        (VERSION,),
+        lambda v: implies(s.asks_to_add[v].exists, s.asks_as[v] <= s.broker_epoch[s.asks_to_add[v].value]),
+    )
+
+
+@ISR.add
+def metadata_is_of_registrations(s: State) -> Any:
+    """Nobody has a broker epoch in its metadata that is yet to be."""
+    return every(s, (REPLICA, REPLICA), lambda l, q: s.cached[l, q] <= s.broker_epoch[q])  # noqa: E741
+
+
+@ISR.add
+def refused_requests_changed_nothing(s: State) -> Any:
+    """A leader whose request was refused knows of all of its epoch's last ISR."""
+    return every(
+        s,
+        (REPLICA, REPLICA),
+        lambda l, q: implies(  # noqa: E741
+            allof(s.leads[l], s.is_refused[s.knows[l]], s.last_isr[s.epoch[l]].has(q)),
+            s.decided_isr[s.knows[l]].has(q),
+        ),
+    )
+
+
+@ISR.add
+def who_comes_back_is_out(s: State) -> Any:
+    """Who was in an epoch and has started again since is not in its last ISR, if it has a leader."""
+    return every(
+        s,
+        (REPLICA, EPOCH),
+        lambda r, e: implies(
+            allof(
+                s.alive[r],
+                s.knows[r] == 0,
+                s.last_in[e, r] > 0,
+                e >= s.epoch_of[s.started_at[r]],
+                e <= s.leader_epoch,
+                s.elected[e].exists,
+            ),
+            no(s.last_isr[e].has(r)),
+        ),
+    )
+
+
+@ISR.add
+def members_are_counted_as_they_are(s: State) -> Any:
+    """Of a member, or one about to be, a leader knows a fetch only of its last time in the epoch."""
+    return every(
+        s,
+        (REPLICA, REPLICA),
+        lambda l, q: implies(  # noqa: E741
+            allof(
+                s.leads[l],
+                q != l,
+                anyof(s.last_isr[s.epoch[l]].has(q), allof(s.epoch[l] == s.leader_epoch, is_candidate(s, q))),
+                s.fetched[l, q] > 0,
+            ),
+            s.fetched_as[l, q] == s.last_in[s.epoch[l], q],
+        ),
+    )
+
+
+@ISR.add
+def members_earlier_fetches_are_refused(s: State) -> Any:
+    """Of a member, or one about to be, a leader refuses fetches from before its last time in the epoch."""
+    return every(
+        s,
+        (REPLICA, REPLICA, BROKER_EPOCH),
+        lambda l, q, b: implies(  # noqa: E741
+            allof(
+                s.leads[l],
+                q != l,
+                anyof(s.last_isr[s.epoch[l]].has(q), allof(s.epoch[l] == s.leader_epoch, is_candidate(s, q))),
+                s.has_sent[s.epoch[l], q, b],
+                b != s.last_in[s.epoch[l], q],
+            ),
+            s.cached[l, q] > b,
+        ),
+    )
+
+
+@ISR.add
+def candidates_are_in_the_epoch(s: State) -> Any:
+    """Who is about to join the ISR has fetched, as it is registered, up to the start of the epoch."""
+    return every(
+        s,
+        (REPLICA,),
+        lambda q: implies(
+            is_candidate(s, q),
+            allof(
+                s.has_begun[s.leader_epoch],
+                s.elected[s.leader_epoch] != q,
+                s.last_in[s.leader_epoch, q] == s.broker_epoch[q],
+                reach(s, s.leader_epoch, q) >= s.began_at[s.leader_epoch],
+            ),
+        ),
+    )

@@ -1,0 +1,145 @@
+"""What holds of logs in `model.machines.replication`: whose they are, up to which record.
+
+Every record is its leader's who wrote it, and so is the log up to it. Nothing here needs an assumption: unclean
+elections and losses of any disk break none of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model.language import State, allof, iff, implies, no
+from model.machines.replication import EPOCH, OFFSET, REPLICA
+from model.machines.replication_state import reach
+from properties.claims import Clauses
+from properties.invariants.replication_words import every, has
+
+LOGS = Clauses()
+"""Clauses that every step keeps."""
+
+
+# -- logs -------------------------------------------------------------------------------------------------------------
+
+
+@LOGS.add
+def records_are_their_epochs_leaders(s: State) -> Any:
+    """Every record was written by its epoch's leader, at that offset."""
+    return every(
+        s,
+        (REPLICA, OFFSET),
+        lambda r, o: implies(
+            o < s.end[r],
+            allof(
+                s.log[r, o] > 0,
+                s.log[r, o] <= s.epoch[r],
+                s.has_begun[s.log[r, o]],
+                o < s.written_end[s.log[r, o]],
+                s.written[s.log[r, o], o] == s.log[r, o],
+            ),
+        ),
+    )
+
+
+@LOGS.add
+def logs_match_leaders(s: State) -> Any:
+    """A replica's log is, up to any record that a leader has as well, that leader's."""
+    return every(
+        s,
+        (REPLICA, EPOCH, OFFSET, OFFSET),
+        lambda r, e, i, j: implies(
+            allof(i <= j, j < s.end[r], j < s.written_end[e], s.log[r, j] == s.written[e, j]),
+            s.log[r, i] == s.written[e, i],
+        ),
+    )
+
+
+@LOGS.add
+def leaders_records_are_their_epochs_leaders(s: State) -> Any:
+    """Every record of a leader's log was written by its epoch's leader, at that offset."""
+    return every(
+        s,
+        (EPOCH, OFFSET),
+        lambda e, o: implies(
+            o < s.written_end[e],
+            allof(
+                s.written[e, o] > 0,
+                s.written[e, o] <= e,
+                s.has_begun[s.written[e, o]],
+                o < s.written_end[s.written[e, o]],
+                s.written[s.written[e, o], o] == s.written[e, o],
+                iff(s.written[e, o] < e, o < s.began_at[e]),
+            ),
+        ),
+    )
+
+
+@LOGS.add
+def leaders_logs_match(s: State) -> Any:
+    """Two leaders' logs are the same up to any record that both have."""
+    return every(
+        s,
+        (EPOCH, EPOCH, OFFSET, OFFSET),
+        lambda e, f, i, j: implies(
+            allof(i <= j, j < s.written_end[e], j < s.written_end[f], s.written[e, j] == s.written[f, j]),
+            s.written[e, i] == s.written[f, i],
+        ),
+    )
+
+
+@LOGS.add
+def leaders_keep_their_log(s: State) -> Any:
+    """Who leads, or stopped leading and lost nothing, has the log that it sent."""
+    return every(
+        s,
+        (REPLICA,),
+        lambda l: implies(  # noqa: E741
+            allof(s.epoch[l] > 0, s.elected[s.epoch[l]] == l, no(s.has_lost[l])), s.end[l] == s.written_end[s.epoch[l]]
+        ),
+    )
+
+
+@LOGS.add
+def leaders_keep_their_records(s: State) -> Any:
+    """Every record that a leader sent it has, as long as it is in the epoch and lost nothing."""
+    return every(
+        s,
+        (REPLICA, OFFSET),
+        lambda l, o: implies(  # noqa: E741
+            allof(s.epoch[l] > 0, s.elected[s.epoch[l]] == l, no(s.has_lost[l]), o < s.end[l]),
+            s.log[l, o] == s.written[s.epoch[l], o],
+        ),
+    )
+
+
+@LOGS.add
+def what_was_fetched_is_held(s: State) -> Any:
+    """A follower has what it fetched, as long as it is in the epoch and lost nothing."""
+    return every(
+        s,
+        (REPLICA, OFFSET),
+        lambda q, o: implies(
+            allof(no(s.has_lost[q]), o < reach(s, s.epoch[q], q)), has(s, q, o, s.written[s.epoch[q], o])
+        ),
+    )
+
+
+@LOGS.add
+def fetches_are_less_than_the_log(s: State) -> Any:
+    """A follower fetched no further than its log reaches, as long as it is in the epoch and lost nothing."""
+    return every(s, (REPLICA,), lambda q: implies(no(s.has_lost[q]), reach(s, s.epoch[q], q) <= s.end[q]))
+
+
+@LOGS.add
+def what_is_known_was_sent(s: State) -> Any:
+    """What a leader knows of a fetch was sent in its epoch."""
+    return every(
+        s,
+        (REPLICA, REPLICA),
+        lambda l, q: implies(  # noqa: E741
+            s.leads[l],
+            allof(
+                s.fetched[l, q] <= s.sent_to[s.epoch[l], q, s.fetched_as[l, q]],
+                implies(s.fetched_as[l, q] > 0, s.has_sent[s.epoch[l], q, s.fetched_as[l, q]]),
+            ),
+        ),
+    )
