@@ -26,7 +26,9 @@ def broker() -> Iterator[Bundled]:
         yield target
 
 
-@pytest.mark.parametrize("requirement", ["MET-40", "MET-41", "MET-42", "MET-43", "MET-44", "MET-45", "MET-47", "MET-48", "MET-50"])
+@pytest.mark.parametrize(
+    "requirement", ["MET-40", "MET-41", "MET-42", "MET-43", "MET-44", "MET-45", "MET-47", "MET-48", "MET-50"]
+)
 def test_its_topics_inherit_from_it(requirement: str, broker: Bundled) -> None:
     results = run_cases(requirement, broker)
     assert [(each.case, each.detail) for each in results if each.verdict is not Verdict.PASS] == []
