@@ -48,9 +48,11 @@ def said(sample: Child) -> str:
 
 
 def test_stop_asks_first(tmp_path: Path) -> None:
+    # It waits for the signal itself: one that came just before a sleep would be handled only after it.
     sample = child(
         tmp_path,
-        "import signal, sys; signal.signal(15, lambda *_: sys.exit(print('bye')));print('up', flush=True);" + SLEEP,
+        "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {15}); print('up', flush=True);"
+        "signal.sigwait({15}); print('bye')",
     )
     sample.start()
     said(sample)
