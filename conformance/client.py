@@ -88,13 +88,14 @@ def poll(what: str, ready: Callable[[], Any], ceiling_s: float = 30.0) -> Any:
 class Client:
     """Connections to the brokers of a target."""
 
-    def __init__(self, target: Target, answer_timeout_s: float = 15.0, settling_s: float = 30.0) -> None:
-        """`settling_s` is how long a new topic may take to get its leaders."""
+    def __init__(
+        self, target: Target, answer_timeout_s: float = 15.0, settling_s: float = 30.0, patience_s: float = 20.0
+    ) -> None:
+        """A new topic gets `settling_s` to have its leaders, a restarted broker `patience_s` to lead again."""
         self.target = target
         self.answer_timeout_s = answer_timeout_s
         self.settling_s = settling_s
-        self.patience_s = 20.0
-        """How long to wait for a restarted broker to lead again, in seconds."""
+        self.patience_s = patience_s
         self.overdue: set[str] = set()
         """What was waited for in vain, with all patience: ids of requirements, and names of flaws in frames.
 

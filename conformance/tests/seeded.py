@@ -35,7 +35,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BUGS = Path(__file__).parent / "bugs"
 ANSWER_TIMEOUT_S = 5.0
 SETTLING_S = 3.0
-"""The bundled broker leads a new topic at once; one that a bug keeps from it need not be waited for long."""
+PATIENCE_S = 5.0
+"""The bundled broker leads at once, also after a restart; one that a bug keeps from it need not be waited for long."""
 
 
 class PatchError(Exception):
@@ -171,7 +172,7 @@ def try_bug(bug: Bug) -> Trial:
 def run_cases(requirement: str, target: Target) -> list[CaseResult]:
     """Run a requirement's cases, until one of them fails."""
     load_cases()
-    client = Client(target, ANSWER_TIMEOUT_S, SETTLING_S)
+    client = Client(target, ANSWER_TIMEOUT_S, SETTLING_S, PATIENCE_S)
     bench = Bench.on(target, profile_named(target.default_profile), client)
     results = []
     try:
