@@ -60,6 +60,7 @@ def test_the_counterexample_runs_but_for_the_guard(unclean: Refutation) -> None:
     assert broken
 
 
+@pytest.mark.deep
 def test_what_is_redundant_is_proved_without_it() -> None:
     found = refute(
         MODULE, variant(MACHINE, "controller_fences.it_has_a_session"), sizes=[sizes(replicas=2, log=1, epochs=1)]
