@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from typing import Any
 
 from attrs import frozen
@@ -131,18 +132,36 @@ def prove(
 
 
 def _discharged(asked: Sequence[Obligation], show: Callable[[Progress], None], workers: int) -> Iterable[Answer]:
+    """Ask everything; what stays unknown is asked once more, by processes that were asked nothing before.
+
+    What a solver does depends on what it did before. So each process has its questions from the start, in their order,
+    not whichever are left when it is free: the same question is then asked in the same way every time.
+    """
+    answers: dict[Obligation, Answer] = {}
+
+    def ask_all(questions: Sequence[Obligation]) -> None:
+        for done in _asked_side_by_side(questions, workers):
+            answers[done.obligation] = done
+            failed = sum(not each.is_discharged for each in answers.values())
+            show(Progress(len(answers), len(asked), failed, done))
+
+    ask_all(asked)
+    ask_all([each for each in asked if answers[each].said == "unknown"])
+    return [answers[each] for each in asked]
+
+
+def _asked_side_by_side(asked: Sequence[Obligation], workers: int) -> Iterator[Answer]:
     # Started afresh, not forked: the solver has threads, and what it holds must not be shared.
     context = multiprocessing.get_context("spawn")
-    answers: dict[Obligation, Answer] = {}
-    failed = 0
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ExitStack() as stack:
+        pools = [
+            stack.enter_context(ProcessPoolExecutor(1, mp_context=context)) for _ in range(min(workers, len(asked)))
+        ]
         try:
-            for done in as_completed([pool.submit(discharge, each) for each in asked]):
-                answer = done.result()
-                answers[answer.obligation] = answer
-                failed += not answer.is_discharged
-                show(Progress(len(answers), len(asked), failed, answer))
+            futures = [pools[number % len(pools)].submit(discharge, each) for number, each in enumerate(asked)]
+            for done in as_completed(futures):
+                yield done.result()
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            for pool in pools:
+                pool.shutdown(cancel_futures=True)
             raise
-    return [answers[each] for each in asked]
