@@ -23,6 +23,7 @@ from conformance.commands.options import (
     INTERRUPTED,
     TERMINATED,
     USAGE,
+    exits_on,
     file_to_write,
     no_color,
     target_options,
@@ -96,14 +97,11 @@ def conform(
     seed = secrets.randbits(32) if seed is None else seed
     settings = evolve(settings, only=split_ids(only), examples=examples, seed=seed)
     console = console_for(no_color=no_color)
-    try:
+    with exits_on(*WRONG_CHOICES):
         if list_only:
             listing(settings, console)
             return
         code = hold(settings, Files(json_file, html_file, junit_file), console)
-    except WRONG_CHOICES as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(USAGE)
     sys.exit(code)
 
 

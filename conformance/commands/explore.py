@@ -11,7 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from conformance.commands.options import INTERRUPTED, USAGE, no_color
+from conformance.commands.options import exits_on, no_color
 from conformance.report.terminal import console_for
 from model.language import LanguageError
 from properties.explore.engine import Explorer, Progress, Result, Violation
@@ -59,18 +59,12 @@ def explore(
 ) -> None:
     """See EXAMPLES."""
     console = console_for(no_color=no_color)
-    try:
+    with exits_on(UnknownMachineError, LanguageError):
         chosen = explorable(machine)
         sizes = chosen.sizes(replicas=replicas, log=log, records=records, epochs=epochs)
         explorer = Explorer(chosen.machine, sizes, chosen.invariants)
         with _live(console, quiet=as_json) as show:
             result = explorer.run(keep_going=keep_going, levels=levels, show=show, workers=workers)
-    except (UnknownMachineError, LanguageError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(USAGE)
-    except KeyboardInterrupt:
-        click.echo("Interrupted.", err=True)
-        sys.exit(INTERRUPTED)
     if as_json:
         click.echo(json.dumps(as_data(machine, result)))
     else:

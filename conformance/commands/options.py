@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,19 @@ file_to_write = FileToWrite()
 file_to_read = click.Path(dir_okay=False, exists=True, path_type=Path)
 
 no_color = click.option("--no-color", is_flag=True, help="No colours (as with NO_COLOR in the environment).")
+
+
+@contextmanager
+def exits_on(*wrong_choices: type[Exception]) -> Iterator[None]:
+    """A wrong choice ends the command with a line that says what is wrong, an interruption with one that says so."""
+    try:
+        yield
+    except wrong_choices as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(USAGE)
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        sys.exit(INTERRUPTED)
 
 
 def target_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from conformance.commands.options import INTERRUPTED, USAGE, no_color
+from conformance.commands.options import exits_on, no_color
 from conformance.report.terminal import console_for
 from properties.prove.engine import MACHINES, Progress, Proof, UnknownNameError, claimed_of
 from properties.prove.engine import prove as proved
@@ -43,15 +43,8 @@ Examples:
 def prove(machine: str, theorem: str | None, table: bool, workers: int, as_json: bool, no_color: bool) -> None:
     """See EXAMPLES."""
     console = console_for(no_color=no_color)
-    try:
-        with _live(console, quiet=as_json) as show:
-            proof = proved(machine, theorem, show=show, workers=workers)
-    except UnknownNameError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(USAGE)
-    except KeyboardInterrupt:
-        click.echo("Interrupted.", err=True)
-        sys.exit(INTERRUPTED)
+    with exits_on(UnknownNameError), _live(console, quiet=as_json) as show:
+        proof = proved(machine, theorem, show=show, workers=workers)
     if as_json:
         click.echo(json.dumps(proof.as_data()))
     else:

@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from conformance.collected import WRONG_CHOICES
-from conformance.commands.options import INTERRUPTED, USAGE, file_to_read, no_color, target_options
+from conformance.commands.options import exits_on, file_to_read, no_color, target_options
 from conformance.machines.script import ScriptError, read_script
 from conformance.machines.sequences import performed, tolerated_of
 from conformance.machines.sequences import replay as run_again
@@ -36,16 +36,10 @@ Examples:
 def replay(settings: Settings, file: Path, no_color: bool) -> None:
     """See EXAMPLES."""
     console = console_for(no_color=no_color)
-    try:
+    with exits_on(*WRONG_CHOICES, ScriptError):
         script = read_script(file)
         with Sitting(settings) as sitting:
             actor, violation = run_again(sitting.bench, script, tolerated_of(sitting.deviations))
-    except (*WRONG_CHOICES, ScriptError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(USAGE)
-    except KeyboardInterrupt:
-        click.echo("Interrupted.", err=True)
-        sys.exit(INTERRUPTED)
     events = [event for act in actor.acts for event in act.events]
     for number, event in enumerate(events, 1):
         console.print(Text(step_text(performed(event), number)), soft_wrap=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from conformance.commands.options import USAGE, file_to_read, file_to_write
+from conformance.commands.options import exits_on, file_to_read, file_to_write
 from conformance.report.badge import write_badge
 from conformance.report.html import write_html
 from conformance.report.json_report import ReportError, read_json
@@ -36,7 +35,7 @@ def report(results: tuple[Path, ...], html_file: Path | None, badge_file: Path |
         raise click.UsageError("nothing to make: name a file with --html, --badge or --junit")
     if len(results) > 1 and (badge_file is not None or junit_file is not None):
         raise click.UsageError("--badge and --junit are of one result")
-    try:
+    with exits_on(ReportError, OSError):
         documents = [read_json(path) for path in results]
         if html_file is not None:
             write_html(documents, html_file)
@@ -44,9 +43,6 @@ def report(results: tuple[Path, ...], html_file: Path | None, badge_file: Path |
             write_badge(documents[0], badge_file)
         if junit_file is not None:
             write_junit(documents[0], junit_file)
-    except (ReportError, OSError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(USAGE)
     for path in (html_file, badge_file, junit_file):
         if path is not None:
             click.echo(f"Wrote {path}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import click
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from conformance.commands.options import USAGE, no_color
+from conformance.commands.options import exits_on, no_color
 from conformance.engine import cases_for, load_cases
 from conformance.report.terminal import console_for
 from conformance.selection import UnknownIdError, chosen, split_ids
@@ -34,11 +33,8 @@ Examples:
 def spec(ids: str, no_color: bool) -> None:
     """See EXAMPLES."""
     only = split_ids(ids)
-    try:
+    with exits_on(UnknownIdError):
         found = chosen(only)
-    except UnknownIdError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(USAGE)
     load_cases()
     console = console_for(no_color=no_color)
     for family in families():
