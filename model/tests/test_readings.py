@@ -8,9 +8,10 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import z3
+from attrs import frozen
 from hypothesis import given
 
-from model.language import IllegalStepError, LanguageError, Machine, Sizes
+from model.language import IllegalStepError, LanguageError, Machine, Sizes, State
 from model.language.sorts import size_of
 from model.language.symbols import const, lifted
 from model.language.tracing import Unbounded, cells_of, parameters_of, places, symbolic_state, trace
@@ -44,6 +45,26 @@ def some_row(name: str, data: st.DataObject) -> tuple[int, ...]:
     return values.row_of(machine, sizes, values.state_of(machine, sizes, drawn))
 
 
+@frozen
+class Drawn:
+    """A state, and a step that may or may not be taken from it."""
+
+    machine: Machine
+    sizes: Sizes
+    layout: Layout
+    row: tuple[int, ...]
+    state: State
+    step: Instance
+
+
+def drawn(name: str, data: st.DataObject) -> Drawn:
+    machine, sizes = MACHINES[name]
+    layout, instances = compiled(name)
+    row = some_row(name, data)
+    step = data.draw(st.sampled_from(instances), label="step")
+    return Drawn(machine, sizes, layout, row, values.state_of(machine, sizes, row), step)
+
+
 @pytest.mark.parametrize("name", MACHINES)
 def test_a_first_state_survives_being_written_as_a_row(name: str) -> None:
     machine, sizes = MACHINES[name]
@@ -54,15 +75,12 @@ def test_a_first_state_survives_being_written_as_a_row(name: str) -> None:
 @pytest.mark.parametrize("name", MACHINES)
 @given(data=st.data())
 def test_values_and_columns_take_the_same_steps(name: str, data: st.DataObject) -> None:
-    machine, sizes = MACHINES[name]
-    layout, instances = compiled(name)
-    row = some_row(name, data)
-    chosen = data.draw(st.sampled_from(instances), label="step")
-    block = layout.block([row, row])
+    one = drawn(name, data)
+    layout, chosen = one.layout, one.step
+    block = layout.block([one.row, one.row])
     at = chosen.enabled(block, as_truth(block))
-    state = values.state_of(machine, sizes, row)
     try:
-        after = values.row_of(machine, sizes, values.take(chosen.action, state, **chosen.arguments))
+        after = values.row_of(one.machine, one.sizes, values.take(chosen.action, one.state, **chosen.arguments))
     except IllegalStepError:
         assert at is None or not at.size
         return
@@ -75,21 +93,18 @@ def test_values_and_columns_take_the_same_steps(name: str, data: st.DataObject) 
         changed = {
             column.place: int(np.broadcast_to(value, 2)[1]) for column, value in zip(chosen.written, new, strict=True)
         }
-        assert tuple(changed.get(place, value) for place, value in enumerate(row)) == after
+        assert tuple(changed.get(place, value) for place, value in enumerate(one.row)) == after
 
 
 @pytest.mark.parametrize("name", MACHINES)
 @given(data=st.data())
 def test_an_illegal_step_raises_and_changes_nothing(name: str, data: st.DataObject) -> None:
-    machine, sizes = MACHINES[name]
-    _layout, instances = compiled(name)
-    row = some_row(name, data)
-    chosen = data.draw(st.sampled_from(instances), label="step")
-    state = values.state_of(machine, sizes, row)
-    if not chosen.action.apply(state, **chosen.arguments).enabled:
+    one = drawn(name, data)
+    chosen = one.step
+    if not chosen.action.apply(one.state, **chosen.arguments).enabled:
         with pytest.raises(IllegalStepError, match=chosen.action.name):
-            values.take(chosen.action, state, **chosen.arguments)
-    assert values.row_of(machine, sizes, state) == row
+            values.take(chosen.action, one.state, **chosen.arguments)
+    assert values.row_of(one.machine, one.sizes, one.state) == one.row
 
 
 # -- terms -----------------------------------------------------------------------------------------------------------
