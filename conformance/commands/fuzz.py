@@ -109,6 +109,8 @@ def _tell(console: Console, report: FuzzReport, save: Path) -> None:
         line(f"Never reached ({len(never)}): {', '.join(never)}", "dim")
     for reason in report.unsupported:
         line(f"Unsupported: {reason}", "dim")
+    for why, count in report.given_up.items():
+        line(f"Ended early, {count} of {report.sequences:,} sequences: {why}", "dim")
     if report.script is None:
         line("No rule was broken.", "bold green")
         return

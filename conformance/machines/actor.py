@@ -248,16 +248,18 @@ class Actor:
         under_way: list[tuple[Sent, Pending | None]] = []
         for operation, connection in wanted:
             try:
-                pending = self.session.send(operation, f"c{connection}")
+                broker = self.session.broker_for(operation)
+                pending = self.session.send(operation, f"c{connection}", broker)
             except (Unsupported, Unsayable) as error:
                 self.unsupported[str(error)] += 1
                 continue
+            # The same name also for one that could not be sent: what is under way on the link is lost with it.
+            link, restarts = f"c{connection}@{broker}", self.world.cluster.restarts
             if isinstance(pending, Pending):
-                link = f"{pending.connection}@{pending.broker}"
-                sent = Sent(operation, pending.ticket.version, link, pending.sent_ms, self.world.cluster.restarts)
+                sent = Sent(operation, pending.ticket.version, link, pending.sent_ms, restarts)
                 under_way.append((sent, pending))
             else:
-                under_way.append((Sent(operation, pending.version, pending.connection, now_ms()), None))
+                under_way.append((Sent(operation, pending.version, link, now_ms(), restarts), None))
         return under_way
 
     def _read(self, under_way: Sequence[tuple[Sent, Pending | None]]) -> list[Event]:

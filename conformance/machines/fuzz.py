@@ -18,7 +18,7 @@ from hypothesis.errors import Flaky
 
 from conformance.engine import Bench
 from conformance.machines.actor import Violation
-from conformance.machines.machine import Plan, Tally, TimeIsUp, explore, machine
+from conformance.machines.machine import Plan, ShrinkingTime, Tally, TimeIsUp, explore, machine
 from conformance.machines.script import Script
 from conformance.machines.sequences import minimised, tolerated_of
 from model.catalogue import families
@@ -55,6 +55,8 @@ class FuzzReport:
     """The smallest failing sequence found; None: nothing was found."""
     repeatable: bool = True
     """False if the failure was seen but did not come again when its steps were run once more."""
+    given_up: Mapping[str, int] = field(factory=dict)
+    """How many sequences were ended before their time, by reason."""
 
     @property
     def per_minute(self) -> float:
@@ -118,7 +120,10 @@ class _Clock:
     show: Callable[[Progress], None]
     started: float = field(factory=time.monotonic)
     shown: float = field(factory=time.monotonic)
-    found_at: float | None = None
+    shrinking: ShrinkingTime = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.shrinking = ShrinkingTime(self.tally, SHRINKING_MOST_S)
 
     @property
     def elapsed(self) -> float:
@@ -133,10 +138,7 @@ class _Clock:
             self.shown = now
             found = str(tally.found.violation) if tally.found is not None else None
             self.show(Progress(tally.operations, tally.sequences, self.elapsed, len(tally.reached), found))
-        if tally.found is None:
-            return self.elapsed < self.seconds
-        self.found_at = self.found_at or now
-        return now - self.found_at < SHRINKING_MOST_S
+        return self.shrinking.is_left() and (tally.found is not None or self.elapsed < self.seconds)
 
 
 def _rounds(bench: Bench, plan: Plan, clock: _Clock, seed: int, database: Path | None) -> int:
@@ -168,4 +170,5 @@ def _report(bench: Bench, plan: Plan, clock: _Clock, seed: int) -> FuzzReport:
         tuple(sorted(tally.unsupported)),
         script,
         tally.failures != 1,
+        dict(tally.given_up),
     )

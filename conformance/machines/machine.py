@@ -6,6 +6,7 @@ Every sequence has topics and producers of its own, so that a failure can be shr
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from hypothesis.database import ExampleDatabase
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from conformance.engine import Bench
+from conformance.history.explain import SearchGivenUpError
 from conformance.machines import generate_history, registered
 from conformance.machines.actor import FAULT, Act, Actor, Violation
 from conformance.machines.steps import KINDS, Kind, Step
@@ -74,6 +76,25 @@ class Tally:
     """The last failing sequence: the smallest, once Hypothesis has shrunk it."""
     failures: int = 0
     """How many sequences have failed, shrinking included."""
+    given_up: Counter[str] = field(factory=Counter)
+    """Why sequences were ended before their time: nobody could tell any more what was true."""
+
+
+@define
+class ShrinkingTime:
+    """How long a failing sequence may be shrunk; it begins when one is found."""
+
+    tally: Tally
+    most_s: float
+    found_at: float | None = None
+
+    def is_left(self) -> bool:
+        """Whether there is time left; always, as long as nothing was found."""
+        if self.tally.found is None:
+            return True
+        now = time.monotonic()
+        self.found_at = self.found_at or now
+        return now - self.found_at < self.most_s
 
 
 @frozen
@@ -193,6 +214,9 @@ def _perform(actor: Actor, steps: Sequence[Step], tally: Tally, started_ms: int)
     before = actor.operations
     try:
         actor.act(steps)
+    except SearchGivenUpError as error:
+        tally.given_up[str(error)] += 1
+        actor.is_lost = True
     except Violation as violation:
         # The act that failed is part of the story, though it was not kept.
         acts = (*actor.acts, Act(tuple(steps), actor.last))

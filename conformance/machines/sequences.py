@@ -14,15 +14,17 @@ from hypothesis.errors import Flaky
 
 from conformance.client import NotReady, Unsupported
 from conformance.engine import Bench
-from conformance.history.explain import Event, SearchGivenUpError
+from conformance.history.explain import Event
 from conformance.machines.actor import Actor, Violation
-from conformance.machines.machine import Found, Plan, Tally, explore, kinds_for, machine
+from conformance.machines.machine import Found, Plan, ShrinkingTime, Tally, explore, kinds_for, machine
 from conformance.machines.script import Script
 from conformance.results import CaseResult, Verdict
 from conformance.session import Performed
 from model.catalogue import Level, requirements
 
 NAME = "generated_sequences"
+SHRINKING_MOST_S = 30.0
+"""The smallest failing sequence seen by then is reported."""
 
 
 def tolerated_of(deviations: Iterable[str]) -> frozenset[str]:
@@ -43,16 +45,19 @@ def run_family(family: str, bench: Bench, examples: int, seed: int, deviations: 
     plan = Plan(frozenset({family}), tolerated=tolerated_of(deviations))
     started = time.monotonic()
     try:
-        explore(machine(bench, plan, tally), plan, examples, seed, None)
+        time_left = ShrinkingTime(tally, SHRINKING_MOST_S).is_left
+        explore(machine(bench, plan, tally, time_left), plan, examples, seed, None)
     except (Violation, Flaky):
         if tally.found is None:
             raise
         return [_failed(family, bench, tally.found, seed, time.monotonic() - started)]
-    except (Unsupported, NotReady, SearchGivenUpError) as error:
+    except (Unsupported, NotReady) as error:
         verdict = Verdict.UNSUPPORTED if isinstance(error, Unsupported) else Verdict.NOT_RUN
         return [_result(family, (), verdict, str(error), time.monotonic() - started, ())]
     judged = tuple(sorted(each for each in tally.judged if each.startswith(family)))
-    return [_result(family, judged, Verdict.PASS, "", time.monotonic() - started, ())]
+    ended = "; ".join(f"{count} of {tally.sequences} ended early: {why}" for why, count in tally.given_up.items())
+    verdict = Verdict.NOT_RUN if ended and not judged else Verdict.PASS
+    return [_result(family, judged, verdict, ended, time.monotonic() - started, ())]
 
 
 def _failed(family: str, bench: Bench, found: Found, seed: int, seconds: float) -> CaseResult:

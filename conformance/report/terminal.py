@@ -110,6 +110,8 @@ class TerminalReport:
         if left_out:
             said += f"; {_count(len(left_out), 'requirement')} left out, not of this profile"
         self._line(Text.assemble(("Plan     ", "dim"), said))
+        if sitting.settings.examples:
+            self._line(Text.assemble(("Seed     ", "dim"), f"{sitting.settings.seed} (of the generated sequences)"))
         if sitting.deviations:
             self._line(Text.assemble(("Known    ", "dim"), _count(len(sitting.deviations), "deviation")))
 

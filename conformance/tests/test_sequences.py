@@ -10,6 +10,7 @@ import pytest
 from attrs import evolve
 
 from conformance.engine import Bench
+from conformance.history import explain as searching
 from conformance.history.explain import Event
 from conformance.machines import registered
 from conformance.machines.actor import FAULT, Actor, Violation
@@ -17,13 +18,15 @@ from conformance.machines.fuzz import NOT_NEEDED, FuzzReport, run
 from conformance.machines.generate_history import NAMES, epoch_of
 from conformance.machines.machine import Trouble
 from conformance.machines.script import Script
-from conformance.machines.sequences import replay
+from conformance.machines.sequences import replay, run_family
 from conformance.machines.steps import KINDS, Step
+from conformance.results import Verdict
 from conformance.session import Answered
 from conformance.targets.bundled import Bundled
+from conformance.wire.errors import ConnectionClosed
 from model.profiles import profile_named
 from model.reference.administration import DescribeConfigs
-from model.reference.operations import DeleteRecords, Fetch
+from model.reference.operations import DeleteRecords, Fetch, ListOffsets, ListOffsetsPart, Produce
 from model.reference.outcomes import OUTCOMES
 from model.reference.state import Partition
 
@@ -173,6 +176,31 @@ def test_how_long_an_answer_took_is_not_known_when_the_broker_was_away(
     with pytest.raises(Violation, match="waited_ms"):
         actor.act([everything])
     actor.leave()
+
+
+def test_what_can_not_be_sent_takes_along_what_was_under_way_on_its_link(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = Actor(bench, frozenset())
+    actor.act([step("produce", acks=0, count=1)])
+    assert [sent.in_turn for world in actor.worlds for sent in world.pending] == [True]
+    link = actor.session.client.connection("c0", actor.session.client.any_broker())
+
+    def fail(*_arguments: Any) -> None:
+        raise ConnectionClosed("for the test's sake")
+
+    monkeypatch.setattr(type(link), "send", fail)
+    actor.perform([(ListOffsets(parts=(ListOffsetsPart(topic=actor.topics[0]),)), 0)])
+    actor.leave()
+    (world,) = actor.worlds
+    assert [sent.in_turn for sent in world.pending if isinstance(sent.operation, Produce)] == [False], "lost?"
+
+
+def test_a_sequence_that_nobody_can_account_for_ends_early(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "STATES_MOST", 0)
+    (result,) = run_family("ACK", bench, 2, seed=1)
+    assert result.verdict is Verdict.NOT_RUN
+    assert "ended early" in result.detail
 
 
 def test_a_run_ends_when_time_is_up(bench: Bench) -> None:
