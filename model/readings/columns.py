@@ -1,9 +1,10 @@
-"""The reading on NumPy columns: take a step in every state of a block at once.
+"""The reading on columns: take a step in every state of a block at once.
 
 A block holds many states, a column a cell: row `j` of the array is cell `j` of every state. For given sizes every
 action is read once for every choice of its arguments, so that quantifiers are spelled out and most keys are known;
-what is left is compiled to a few operations on columns. Guards come first and narrow the block down to the states in
-which the step can be taken; effects are computed for those only. A step that leaves the sizes is not taken.
+what is left is a program of a few operations on columns (`model.readings.programs`). Guards come first and narrow the
+block down to the states in which the step can be taken; effects are computed for those only. A step that leaves the
+sizes is not taken.
 
 Not here: who has been seen before, and in which order states are looked at (`properties.explore`).
 """
@@ -15,21 +16,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from attrs import evolve, field, frozen
+from attrs import define, field, frozen
 from numpy.typing import NDArray
 
 from model.language.machine import Action, Machine, State
 from model.language.sorts import BOOLEAN, Sizes, Sort
 from model.language.symbols import TRUE, Symbol, conjunction, const, is_known, lifted, make
 from model.language.tracing import Bounded, cells_of, places, symbolic_state, trace
+from model.readings import vectors
+from model.readings.programs import Code, Program, joined, narrowing, shared
 
 Block = NDArray[Any]
 """States as columns, of shape (cells, states)."""
-Rows = NDArray[np.intp]
+Sums = NDArray[np.int64]
+Places = NDArray[np.uint32]
 """Places of states in a block."""
-
-CHEAP = 6
-"""A condition of at most so many operations is computed for the whole block; others where the cheap ones hold."""
+Numbers = NDArray[np.uint32]
+"""Numbers of instances."""
 
 
 @frozen
@@ -41,7 +44,8 @@ class Column:
     place: int
     least: int
     most: int
-    is_boolean: bool
+    sort: Sort
+    key_sorts: tuple[Sort, ...]
 
 
 @frozen
@@ -64,8 +68,7 @@ class Layout:
         for cells in cells_of(machine):
             values = world.values(cells.sort)
             for keys in places(cells, sizes):
-                is_boolean = cells.sort == BOOLEAN
-                columns.append(Column(cells.name, keys, len(columns), values[0], values[-1], is_boolean))
+                columns.append(Column(cells.name, keys, len(columns), values[0], values[-1], cells.sort, cells.keys))
         widest = max((max(-each.least, each.most) for each in columns), default=0)
         # Sums and differences of two cells, and the key just past either end, must fit as well.
         dtype = np.min_scalar_type(-2 * widest - 2)
@@ -80,130 +83,25 @@ class Layout:
         """A block of states that are given as rows."""
         return np.ascontiguousarray(np.array(list(rows), dtype=self.dtype).reshape(-1, self.width).T)
 
-
-@frozen
-class _Emitter:
-    """Writes the lines that compute symbols, each only once."""
-
-    layout: Layout
-    load: Callable[[Column], str]
-    """How a cell is read."""
-    lines: list[str] = field(factory=list)
-    names: dict[Symbol, str] = field(factory=dict)
-    cells: dict[int, str] = field(factory=dict)
-
-    def _named(self, expression: str) -> str:
-        name = f"t{len(self.lines)}"
-        self.lines.append(f"{name} = {expression}")
-        return name
-
-    def column(self, column: Column) -> str:
-        if column.place not in self.cells:
-            self.cells[column.place] = self._named(self.load(column))
-        return self.cells[column.place]
-
-    def value(self, symbol: Symbol) -> str:
-        """The name, or the literal, of a symbol's value."""
-        if is_known(symbol):
-            return repr(symbol.args[0])
-        if symbol not in self.names:
-            self.names[symbol] = self._emit(symbol)
-        return self.names[symbol]
-
-    def _emit(self, symbol: Symbol) -> str:
-        if symbol.op == "read":
-            return self._read(symbol)
-        parts = [self.value(each) for each in symbol.args]
-        match symbol.op:
-            case "and" | "or":
-                return self._named((" & " if symbol.op == "and" else " | ").join(parts))
-            case "not":
-                return self._named(f"~{parts[0]}")
-            case "ite" if symbol.sort == BOOLEAN:
-                return self._named(f"({parts[0]} & {parts[1]}) | (~{parts[0]} & {parts[2]})")
-            case "ite":
-                both_known = is_known(symbol.args[1]) and is_known(symbol.args[2])
-                one = f"small({parts[1]})" if both_known else parts[1]
-                return self._named(f"where({parts[0]}, {one}, {parts[2]})")
-            case op if op in _OPERATORS:
-                return self._named(f"{parts[0]} {_OPERATORS[op]} {parts[1]}")
-            case op:
-                raise AssertionError(f"no {op} is left when sizes are known")
-
-    def _read(self, symbol: Symbol) -> str:
-        """A cell, or one of several where the state says which."""
-        name, *keys = symbol.args
-        if all(is_known(key) for key in keys):
-            return self.column(self.layout.by_cell[name, tuple(key.args[0] for key in keys)])
-        found = "False" if symbol.sort == BOOLEAN else "0"
-        for (cell, at), column in self.layout.by_cell.items():
-            if cell != name or any(is_known(key) and key.args[0] != place for key, place in zip(keys, at, strict=True)):
-                continue
-            unknown = [(key, place) for key, place in zip(keys, at, strict=True) if not is_known(key)]
-            is_it = self.value(conjunction(tuple(key == place for key, place in unknown)))
-            held = self.column(column)
-            if symbol.sort == BOOLEAN:
-                found = self._named(f"{is_it} & {held}" if found == "False" else f"{found} | ({is_it} & {held})")
-            else:
-                found = self._named(f"where({is_it}, {held}, {found})")
-        return found
-
-
-_OPERATORS = {"eq": "==", "lt": "<", "le": "<=", "add": "+", "sub": "-", "mul": "*"}
-
-
-def _load_all(column: Column) -> str:
-    return f"b[{column.place}]" if column.is_boolean else f"c[{column.place}]"
-
-
-def _load_some(column: Column) -> str:
-    return f"b[{column.place}].take(at)" if column.is_boolean else f"c[{column.place}].take(at)"
-
-
-def _cost(symbol: Symbol, known: set[Symbol] | None = None) -> int:
-    """About how many operations on columns it takes."""
-    seen = set() if known is None else known
-    if is_known(symbol) or symbol in seen:
-        return 0
-    seen.add(symbol)
-    return 1 + sum(_cost(each, seen) for each in symbol.args if isinstance(each, Symbol))
-
-
-def _function(name: str, arguments: str, body: Sequence[str], layout: Layout) -> Callable[..., Any]:
-    source = f"def {name}({arguments}):\n" + "".join(f"    {line}\n" for line in body)
-    names: dict[str, Any] = {"where": np.where, "flatnonzero": np.flatnonzero, "small": layout.dtype.type, "np": np}
-    exec(compile(source, f"<{name}>", "exec"), names)  # noqa: S102  the text is ours, made of a machine's symbols
-    made: Callable[..., Any] = names[name]
-    return made
-
-
-def condition(layout: Layout, symbol: Symbol) -> Callable[[Block], NDArray[np.bool_]]:
-    """A function that says in which states of a block a condition holds."""
-    emitter = _Emitter(layout, _load_all)
-    result = emitter.value(symbol)
-    if is_known(symbol):
-        result = f"np.full(c.shape[1], {result})"
-    body = [_ready(layout, "b", "c"), *emitter.lines, f"return {result}"]
-    return _function("condition", "c", body, layout)
+    def program(self, read: int, prefix: str = "", also: Mapping[str, int] | None = None) -> Program:
+        """A program that reads cells by an operation; those of `also`, under the names with its prefix, by its own."""
+        cells: dict[str, dict[tuple[int, ...], tuple[int, int]]] = {}
+        for column in self.columns:
+            for before, op in {prefix: read, **(also or {})}.items():
+                cells.setdefault(f"{before}{column.name}", {})[column.keys] = op, column.place
+        known = np.iinfo(self.dtype)
+        return Program(cells, int(known.min), int(known.max))
 
 
 @frozen
 class Instance:
-    """An action with given arguments, compiled.
-
-    Attributes:
-        action: which.
-        arguments: with what.
-        written: the columns that it may change.
-        enabled: the states of a block in which it can be taken; takes the block twice, as numbers and as truth values.
-        effect: for such states, the new values of what is written, and which of them stay within the sizes (None: all).
-    """
+    """An action with given arguments."""
 
     action: Action
     arguments: Mapping[str, int]
-    written: tuple[Column, ...]
-    enabled: Callable[[Block, Block], Rows | None]
-    effect: Callable[[Block, Block, Rows], tuple[list[Any], NDArray[np.bool_] | None]]
+    guard: Symbol
+    writes: tuple[tuple[Column, Symbol], ...]
+    """The cells that it may change, each with its new value."""
 
     @property
     def name(self) -> str:
@@ -211,78 +109,29 @@ class Instance:
         return f"{self.action.name}({', '.join(f'{name}={value}' for name, value in self.arguments.items())})"
 
 
-def as_truth(block: Block) -> Block:
-    """The same block, its cells as truth values."""
-    return block.view(bool) if block.dtype.itemsize == 1 else block.astype(bool)
+Guards = Mapping[str, Callable[[Mapping[str, int]], Symbol]]
+"""Other guards than a machine's own, by the action's name: for each choice of arguments."""
 
 
-def _compile_enabled(layout: Layout, guards: Sequence[Symbol], name: str) -> Callable[..., Any]:
-    cheap = sorted((each for each in guards if _cost(each) <= CHEAP), key=_cost)
-    dear = [each for each in guards if _cost(each) > CHEAP]
-    body: list[str] = []
-    emitter = _Emitter(layout, _load_all, body)
-    for index, each in enumerate(cheap):
-        holds = emitter.value(each)
-        body.append(f"m = {holds}" if index == 0 else f"m = m & {holds}")
-        if index % 2 == 0:
-            body.append("if not m.any(): return None")
-    body.append("at = flatnonzero(m)" if cheap else "at = np.arange(c.shape[1])")
-    if dear:
-        body.append("if not at.size: return None")
-        some = _Emitter(layout, _load_some, body)
-        holds = some.value(conjunction(tuple(dear)))
-        body.append(f"at = at[{holds}]")
-    body.append("return at")
-    return _function(name, "c, b", body, layout)
+def instances(machine: Machine, sizes: Sizes, layout: Layout, guards: Guards | None = None) -> list[Instance]:
+    """Every action of a machine with every choice of its arguments, but for those that can be taken in no state."""
+    world = Bounded(sizes)
+    state = symbolic_state(machine, world)
+    found = []
+    for action in machine.actions.values():
+        other = (guards or {}).get(action.name)
+        for choice in itertools.product(*(world.values(sort) for sort in action.parameters.values())):
+            arguments = dict(zip(action.parameters, choice, strict=True))
+            given = {name: const(value, action.parameters[name]) for name, value in arguments.items()}
+            traced = trace(machine, action, state, given)
+            own = conjunction(tuple(each.holds for each in traced.guards))
+            guard = own if other is None else other(arguments)
+            if guard is TRUE or not is_known(guard):
+                found.append(Instance(action, arguments, guard, _writes(layout, traced.changes)))
+    return found
 
 
-def _compile_effect(layout: Layout, writes: Sequence[tuple[Column, Symbol]], name: str) -> Callable[..., Any]:
-    emitter = _Emitter(layout, _load_some)
-    values = [emitter.value(value) for _column, value in writes]
-    checks: list[str] = []
-    for (column, symbol), value in zip(writes, values, strict=True):
-        if column.is_boolean or symbol.op == "read":
-            continue
-        if is_known(symbol):
-            if not column.least <= symbol.args[0] <= column.most:
-                checks.append("np.zeros(at.size, bool)")
-            continue
-        checks += [f"({value} <= {column.most})", f"({value} >= {column.least})"]
-    body = [*emitter.lines, f"return [{', '.join(values)}], {' & '.join(checks) or 'None'}"]
-    return _function(name, "c, b, at", body, layout)
-
-
-def instance(
-    machine: Machine,
-    layout: Layout,
-    state: State,
-    action: Action,
-    arguments: Mapping[str, int],
-    guards: Callable[[Mapping[str, int]], Symbol] | None = None,
-) -> Instance | None:
-    """Compile an action with given arguments; None if it can be taken in no state at all.
-
-    `guards` gives other guards than the action's own, for these arguments.
-    """
-    given = {name: const(value, action.parameters[name]) for name, value in arguments.items()}
-    traced = trace(machine, action, state, given)
-    allowed = conjunction(tuple(each.holds for each in traced.guards)) if guards is None else guards(arguments)
-    if allowed is not TRUE and is_known(allowed):
-        return None
-    parts = allowed.args if allowed.op == "and" else () if allowed is TRUE else (allowed,)
-    writes = _writes(layout, traced.changes)
-    name = f"{action.name}_{'_'.join(map(str, arguments.values()))}".replace("-", "m")
-    return Instance(
-        action,
-        dict(arguments),
-        tuple(column for column, _value in writes),
-        _compile_enabled(layout, parts, f"{name}_enabled"),
-        _compile_effect(layout, writes, f"{name}_effect"),
-    )
-
-
-def _writes(layout: Layout, changes: Mapping[str, Callable[..., Symbol]]) -> list[tuple[Column, Symbol]]:
-    """The cells that change, each with its new value."""
+def _writes(layout: Layout, changes: Mapping[str, Callable[..., Symbol]]) -> tuple[tuple[Column, Symbol], ...]:
     found = []
     for column in layout.columns:
         if column.name not in changes:
@@ -292,7 +141,7 @@ def _writes(layout: Layout, changes: Mapping[str, Callable[..., Symbol]]) -> lis
         is_same = value.op == "read" and value.args[0] == column.name and _keys(value) == column.keys
         if not is_same:
             found.append((column, value))
-    return found
+    return tuple(found)
 
 
 def _keys(read: Symbol) -> tuple[Any, ...] | None:
@@ -300,69 +149,216 @@ def _keys(read: Symbol) -> tuple[Any, ...] | None:
     return tuple(key.args[0] for key in keys) if all(is_known(key) for key in keys) else None
 
 
-Guards = Mapping[str, Callable[[Mapping[str, int]], Symbol]]
-"""Other guards than a machine's own, by the action's name: for each choice of arguments."""
+# -- what is true of states and of steps -----------------------------------------------------------------------------
 
+Conditions = Mapping[str, Callable[[State], Any]]
+Changes = Mapping[str, Callable[[State, State], Any]]
 
-def instances(machine: Machine, sizes: Sizes, layout: Layout, guards: Guards | None = None) -> list[Instance]:
-    """Every action of a machine with every choice of its arguments, compiled."""
-    world = Bounded(sizes)
-    state = symbolic_state(machine, world)
-    found = []
-    for action in machine.actions.values():
-        choices = itertools.product(*(world.values(sort) for sort in action.parameters.values()))
-        for choice in choices:
-            arguments = dict(zip(action.parameters, choice, strict=True))
-            made = instance(machine, layout, state, action, arguments, (guards or {}).get(action.name))
-            if made is not None:
-                found.append(made)
-    return found
-
-
-def predicate(
-    machine: Machine, sizes: Sizes, layout: Layout, holds: Callable[[State], Any]
-) -> Callable[[Block], NDArray[np.bool_]]:
-    """A function that says in which states of a block something is true."""
-    return condition(layout, lifted(holds(symbolic_state(machine, Bounded(sizes)))))
+AFTER = "after "
+"""What marks a cell of the state after a step."""
 
 
 class _After(Bounded):
-    """The state after a step: its cells are those of another block."""
+    """The state after a step."""
 
     def cell(self, name: str, keys: tuple[Any, ...], sorts: tuple[Sort, ...], sort: Sort) -> Symbol:
         found = super().cell(name, keys, sorts, sort)
         return found if is_known(found) else make("read", (f"{AFTER}{name}", *found.args[1:]), sort)
 
 
-AFTER = "after "
-"""What marks a cell of the state after a step."""
+def conditions_of(machine: Machine, sizes: Sizes, layout: Layout, conditions: Conditions) -> Code:
+    """Conditions of a state, compiled."""
+    state = symbolic_state(machine, Bounded(sizes))
+    return shared(layout.program(vectors.LOAD), (lifted(holds(state)) for holds in conditions.values()))
 
 
-def change(
-    machine: Machine, sizes: Sizes, layout: Layout, holds: Callable[[State, State], Any]
-) -> Callable[[Block, Block], NDArray[np.bool_]]:
-    """A function that says of which steps (states before, states after) something is true."""
+def changes_of(machine: Machine, sizes: Sizes, layout: Layout, changes: Changes, first: int = 0) -> Code:
+    """Conditions of a step, of the states before and after it, compiled; registers are counted from `first`."""
     before, after = (symbolic_state(machine, world) for world in (Bounded(sizes), _After(sizes)))
-    symbol = lifted(holds(before, after))
-    width = layout.width
-    moved = {
-        (f"{AFTER}{name}", at): evolve(column, place=column.place + width)
-        for (name, at), column in layout.by_cell.items()
-    }
-
-    def load(column: Column) -> str:
-        if column.place < width:
-            return _load_all(column)
-        return f"e[{column.place - width}]" if column.is_boolean else f"d[{column.place - width}]"
-
-    emitter = _Emitter(evolve(layout, by_cell={**layout.by_cell, **moved}), load)
-    result = emitter.value(symbol)
-    if is_known(symbol):
-        result = f"np.full(c.shape[1], {result})"
-    body = [_ready(layout, "b", "c"), _ready(layout, "e", "d"), *emitter.lines, f"return {result}"]
-    return _function("change", "c, d", body, layout)
+    program = layout.program(vectors.GATHER, also={AFTER: vectors.AFTER})
+    return shared(program, (lifted(holds(before, after)) for holds in changes.values()), first)
 
 
-def _ready(layout: Layout, truth: str, block: str) -> str:
-    """The line that makes a block's cells truth values."""
-    return f"{truth} = {block}.view(bool)" if layout.dtype.itemsize == 1 else f"{truth} = {block}.astype(bool)"
+# -- steps, compiled -------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Effects:
+    """What steps change, compiled.
+
+    Attributes:
+        code: a program for each step, and then one for each condition that every step must meet.
+        results: the registers that hold whether the conditions are met.
+        writes: (cell, register of its new value, that of the old one, least, most, whether it may be out of these).
+        spans: which of these are of which step.
+    """
+
+    code: Code
+    results: NDArray[np.int32]
+    writes: NDArray[np.int32]
+    spans: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, layout: Layout, steps: Sequence[Instance], conditions: Callable[[int], Code]) -> Effects:
+        """Compile. `conditions` compiles those of steps, its registers counted from a number."""
+        codes, writes = [], []
+        for step in steps:
+            program = layout.program(vectors.GATHER)
+            new = [program.value(value) for _column, value in step.writes]
+            old = [program.cell(column.name, column.keys) for column, _value in step.writes]
+            codes.append(program.code([list(program.needed((*new, *old)))], [(*new, *old)]))
+            registers = zip(codes[-1].results[: len(new)], codes[-1].results[len(new) :], strict=True)
+            writes.append(
+                [
+                    (column.place, *held, column.least, column.most, _may_leave(layout, column, value))
+                    for (column, value), held in zip(step.writes, registers, strict=True)
+                ]
+            )
+        flat = np.array([each for some in writes for each in some], np.int32).reshape(-1, 6)
+        changes = conditions(max((each.registers for each in codes), default=0))
+        return cls(joined([*codes, changes]), changes.results, flat, np.cumsum([0, *map(len, writes)], dtype=np.int64))
+
+    @property
+    def data(self) -> tuple[Any, ...]:
+        """As what is compiled takes it."""
+        return self.code.rows, self.code.order, self.code.spans, self.results, self.writes, self.spans
+
+
+def _may_leave(layout: Layout, column: Column, value: Symbol) -> bool:
+    """Whether a new value may be out of the sizes."""
+    if column.sort == BOOLEAN:
+        return False
+    if is_known(value):
+        return not column.least <= value.args[0] <= column.most
+    if value.op != "read":
+        return True
+    read = [each for (name, _keys), each in layout.by_cell.items() if name == value.args[0]]
+    lowest, highest = min(0, *(each.least for each in read)), max(0, *(each.most for each in read))
+    return not column.least <= lowest <= highest <= column.most
+
+
+@define
+class Taken:
+    """Steps that were taken from a part of a block: sums, origins' places and instances' numbers, one each a step."""
+
+    stop: int
+    """Where the part ended: just before this place."""
+    sums: Sums
+    places: Places
+    steps: Numbers
+    left: int
+    """How many steps were not taken as they leave the sizes."""
+    broken: NDArray[np.int64]
+    """For every condition of steps: the first step of which it does not hold, and its origin's place; or -1."""
+
+
+@frozen
+class Steps:
+    """All steps of a machine, and what must hold of each, compiled."""
+
+    layout: Layout
+    instances: Sequence[Instance]
+    guards: Code
+    effects: Effects
+
+    @classmethod
+    def of(
+        cls,
+        machine: Machine,
+        sizes: Sizes,
+        layout: Layout,
+        guards: Guards | None = None,
+        changes: Changes | None = None,
+    ) -> Steps:
+        """Compile a machine for these sizes.
+
+        Raises:
+            LanguageError: a sort has no size.
+        """
+        found = instances(machine, sizes, layout, guards)
+        narrowed = narrowing(layout.program(vectors.LOAD), [_parts(each.guard) for each in found])
+        return cls(
+            layout,
+            found,
+            narrowed,
+            Effects.of(layout, found, lambda first: changes_of(machine, sizes, layout, changes or {}, first)),
+        )
+
+
+def _parts(guard: Symbol) -> tuple[Symbol, ...]:
+    if guard is TRUE:
+        return ()
+    return guard.args if guard.op == "and" else (guard,)
+
+
+ROWS = 1 << 18
+"""For how many steps there is room at a time; more where a tile may need more."""
+TILES = 32
+"""For how many tiles there is room at a time."""
+
+
+def _memory(code: Code, dtype: np.dtype[Any]) -> tuple[Any, ...]:
+    """Stamps for rows, the newest stamp, and registers, twice: as they are, and eight bytes at a time."""
+    registers = np.zeros((code.registers, vectors.TILE), dtype)
+    return np.zeros(len(code.rows) + 1, np.int64), registers, registers.view(np.uint64)
+
+
+@define
+class Hand:
+    """What one thread needs to take steps: registers, and room for what is found."""
+
+    steps: Steps
+    _guards: Any = field(init=False)
+    _effects: Any = field(init=False)
+    _found: Any = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        steps, dtype = self.steps, self.steps.layout.dtype
+        size = len(steps.instances)
+        self._guards = _memory(steps.guards, dtype)
+        self._effects = _memory(steps.effects.code, dtype)
+        room = max(ROWS, 2 * vectors.TILE * size) + vectors.TILE
+        firsts, lasts = np.empty((2, size), np.int64)
+        runs = np.empty((TILES * size, 3), np.int64)
+        self._found = np.empty(room, np.uint32), runs, firsts, lasts
+
+    def take(self, block: Block, start: int, stop: int, sums: Sums, weights: Sums) -> Taken:
+        """Take all steps from the states from `start` on, up to `stop` or as far as there is room.
+
+        Args:
+            block: the states.
+            start: the place of the first.
+            stop: the place after the last.
+            sums: the weighted sum of the cells of each.
+            weights: of each cell.
+        """
+        code, effects = self.steps.guards, self.steps.effects
+        guards = code.rows, code.order, code.spans, code.results
+        stop, size = vectors.find_steps(block, start, stop, guards, self._guards, self._found)
+        out = np.empty(size + 1, np.int64), np.empty(size + 1, np.uint32), np.empty(size + 1, np.uint32)
+        broken = np.full((effects.results.size, 2), -1, np.int64)
+        size, left = vectors.take_steps(block, sums, weights, effects.data, broken, self._effects, self._found, out)
+        found, places, steps = out
+        return Taken(stop, found[:size], places[:size], steps[:size], left, broken)
+
+    def make(self, block: Block, places: Places, steps: Numbers, out: Block, offset: int) -> None:
+        """Write the states after these steps to `out`, from `offset` on."""
+        vectors.make_states(block, places, steps, self.steps.effects.data, self._effects, out, offset)
+
+
+@define
+class Watch:
+    """What one thread needs to look for states in which conditions do not hold."""
+
+    conditions: Code
+    dtype: np.dtype[Any]
+    _memory: Any = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._memory = _memory(self.conditions, self.dtype)
+
+    def look(self, block: Block, start: int, stop: int, found: NDArray[np.int64]) -> None:
+        """Note in `found` the first of these states in which each condition does not hold, where none is noted yet."""
+        code = self.conditions
+        looked_at = code.rows, code.order, code.spans, code.results
+        vectors.find_false(block, start, stop, looked_at, self._memory, found)

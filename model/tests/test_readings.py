@@ -17,8 +17,8 @@ from model.language.symbols import const, lifted
 from model.language.tracing import Unbounded, cells_of, parameters_of, places, symbolic_state, trace
 from model.machines import replication
 from model.machines.published import PUBLISHED, base
-from model.readings import columns, values
-from model.readings.columns import Instance, Layout, as_truth
+from model.readings import values
+from model.readings.columns import Hand, Instance, Layout, Steps
 from model.readings.terms import Terms
 
 SMALL = base.sizes(replicas=2, log=2, records=2, epochs=2)
@@ -26,21 +26,20 @@ MACHINES: dict[str, tuple[Machine, Sizes]] = {
     **{name: (machine, SMALL) for name, machine in PUBLISHED.items()},
     "replication": (replication.replication, replication.sizes(replicas=2, log=2, epochs=2)),
 }
-_COMPILED: dict[str, tuple[Layout, list[Instance]]] = {}
+_COMPILED: dict[str, Hand] = {}
 
 
-def compiled(name: str) -> tuple[Layout, list[Instance]]:
+def compiled(name: str) -> Hand:
     if name not in _COMPILED:
         machine, sizes = MACHINES[name]
-        layout = Layout.of(machine, sizes)
-        _COMPILED[name] = layout, columns.instances(machine, sizes, layout)
+        _COMPILED[name] = Hand(Steps.of(machine, sizes, Layout.of(machine, sizes)))
     return _COMPILED[name]
 
 
 def some_row(name: str, data: st.DataObject) -> tuple[int, ...]:
     """Any state of a machine, reachable or not. What means nothing in it is zero, as it always is."""
     machine, sizes = MACHINES[name]
-    layout, _instances = compiled(name)
+    layout = compiled(name).steps.layout
     drawn = data.draw(st.tuples(*(st.integers(each.least, each.most) for each in layout.columns)), label="state")
     return values.row_of(machine, sizes, values.state_of(machine, sizes, drawn))
 
@@ -51,7 +50,6 @@ class Drawn:
 
     machine: Machine
     sizes: Sizes
-    layout: Layout
     row: tuple[int, ...]
     state: State
     step: Instance
@@ -59,10 +57,9 @@ class Drawn:
 
 def drawn(name: str, data: st.DataObject) -> Drawn:
     machine, sizes = MACHINES[name]
-    layout, instances = compiled(name)
     row = some_row(name, data)
-    step = data.draw(st.sampled_from(instances), label="step")
-    return Drawn(machine, sizes, layout, row, values.state_of(machine, sizes, row), step)
+    step = data.draw(st.sampled_from(compiled(name).steps.instances), label="step")
+    return Drawn(machine, sizes, row, values.state_of(machine, sizes, row), step)
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -75,25 +72,24 @@ def test_a_first_state_survives_being_written_as_a_row(name: str) -> None:
 @pytest.mark.parametrize("name", MACHINES)
 @given(data=st.data())
 def test_values_and_columns_take_the_same_steps(name: str, data: st.DataObject) -> None:
-    one = drawn(name, data)
-    layout, chosen = one.layout, one.step
+    one, hand = drawn(name, data), compiled(name)
+    layout, chosen = hand.steps.layout, one.step
     block = layout.block([one.row, one.row])
-    at = chosen.enabled(block, as_truth(block))
+    weights = np.arange(layout.width)
+    taken = hand.take(block, 0, 2, weights @ block, weights)
+    is_it = taken.steps == hand.steps.instances.index(chosen)
     try:
         after = values.row_of(one.machine, one.sizes, values.take(chosen.action, one.state, **chosen.arguments))
     except IllegalStepError:
-        assert at is None or not at.size
+        assert not is_it.any()
         return
-    assert at is not None
-    assert list(at) == [0, 1]
-    new, inside = chosen.effect(block, as_truth(block), at)
     stays = all(column.least <= value <= column.most for column, value in zip(layout.columns, after, strict=True))
-    assert stays == (inside is None or bool(np.all(inside)))
+    assert list(taken.places[is_it]) == ([0, 1] if stays else [])
     if stays:
-        changed = {
-            column.place: int(np.broadcast_to(value, 2)[1]) for column, value in zip(chosen.written, new, strict=True)
-        }
-        assert tuple(changed.get(place, value) for place, value in enumerate(one.row)) == after
+        out = np.empty_like(block)
+        hand.make(block, taken.places[is_it], taken.steps[is_it], out, 0)
+        assert [tuple(made) for made in out.T] == [after, after]
+        assert list(taken.sums[is_it]) == list(weights @ out)
 
 
 @pytest.mark.parametrize("name", MACHINES)

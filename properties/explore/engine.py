@@ -1,9 +1,12 @@
 """The search: breadth first, a level at a time, on every core.
 
-Each level is cut into chunks. For each chunk, and each action with given arguments, the states are found in which it
-can be taken, the cells that it changes are computed, and the fingerprint of the state after it; those never seen
-before become the next level. Where a state came from is kept (which state of the level before, which action), so that
-the trace to a state can be told: it is a shortest one.
+Each level is cut into chunks. Of each chunk all steps are taken, and the fingerprints of the states after them
+computed; those never seen before become the next level. Where a state came from is kept (which state of the level
+before, which action), so that the trace to a state can be told: it is a shortest one. Of several ways to a state the
+first counts, in the order of chunks, actions and states, whichever thread came first.
+
+The threads do not wait for each other within a level's phases (take steps, find who is new, write the new states):
+what they run is compiled and holds no lock of Python's.
 
 Not here: what is explored with which sizes (`properties.explore.machines`), and how it is shown.
 """
@@ -11,21 +14,26 @@ Not here: what is explored with which sizes (`properties.explore.machines`), and
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Any
+from contextlib import contextmanager
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from numpy.typing import NDArray
 
 from model.language import Machine, Sizes, State
 from model.readings import columns, values
-from model.readings.columns import Block, Guards, Instance, Layout, Rows, as_truth
-from properties.explore.fingerprints import Seen, Sums, multipliers, odds, sums
+from model.readings.columns import Block, Guards, Hand, Layout, Steps, Sums, Taken, Watch
+from properties.explore.fingerprints import Seen, Shard, Truths, multipliers, odds, sums
 
-CHUNK = 1 << 16
+CHUNK = 1 << 14
 WORKERS = 2
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 @frozen
@@ -71,8 +79,8 @@ class Progress:
 class _Origins:
     """Where each state came from: the state's number, and the number of the instance. One array a level."""
 
-    parents: list[NDArray[np.uint32]] = field(factory=list)
-    by: list[NDArray[np.uint16]] = field(factory=list)
+    parents: list[columns.Places] = field(factory=list)
+    by: list[NDArray[Any]] = field(factory=list)
 
     def steps_to(self, level: int, place: int) -> list[int]:
         """The numbers of the instances that lead to a state of a level (the first level is 0)."""
@@ -85,26 +93,6 @@ class _Origins:
     @property
     def nbytes(self) -> int:
         return sum(each.nbytes for each in self.parents) + sum(each.nbytes for each in self.by)
-
-
-@frozen
-class _Found:
-    """Successors of one chunk by one instance that were not seen in earlier levels."""
-
-    instance: int
-    at: Rows
-    """Their origins' places in the chunk."""
-    numbers: Sums
-
-
-@frozen
-class _Expanded:
-    """What one chunk led to."""
-
-    generated: int
-    found: tuple[_Found, ...]
-    broken: Mapping[str, tuple[int, int]]
-    """For what does not hold of a step: the instance, and the place in the chunk that it was taken from."""
 
 
 class Explorer:
@@ -133,15 +121,11 @@ class Explorer:
         """
         self.machine, self.sizes = machine, sizes
         self.layout = Layout.of(machine, sizes)
-        self.instances: list[Instance] = columns.instances(machine, sizes, self.layout, guards)
-        self.invariants = {
-            name: columns.predicate(machine, sizes, self.layout, holds) for name, holds in (invariants or {}).items()
-        }
-        self.changes = {
-            name: columns.change(machine, sizes, self.layout, holds) for name, holds in (changes or {}).items()
-        }
+        self.steps = Steps.of(machine, sizes, self.layout, guards, changes)
+        self.conditions = columns.conditions_of(machine, sizes, self.layout, invariants or {})
+        self.invariants, self.changes = tuple(invariants or {}), tuple(changes or {})
         self.first = self.layout.block([values.row_of(machine, sizes, values.initial(machine, sizes))])
-        self._factors = multipliers(self.layout)
+        self.factors = multipliers(self.layout)
 
     def run(
         self,
@@ -162,65 +146,32 @@ class Explorer:
             workers: threads.
         """
         with ThreadPoolExecutor(workers) as pool:
-            return _Search(self, pool, keep_going=keep_going, levels=levels, states=states, show=show).run()
+            crew = _Crew(self, pool, workers)
+            return _Search(self, crew, keep_going=keep_going, levels=levels, states=states, show=show).run()
 
-    def numbers(self, block: Block) -> Sums:
-        """The sums that the fingerprints of these states are made of."""
-        return sums(block, self._factors)
 
-    # -- one chunk ---------------------------------------------------------------------------------------------------
+class _Crew:
+    """The threads of a search, and what each of them needs."""
 
-    def successors(self, block: Block, numbers: Sums, seen: Seen) -> _Expanded:
-        """The steps that can be taken from the states of a chunk, and those of them that lead to states never seen."""
-        truth = as_truth(block)
-        generated = 0
-        found = []
-        broken: dict[str, tuple[int, int]] = {}
-        for index, each in enumerate(self.instances):
-            at = each.enabled(block, truth)
-            if at is None or not at.size:
-                continue
-            new, inside = each.effect(block, truth, at)
-            if inside is not None and not inside.all():
-                at = at[inside]
-                new = [value[inside] if isinstance(value, np.ndarray) and value.ndim else value for value in new]
-            if not at.size:
-                continue
-            generated += at.size
-            reached = numbers.take(at)
-            for column, value in zip(each.written, new, strict=True):
-                old = block[column.place].take(at)
-                reached += np.multiply(value - old, self._factors[column.place], dtype=np.int64)
-            unseen = seen.unseen(reached)
-            if unseen.any():
-                found.append(_Found(index, at[unseen], reached[unseen]))
-            if self.changes:
-                self._look_at_steps(block, index, at, broken)
-        return _Expanded(generated, tuple(found), broken)
+    def __init__(self, explorer: Explorer, pool: Executor, size: int) -> None:
+        self.size = size
+        self._pool = pool
+        self._hands: SimpleQueue[tuple[Hand, Watch]] = SimpleQueue()
+        for _ in range(size):
+            self._hands.put((Hand(explorer.steps), Watch(explorer.conditions, explorer.layout.dtype)))
 
-    def _look_at_steps(self, block: Block, index: int, at: Rows, broken: dict[str, tuple[int, int]]) -> None:
-        """Look for steps of which something does not hold; the first of each is kept."""
-        before = block.take(at, axis=1)
-        after = np.empty_like(before)
-        self.make(block, [(index, at)], after)
-        for name, holds in self.changes.items():
-            held = holds(before, after)
-            if name not in broken and not held.all():
-                broken[name] = (index, int(at[np.argmin(held)]))
+    def each(self, work: Callable[[_T], _R], items: Sequence[_T]) -> Iterable[_R]:
+        """Do it with each of these, side by side where there are several; in order."""
+        return list((map if len(items) == 1 else self._pool.map)(work, items))
 
-    def make(self, block: Block, chosen: Sequence[tuple[int, Rows]], out: Block) -> None:
-        """Write the states after these steps (instance, places in the chunk) to `out`."""
-        truth = as_truth(block)
-        place = 0
-        for index, at in chosen:
-            each = self.instances[index]
-            new, _inside = each.effect(block, truth, at)
-            part = out[:, place : place + at.size]
-            for cells, copy in zip(block, part, strict=True):  # a row at a time is thrice as quick as all at once
-                cells.take(at, out=copy, mode="clip")
-            for column, value in zip(each.written, new, strict=True):
-                part[column.place] = value
-            place += at.size
+    @contextmanager
+    def hand(self) -> Iterator[tuple[Hand, Watch]]:
+        """What a thread needs, for its own."""
+        hand = self._hands.get()
+        try:
+            yield hand
+        finally:
+            self._hands.put(hand)
 
 
 @define
@@ -228,22 +179,24 @@ class _Search:
     """One search."""
 
     explorer: Explorer
-    pool: Executor
+    crew: _Crew
     keep_going: bool
     levels: int | None
     states: int | None
     show: Callable[[Progress], None]
-    seen: Seen = field(factory=Seen)
+    seen: Seen = field(init=False)
     origins: _Origins = field(factory=_Origins)
     generated: int = 1
+    left: int = 0
     depth: int = 1
-    frontier_bytes: int = 0
+    bytes_most: int = 0
     violations: dict[str, Violation] = field(factory=dict)
 
     def run(self) -> Result:
         began = time.monotonic()
+        self.seen = Seen.of(self.crew.size)
         level = self.explorer.first
-        numbers = self.explorer.numbers(level)
+        numbers = sums(level, self.explorer.factors)
         self.seen.add(numbers)
         self._check(level)
         is_complete = True
@@ -257,14 +210,13 @@ class _Search:
                 self._check(level)
             seconds = time.monotonic() - began
             self.show(Progress(self.depth, self.seen.count, self.generated, level.shape[1], seconds))
-        used = self.seen.table.nbytes + self.origins.nbytes + self.frontier_bytes
         return Result(
             self.seen.count,
             self.generated,
             self.depth,
             tuple(self.violations.values()),
             time.monotonic() - began,
-            used / self.seen.count,
+            self.bytes_most / self.seen.count,
             odds(self.seen.count, self.explorer.layout),
             is_complete,
         )
@@ -276,66 +228,95 @@ class _Search:
 
     def _next(self, level: Block, numbers: Sums) -> tuple[Block, Sums]:
         """The states that are one step away and were never seen."""
-        cuts = [slice(at, at + CHUNK) for at in range(0, level.shape[1], CHUNK)]
-        expanded = self.pool.map(lambda cut: self.explorer.successors(level[:, cut], numbers[cut], self.seen), cuts)
-        found = list(expanded)
-        self.generated += sum(each.generated for each in found)
-        for cut, each in zip(cuts, found, strict=True):
-            self._note(cut.start, each.broken)
-        work = [(cut, self._kept(each.found)) for cut, each in zip(cuts, found, strict=True)]
-        fresh = [each for _cut, kept in work for each in kept]
-        out = np.empty((level.shape[0], sum(each.at.size for each in fresh)), level.dtype)
-        if not fresh:
+        parts = [
+            part for some in self.crew.each(lambda cut: self._taken(level, numbers, cut), _cuts(level)) for part in some
+        ]
+        self.generated += sum(each.sums.size for each in parts)
+        self.left += sum(each.left for each in parts)
+        for each in parts:
+            self._note(each)
+        found = sum(_bytes(each) for each in parts)
+        kept = self._fresh(parts)
+        ends = np.cumsum([each.sums.size for each in kept])
+        out = np.empty((level.shape[0], ends[-1]), level.dtype)
+        held = self.seen.nbytes + self.origins.nbytes + level.nbytes + numbers.nbytes
+        self.bytes_most = max(self.bytes_most, held + found, held + sum(_bytes(each) for each in kept) + out.nbytes)
+        if not out.size:
             return out, np.empty(0, np.int64)
-        self._remember(work)
-        ends = np.cumsum([sum(each.at.size for each in kept) for _cut, kept in work])
 
-        def make(each: tuple[slice, list[_Found]], end: int) -> None:
-            cut, kept = each
-            size = sum(one.at.size for one in kept)
-            self.explorer.make(level[:, cut], [(one.instance, one.at) for one in kept], out[:, end - size : end])
+        def make(each: tuple[Taken, int]) -> None:
+            taken, end = each
+            with self.crew.hand() as (hand, _watch):
+                hand.make(level, taken.places, taken.steps, out, end - taken.sums.size)
 
-        list(self.pool.map(make, work, ends))
-        self.frontier_bytes = max(self.frontier_bytes, level.nbytes + out.nbytes)
-        return out, np.concatenate([each.numbers for each in fresh])
+        self.crew.each(make, list(zip(kept, ends, strict=True)))
+        self._remember(kept)
+        return out, np.concatenate([each.sums for each in kept])
 
-    def _kept(self, found: Sequence[_Found]) -> list[_Found]:
-        """Those whose states nobody else of this level came to before."""
-        kept = []
-        for each in found:
-            fresh = self.seen.add(each.numbers)
-            if fresh.all():
-                kept.append(each)
-            elif fresh.any():
-                kept.append(_Found(each.instance, each.at[fresh], each.numbers[fresh]))
-        return kept
+    def _taken(self, level: Block, numbers: Sums, cut: tuple[int, int]) -> list[Taken]:
+        """All steps from the states of a chunk."""
+        found = []
+        start, stop = cut
+        with self.crew.hand() as (hand, _watch):
+            while start < stop:
+                found.append(hand.take(level, start, stop, numbers, self.explorer.factors))
+                start = found[-1].stop
+        return found
 
-    def _note(self, start: int, broken: Mapping[str, tuple[int, int]]) -> None:
+    def _fresh(self, parts: Sequence[Taken]) -> list[Taken]:
+        """Those steps that lead to states which were never seen, the first to each."""
+        fresh = [np.empty(each.sums.size, np.bool_) for each in parts]
+
+        def add(shard: Shard) -> None:
+            for each, is_new in zip(parts, fresh, strict=True):
+                shard.add(each.sums, is_new)
+
+        def keep(each: tuple[Taken, Truths]) -> Taken:
+            taken, is_new = each
+            return evolve(taken, sums=taken.sums[is_new], places=taken.places[is_new], steps=taken.steps[is_new])
+
+        self.crew.each(add, self.seen.shards)
+        return list(self.crew.each(keep, list(zip(parts, fresh, strict=True))))
+
+    def _note(self, taken: Taken) -> None:
         """Keep the first step of which something does not hold; it leads to the next level."""
-        for name, (instance, place) in broken.items():
-            if name not in self.violations:
-                last = self.explorer.instances[instance]
-                steps = (*self._trace(start + place), (last.action.name, last.arguments))
+        for name, (step, place) in zip(self.explorer.changes, taken.broken, strict=True):
+            if step >= 0 and name not in self.violations:
+                last = self.explorer.steps.instances[step]
+                steps = (*self._trace(place), (last.action.name, last.arguments))
                 self.violations[name] = Violation(name, self.depth + 1, steps)
 
-    def _remember(self, work: list[tuple[slice, list[_Found]]]) -> None:
-        found = [(cut.start, each) for cut, kept in work for each in kept]
-        self.origins.parents.append(np.concatenate([(each.at + start).astype(np.uint32) for start, each in found]))
-        self.origins.by.append(np.concatenate([np.full(each.at.size, each.instance, np.uint16) for _, each in found]))
+    def _remember(self, kept: Sequence[Taken]) -> None:
+        numbers = np.min_scalar_type(len(self.explorer.steps.instances))
+        self.origins.parents.append(np.concatenate([each.places for each in kept]))
+        self.origins.by.append(np.concatenate([each.steps for each in kept]).astype(numbers))
 
     def _check(self, level: Block) -> None:
         """Look for states of a level that break an invariant; the first of each is kept."""
-        cuts = [slice(at, at + CHUNK) for at in range(0, level.shape[1], CHUNK)]
-        for name, holds in self.explorer.invariants.items():
-            if name in self.violations:
-                continue
-            for cut, held in zip(cuts, self.pool.map(holds, (level[:, cut] for cut in cuts)), strict=True):
-                if not held.all():
-                    place = cut.start + int(np.argmin(held))
+        names = self.explorer.invariants
+        known = np.array([0 if name in self.violations else -1 for name in names], np.int64)
+
+        def look(cut: tuple[int, int]) -> NDArray[np.int64]:
+            found = known.copy()
+            with self.crew.hand() as (_hand, watch):
+                watch.look(level, *cut, found)
+            return found
+
+        for found in self.crew.each(look, _cuts(level)) if (known < 0).any() else ():
+            for name, place in zip(names, found, strict=True):
+                if place >= 0 and name not in self.violations:
                     self.violations[name] = Violation(name, self.depth, self._trace(place))
-                    break
 
     def _trace(self, place: int) -> tuple[tuple[str, Mapping[str, int]], ...]:
         """The steps that lead to a state of this level."""
-        steps = (self.explorer.instances[number] for number in self.origins.steps_to(self.depth - 1, place))
+        steps = (self.explorer.steps.instances[number] for number in self.origins.steps_to(self.depth - 1, place))
         return tuple((each.action.name, each.arguments) for each in steps)
+
+
+def _cuts(level: Block) -> list[tuple[int, int]]:
+    size = level.shape[1]
+    return [(at, min(at + CHUNK, size)) for at in range(0, size, CHUNK)]
+
+
+def _bytes(taken: Taken) -> int:
+    return taken.sums.nbytes + taken.places.nbytes + taken.steps.nbytes

@@ -4,23 +4,30 @@ A fingerprint is the sum of a state's cells, each times a random odd number of i
 sum of a successor is that of the state before plus what the changed cells add, so that nothing but the changed cells
 is looked at. Two different states have the same sum with odds of at most 2^-64 times the greatest power of two that
 divides all differences of their cells; as cells hold small numbers, that is at most 2^-60 (`odds`).
+
+The table has shards, by a fingerprint's first bits, each filled by one thread at a time: which of equal fingerprints
+counts as the first does not depend on how many threads there are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from attrs import define, field
-from numba import njit
 from numpy.typing import NDArray
 
-from model.readings.columns import Block, Layout
+from model.readings.columns import Block, Layout, Sums
+from model.readings.vectors import native
 
-Sums = NDArray[np.int64]
 Fingerprints = NDArray[np.uint64]
+Truths = NDArray[np.bool_]
 
 LOAD_MOST = 0.6
+SMALLEST = 1 << 14
+BATCH = 256
+"""How many fingerprints are looked up side by side, so that memory is waited for once and not for each."""
 
 
 def multipliers(layout: Layout) -> Sums:
@@ -43,7 +50,7 @@ def odds(states: int, layout: Layout) -> float:
     return min(1.0, states * (states - 1) / 2 * widest / 2**64)
 
 
-@njit("uint64(int64)", cache=True, nogil=True)
+@native
 def _mixed(number: Any) -> Any:  # pragma: no cover  compiled
     x = np.uint64(number)
     x ^= x >> np.uint64(33)
@@ -54,34 +61,44 @@ def _mixed(number: Any) -> Any:  # pragma: no cover  compiled
     return x if x != np.uint64(0) else np.uint64(1)
 
 
-@njit("void(uint64[::1], int64[::1], boolean[::1])", cache=True, nogil=True)
-def _unseen(table: Any, numbers: Any, unseen: Any) -> None:  # pragma: no cover  compiled
+@native
+def _add(
+    table: Any, count: int, most: int, numbers: Any, begin: int, shard: int, bits: int, fresh: Any
+) -> Any:  # pragma: no cover  compiled
+    """Add those numbers from `begin` on that are of this shard, as far as there is room; `fresh` says which are new.
+
+    Returns:
+        Where it stopped, and how many fingerprints the table has.
+    """
     mask = np.uint64(table.size - 1)
-    for i in range(numbers.size):
-        key = _mixed(numbers[i])
-        place = key & mask
-        while table[place] != np.uint64(0) and table[place] != key:
-            place = (place + np.uint64(1)) & mask
-        unseen[i] = table[place] == np.uint64(0)
+    shift = np.uint64(63 - bits)
+    keys = np.empty(BATCH + 1, np.uint64)
+    places = np.empty(BATCH, np.int64)
+    while begin < numbers.size and count + BATCH <= most:
+        end = min(begin + BATCH, numbers.size)
+        chosen = 0
+        for i in range(begin, end):
+            key = _mixed(numbers[i])
+            if (key >> shift) >> np.uint64(1) == np.uint64(shard):
+                keys[chosen] = key
+                places[chosen] = i
+                keys[BATCH] ^= table[key & mask]  # asks memory for all of them before the first is waited for
+                chosen += 1
+        for i in range(chosen):
+            key = keys[i]
+            place = key & mask
+            while table[place] != np.uint64(0) and table[place] != key:
+                place = (place + np.uint64(1)) & mask
+            is_new = table[place] == np.uint64(0)
+            fresh[places[i]] = is_new
+            if is_new:
+                table[place] = key
+                count += 1
+        begin = end
+    return begin, count
 
 
-@njit("int64(uint64[::1], int64[::1], boolean[::1])", cache=True, nogil=True)
-def _add(table: Any, numbers: Any, fresh: Any) -> Any:  # pragma: no cover  compiled
-    mask = np.uint64(table.size - 1)
-    added = 0
-    for i in range(numbers.size):
-        key = _mixed(numbers[i])
-        place = key & mask
-        while table[place] != np.uint64(0) and table[place] != key:
-            place = (place + np.uint64(1)) & mask
-        fresh[i] = table[place] == np.uint64(0)
-        if fresh[i]:
-            table[place] = key
-            added += 1
-    return added
-
-
-@njit("void(uint64[::1], uint64[::1])", cache=True, nogil=True)
+@native
 def _move(table: Any, larger: Any) -> None:  # pragma: no cover  compiled
     mask = np.uint64(larger.size - 1)
     for key in table:
@@ -93,27 +110,60 @@ def _move(table: Any, larger: Any) -> None:  # pragma: no cover  compiled
 
 
 @define
+class Shard:
+    """The fingerprints that begin with certain bits."""
+
+    number: int
+    bits: int
+    """How many bits tell shards apart."""
+    table: Fingerprints = field(factory=lambda: np.zeros(SMALLEST, np.uint64))
+    count: int = 0
+
+    def add(self, numbers: Sums, fresh: Truths) -> None:
+        """Add those of these that belong here; `fresh` gets which of them are new, the first of equal ones only."""
+        begin = 0
+        while begin < numbers.size:
+            begin, self.count = _add(
+                self.table,
+                self.count,
+                int(self.table.size * LOAD_MOST),
+                numbers,
+                begin,
+                self.number,
+                self.bits,
+                fresh,
+            )
+            if begin < numbers.size:
+                larger = np.zeros(self.table.size * 2, np.uint64)
+                _move(self.table, larger)
+                self.table = larger
+
+
+@define
 class Seen:
     """The fingerprints of all states that were seen."""
 
-    table: Fingerprints = field(factory=lambda: np.zeros(1 << 16, np.uint64))
-    count: int = 0
+    shards: Sequence[Shard]
 
-    def unseen(self, numbers: Sums) -> NDArray[np.bool_]:
-        """Which of these were not seen before. Several threads may ask at once, while nobody adds."""
-        result = np.empty(numbers.size, np.bool_)
-        _unseen(self.table, numbers, result)
-        return result
+    @classmethod
+    def of(cls, workers: int) -> Seen:
+        """A table that so many threads can fill."""
+        bits = (workers - 1).bit_length()
+        return cls([Shard(number, bits) for number in range(1 << bits)])
 
-    def add(self, numbers: Sums) -> NDArray[np.bool_]:
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return sum(each.count for each in self.shards)
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory it takes."""
+        return sum(each.table.nbytes for each in self.shards)
+
+    def add(self, numbers: Sums) -> Truths:
         """Add these; which of them are new, the first of equal ones only."""
-        size = self.table.size
-        while self.count + numbers.size > size * LOAD_MOST:
-            size *= 2
-        if size != self.table.size:
-            larger = np.zeros(size, np.uint64)
-            _move(self.table, larger)
-            self.table = larger
         fresh = np.empty(numbers.size, np.bool_)
-        self.count += _add(self.table, numbers, fresh)
+        for each in self.shards:
+            each.add(numbers, fresh)
         return fresh

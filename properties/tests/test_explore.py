@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +18,10 @@ from model.language import IllegalStepError, LanguageError, State
 from model.machines import replication
 from model.machines.published import PUBLISHED, base
 from model.readings import columns, values
+from model.readings.columns import Hand
+from properties.explore import engine
 from properties.explore.engine import Explorer, Result
-from properties.explore.fingerprints import Seen, multipliers, sums
+from properties.explore.fingerprints import LOAD_MOST, SMALLEST, Seen, sums
 from properties.explore.machines import EXPLORABLE, UnknownMachineError, explorable
 
 
@@ -132,16 +135,26 @@ def test_a_search_on_values_sees_the_same(name: str) -> None:
     assert (result.distinct, result.generated, result.depth) == by_hand(name)
 
 
-def test_one_thread_sees_what_two_see() -> None:
+@pytest.mark.parametrize("keep_going", [True, False])
+def test_it_does_not_matter_how_many_threads_there_are(monkeypatch: pytest.MonkeyPatch, keep_going: bool) -> None:
+    monkeypatch.setattr(engine, "CHUNK", 100)  # so that there is something to share
     sizes = base.sizes(replicas=2, log=2, records=2, epochs=2)
-    explorer = Explorer(PUBLISHED["kip101"], sizes, base.INVARIANTS)
-    one, two = (explorer.run(keep_going=True, workers=workers) for workers in (1, 2))
-    assert (one.distinct, one.generated, one.depth, one.violations) == (
-        two.distinct,
-        two.generated,
-        two.depth,
-        two.violations,
-    )
+    leader_stays = {"leader stays": lambda before, after: before.quorum_leader == after.quorum_leader}
+    explorer = Explorer(PUBLISHED["kip101"], sizes, base.INVARIANTS, changes=leader_stays)
+    one, *others = (explorer.run(keep_going=keep_going, workers=workers) for workers in (1, 2, 3))
+    for other in others:
+        assert told(one) == told(other)
+
+
+def told(result: Result) -> tuple[Any, ...]:
+    return result.distinct, result.generated, result.depth, result.violations, result.is_complete
+
+
+def test_a_small_room_for_steps_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = explored("kip101", 2, 2, 2, 2)
+    monkeypatch.setattr(columns, "ROWS", 1)
+    monkeypatch.setattr(columns, "TILES", 1)
+    assert told(explored("kip101", 2, 2, 2, 2))[:3] == told(whole)[:3]
 
 
 # -- fingerprints ----------------------------------------------------------------------------------------------------
@@ -150,27 +163,25 @@ def test_one_thread_sees_what_two_see() -> None:
 def test_a_successors_sum_is_that_of_its_state() -> None:
     sizes = base.sizes(replicas=2, log=1, records=1, epochs=1)
     explorer = Explorer(PUBLISHED["kip320"], sizes)
-    factors = multipliers(explorer.layout)
-    seen = Seen()
-    level, numbers = explorer.first, explorer.numbers(explorer.first)
-    seen.add(numbers)
-    found = explorer.successors(level, numbers, seen).found
-    assert found
-    for each in found:
-        out = level.repeat(each.at.size, axis=1)
-        explorer.make(level, [(each.instance, each.at)], out)
-        assert list(sums(out, factors)) == list(each.numbers)
+    hand = Hand(explorer.steps)
+    level, factors = explorer.first, explorer.factors
+    taken = hand.take(level, 0, 1, sums(level, factors), factors)
+    assert taken.places.size
+    out = np.empty((level.shape[0], taken.places.size), level.dtype)
+    hand.make(level, taken.places, taken.steps, out, 0)
+    assert list(sums(out, factors)) == list(taken.sums)
 
 
-def test_the_table_grows_and_forgets_nothing() -> None:
-    seen = Seen(np.zeros(8, np.uint64))
-    numbers = np.arange(-500, 500, dtype=np.int64)
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_the_table_grows_and_forgets_nothing(workers: int) -> None:
+    seen = Seen.of(workers)
+    count = 5 * SMALLEST
+    numbers = np.arange(count, dtype=np.int64) * 7 - 500
     assert seen.add(numbers).all()
     assert not seen.add(numbers).any()
-    assert not seen.unseen(numbers).any()
-    assert seen.unseen(np.array([501], np.int64)).all()
-    assert seen.count == 1_000
-    assert list(seen.add(np.array([7_000, 7_000], np.int64))) == [True, False]
+    assert list(seen.add(np.array([-501, -501, -500], np.int64))) == [True, False, False]
+    assert seen.count == count + 1
+    assert seen.nbytes < 8 * count * 2 / LOAD_MOST
 
 
 # -- choices ---------------------------------------------------------------------------------------------------------
