@@ -14,13 +14,15 @@ from rich.console import Console
 from conformance.commands.options import exits_on, no_color
 from conformance.report.terminal import console_for
 from model.language import LanguageError
-from properties.explore.engine import Explorer, Progress, Result, Violation
+from properties.explore.engine import WORKERS, Explorer, Progress, Result, Violation
 from properties.explore.machines import EXPLORABLE, UnknownMachineError, explorable
+from properties.explore.symmetry import NotSymmetricError
 
 EXAMPLES = f"""See every state that MACHINE can reach, and whether what must hold does in each.
 
 The search is breadth first, so a violation is shown with a shortest way to it. Levels and generated steps are counted
-as TLC counts them. Machines: {", ".join(EXPLORABLE)}.
+as TLC counts them. With --symmetry, states that differ only in which replica is which count as one: fewer states, the
+same levels and violations. Machines: {", ".join(EXPLORABLE)}.
 
 Exit code 0: nothing is violated; 1: something is; 2: a wrong choice; 130: interrupted.
 
@@ -28,6 +30,7 @@ Exit code 0: nothing is violated; 1: something is; 2: a wrong choice; 130: inter
 Examples:
   tidegauge explore kip320 --replicas 3 --log 2 --records 2 --epochs 2
   tidegauge explore kip101 --replicas 2 --log 2 --records 2 --epochs 2 --keep-going
+  tidegauge explore kip320 --replicas 4 --log 2 --records 2 --epochs 1 --symmetry
   tidegauge explore replication --replicas 2 --log 2 --epochs 2 --json
 """
 
@@ -41,8 +44,9 @@ _positive = click.IntRange(min=1)
 @click.option("--records", default=2, show_default=True, type=_positive, help="How many records are ever written.")
 @click.option("--epochs", default=1, show_default=True, type=_positive, help="The greatest leader epoch.")
 @click.option("--keep-going", is_flag=True, help="Explore the whole space, also past a violation.")
+@click.option("--symmetry", is_flag=True, help="States that differ only in which replica is which count as one.")
 @click.option("--levels", type=_positive, help="Stop after so many levels.")
-@click.option("--workers", default=2, show_default=True, type=_positive, help="Threads.")
+@click.option("--workers", default=WORKERS, show_default="one a core", type=_positive, help="Threads.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
 @no_color
 def explore(
@@ -52,6 +56,7 @@ def explore(
     records: int,
     epochs: int,
     keep_going: bool,
+    symmetry: bool,
     levels: int | None,
     workers: int,
     as_json: bool,
@@ -59,12 +64,12 @@ def explore(
 ) -> None:
     """See EXAMPLES."""
     console = console_for(no_color=no_color)
-    with exits_on(UnknownMachineError, LanguageError):
+    with exits_on(UnknownMachineError, LanguageError, NotSymmetricError):
         chosen = explorable(machine)
         sizes = chosen.sizes(replicas=replicas, log=log, records=records, epochs=epochs)
         explorer = Explorer(chosen.machine, sizes, chosen.invariants)
         with _live(console, quiet=as_json) as show:
-            result = explorer.run(keep_going=keep_going, levels=levels, show=show, workers=workers)
+            result = explorer.run(keep_going=keep_going, levels=levels, show=show, workers=workers, symmetry=symmetry)
     if as_json:
         click.echo(json.dumps(as_data(machine, result)))
     else:
@@ -83,6 +88,7 @@ def as_data(machine: str, result: Result) -> Mapping[str, Any]:
         "seconds": round(result.seconds, 3),
         "bytes_per_state": round(result.bytes_per_state, 1),
         "collision_odds": result.collision_odds,
+        "symmetry": result.permutations > 1,
         "complete": result.is_complete,
     }
 
@@ -110,6 +116,8 @@ def _tell(console: Console, machine: str, result: Result) -> None:
         f" {result.seconds:.1f} s ({a_second:,.0f} states a second, {result.bytes_per_state:.0f} bytes a state)"
     )
     line(f"Odds that two states were taken for one: at most {result.collision_odds:.1e}", "dim")
+    if result.permutations > 1:
+        line(f"States that differ only in which replica is which count as one ({result.permutations} permutations).")
     if not result.is_complete:
         line("Not all of the space was seen.", "yellow")
     for each in result.violations:

@@ -24,7 +24,7 @@ from model.language.sorts import BOOLEAN, Sizes, Sort
 from model.language.symbols import TRUE, Symbol, conjunction, const, is_known, lifted, make
 from model.language.tracing import Bounded, cells_of, places, symbolic_state, trace
 from model.readings import vectors
-from model.readings.programs import Code, Program, joined, narrowing, shared
+from model.readings.programs import Cells, Code, Program, joined, narrowing, shared
 
 Block = NDArray[Any]
 """States as columns, of shape (cells, states)."""
@@ -46,6 +46,11 @@ class Column:
     most: int
     sort: Sort
     key_sorts: tuple[Sort, ...]
+
+    @property
+    def sorts(self) -> tuple[Sort, ...]:
+        """The sorts of its values and of its keys."""
+        return self.sort, *self.key_sorts
 
 
 @frozen
@@ -83,12 +88,16 @@ class Layout:
         """A block of states that are given as rows."""
         return np.ascontiguousarray(np.array(list(rows), dtype=self.dtype).reshape(-1, self.width).T)
 
-    def program(self, read: int, prefix: str = "", also: Mapping[str, int] | None = None) -> Program:
-        """A program that reads cells by an operation; those of `also`, under the names with its prefix, by its own."""
+    def read_by(self, operations: Mapping[str, int]) -> Cells:
+        """The operations that read cells, by what their names begin with."""
         cells: dict[str, dict[tuple[int, ...], tuple[int, int]]] = {}
-        for column in self.columns:
-            for before, op in {prefix: read, **(also or {})}.items():
-                cells.setdefault(f"{before}{column.name}", {})[column.keys] = op, column.place
+        for prefix, operation in operations.items():
+            for column in self.columns:
+                cells.setdefault(f"{prefix}{column.name}", {})[column.keys] = operation, column.place
+        return cells
+
+    def program(self, cells: Cells) -> Program:
+        """A program that reads cells so."""
         known = np.iinfo(self.dtype)
         return Program(cells, int(known.min), int(known.max))
 
@@ -169,13 +178,15 @@ class _After(Bounded):
 def conditions_of(machine: Machine, sizes: Sizes, layout: Layout, conditions: Conditions) -> Code:
     """Conditions of a state, compiled."""
     state = symbolic_state(machine, Bounded(sizes))
-    return shared(layout.program(vectors.LOAD), (lifted(holds(state)) for holds in conditions.values()))
+    return shared(
+        layout.program(layout.read_by({"": vectors.LOAD})), (lifted(holds(state)) for holds in conditions.values())
+    )
 
 
 def changes_of(machine: Machine, sizes: Sizes, layout: Layout, changes: Changes, first: int = 0) -> Code:
     """Conditions of a step, of the states before and after it, compiled; registers are counted from `first`."""
     before, after = (symbolic_state(machine, world) for world in (Bounded(sizes), _After(sizes)))
-    program = layout.program(vectors.GATHER, also={AFTER: vectors.AFTER})
+    program = layout.program(layout.read_by({"": vectors.GATHER, AFTER: vectors.AFTER}))
     return shared(program, (lifted(holds(before, after)) for holds in changes.values()), first)
 
 
@@ -202,8 +213,9 @@ class Effects:
     def of(cls, layout: Layout, steps: Sequence[Instance], conditions: Callable[[int], Code]) -> Effects:
         """Compile. `conditions` compiles those of steps, its registers counted from a number."""
         codes, writes = [], []
+        cells = layout.read_by({"": vectors.GATHER})
         for step in steps:
-            program = layout.program(vectors.GATHER)
+            program = layout.program(cells)
             new = [program.value(value) for _column, value in step.writes]
             old = [program.cell(column.name, column.keys) for column, _value in step.writes]
             codes.append(program.code([list(program.needed((*new, *old)))], [(*new, *old)]))
@@ -276,13 +288,20 @@ class Steps:
             LanguageError: a sort has no size.
         """
         found = instances(machine, sizes, layout, guards)
-        narrowed = narrowing(layout.program(vectors.LOAD), [_parts(each.guard) for each in found])
+        narrowed = narrowing(layout.program(layout.read_by({"": vectors.LOAD})), [_parts(each.guard) for each in found])
         return cls(
             layout,
             found,
             narrowed,
             Effects.of(layout, found, lambda first: changes_of(machine, sizes, layout, changes or {}, first)),
         )
+
+    @property
+    def touched(self) -> NDArray[np.bool_]:
+        """Which cells any step looks at or writes."""
+        found = self.guards.touched(self.layout.width) | self.effects.code.touched(self.layout.width)
+        found[self.effects.writes[:, 0]] = True
+        return found
 
 
 def _parts(guard: Symbol) -> tuple[Symbol, ...]:

@@ -49,6 +49,12 @@ class Code:
     results: NDArray[np.int32]
     registers: int
 
+    def touched(self, cells: int) -> NDArray[np.bool_]:
+        """Which of so many cells are looked at."""
+        found = np.zeros(cells, np.bool_)
+        found[self.rows[self.rows[:, 0] < vectors.CONST, 2]] = True
+        return found
+
 
 @frozen
 class Program:

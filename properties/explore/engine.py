@@ -13,6 +13,7 @@ Not here: what is explored with which sizes (`properties.explore.machines`), and
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -28,9 +29,11 @@ from model.language import Machine, Sizes, State
 from model.readings import columns, values
 from model.readings.columns import Block, Guards, Hand, Layout, Steps, Sums, Taken, Watch
 from properties.explore.fingerprints import Seen, Shard, Truths, multipliers, odds, sums
+from properties.explore.symmetry import STATES_CHECKED, Symmetry
 
 CHUNK = 1 << 14
-WORKERS = 2
+WORKERS = os.cpu_count() or 1
+"""How many threads there are if nobody says: one a core."""
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -62,6 +65,10 @@ class Result:
     collision_odds: float
     is_complete: bool
     """Whether the whole space was seen: no search that was ended by a violation or a limit."""
+    left: int
+    """Steps that were not taken as they leave the sizes."""
+    permutations: int
+    """Under how many permutations states were taken for one; 1: none but equal ones."""
 
 
 @frozen
@@ -135,6 +142,7 @@ class Explorer:
         states: int | None = None,
         show: Callable[[Progress], None] = lambda _progress: None,
         workers: int = WORKERS,
+        symmetry: bool = False,
     ) -> Result:
         """Explore.
 
@@ -144,10 +152,18 @@ class Explorer:
             states: stop after the level at which there are so many.
             show: called after every level.
             workers: threads.
+            symmetry: take states that differ only in who is who (of a named sort) for one.
+
+        Raises:
+            NotSymmetricError: the machine, or what must hold of it, tells values of named sorts apart.
         """
+        alike = None
+        if symmetry:
+            alike = Symmetry.of(self.steps, self.conditions, self.sizes, self.first, self.factors)
         with ThreadPoolExecutor(workers) as pool:
             crew = _Crew(self, pool, workers)
-            return _Search(self, crew, keep_going=keep_going, levels=levels, states=states, show=show).run()
+            search = _Search(self, crew, alike, keep_going=keep_going, levels=levels, states=states, show=show)
+            return search.run()
 
 
 class _Crew:
@@ -180,6 +196,7 @@ class _Search:
 
     explorer: Explorer
     crew: _Crew
+    alike: Symmetry | None
     keep_going: bool
     levels: int | None
     states: int | None
@@ -196,7 +213,7 @@ class _Search:
         began = time.monotonic()
         self.seen = Seen.of(self.crew.size)
         level = self.explorer.first
-        numbers = sums(level, self.explorer.factors)
+        numbers = self.alike.sums(level) if self.alike else sums(level, self.explorer.factors)
         self.seen.add(numbers)
         self._check(level)
         is_complete = True
@@ -210,6 +227,7 @@ class _Search:
                 self._check(level)
             seconds = time.monotonic() - began
             self.show(Progress(self.depth, self.seen.count, self.generated, level.shape[1], seconds))
+        permutations = self.alike.size if self.alike else 1
         return Result(
             self.seen.count,
             self.generated,
@@ -217,8 +235,10 @@ class _Search:
             tuple(self.violations.values()),
             time.monotonic() - began,
             self.bytes_most / self.seen.count,
-            odds(self.seen.count, self.explorer.layout),
+            odds(self.seen.count, self.explorer.layout, permutations),
             is_complete,
+            self.left,
+            permutations,
         )
 
     def _is_enough(self) -> bool:
@@ -259,7 +279,10 @@ class _Search:
         start, stop = cut
         with self.crew.hand() as (hand, _watch):
             while start < stop:
-                found.append(hand.take(level, start, stop, numbers, self.explorer.factors))
+                if self.alike is None:
+                    found.append(hand.take(level, start, stop, numbers, self.explorer.factors))
+                else:
+                    found.append(self.alike.take(hand, level, start, stop, numbers))
                 start = found[-1].stop
         return found
 
@@ -293,6 +316,9 @@ class _Search:
 
     def _check(self, level: Block) -> None:
         """Look for states of a level that break an invariant; the first of each is kept."""
+        if self.alike is not None and self.seen.count <= STATES_CHECKED:
+            with self.crew.hand() as (hand, watch):
+                self.alike.check(hand, watch, level)
         names = self.explorer.invariants
         known = np.array([0 if name in self.violations else -1 for name in names], np.int64)
 

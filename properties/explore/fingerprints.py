@@ -44,10 +44,10 @@ def sums(block: Block, factors: Sums) -> Sums:
     return total
 
 
-def odds(states: int, layout: Layout) -> float:
-    """At most how likely it is that two of so many states were taken for one."""
+def odds(states: int, layout: Layout, permutations: int = 1) -> float:
+    """At most how likely it is that two of so many states were taken for one; each has a sum for every permutation."""
     widest = max((column.most - column.least for column in layout.columns), default=1)
-    return min(1.0, states * (states - 1) / 2 * widest / 2**64)
+    return min(1.0, states * (states - 1) / 2 * widest * permutations**2 / 2**64)
 
 
 @native

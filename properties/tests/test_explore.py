@@ -223,6 +223,7 @@ def test_the_command_prints_json_and_fails_on_a_violation() -> None:
     assert (found["distinct"], found["generated"], found["depth"]) == (10_131, 24_459, 20)
     assert found["violations"][0] == {"invariant": "WeakIsr", "level": 9}
     assert found["bytes_per_state"] > 0
+    assert (found["symmetry"], found["complete"]) == (False, True)
 
 
 def test_the_command_tells_the_way_to_a_violation() -> None:
