@@ -71,8 +71,17 @@ class Claims:
     """States that must be reachable, so that nothing is proved of nothing."""
     hints: Mapping[tuple[str, str], tuple[str, ...]] = field(factory=dict)
     """Facts to look at first, by the name of what is to be shown and the action; no action: any other."""
+    explored_with: Mapping[str, Any] = field(factory=dict)
+    """Settings where states are enumerated, of those that the machine leaves open."""
+    at_first: Condition | None = None
+    """What is assumed of the first state, of the settings that the machine leaves open."""
     within: str | None = None
     """Where other claims are made, of a machine that can take every step of this one: they hold of this one too."""
+
+    @property
+    def explored(self) -> Machine:
+        """The machine, as its states are enumerated."""
+        return self.machine.extended(self.machine.name, self.machine.about, settings=self.explored_with)
 
     def clause(self, holds: Condition) -> Condition:
         """Add a clause."""
@@ -110,10 +119,15 @@ class Assumption:
 
 
 def under(
-    machine: Machine, about: str, *, without: tuple[str, ...] = (), assuming: tuple[Assumption, ...] = ()
+    machine: Machine,
+    about: str,
+    *,
+    without: tuple[str, ...] = (),
+    assuming: tuple[Assumption, ...] = (),
+    settings: Mapping[str, Any] | None = None,
 ) -> Machine:
     """A machine in which some actions never happen, and others only as is assumed."""
-    made = machine.extended(machine.name, about, without=without)
+    made = machine.extended(machine.name, about, without=without, settings=settings)
     for each in assuming:
         made.actions[each.action] = _guarded(made.actions[each.action], each)
     return made

@@ -44,6 +44,13 @@ class _Expansion:
                 return bound[symbol]
             case "every" | "some" | "count":
                 return self._quantified(symbol, bound)
+            case "at_least":
+                variable, body, number = symbol.args
+                so_many = self.of(number, bound)
+                holds = self._world.at_least(
+                    so_many, variable.sort, lambda each: self.of(body, {**bound, variable: each})
+                )
+                return symbols.lifted(holds)
             case "read":
                 name, *keys = symbol.args
                 found = tuple(self.of(key, bound) for key in keys)

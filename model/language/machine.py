@@ -26,12 +26,14 @@ class Field:
     """A field of the state: a total map from `keys` to values of `sort`; no keys: a single value.
 
     `is_history`: nothing that acts ever looks at it; it is there for what is said about the machine.
+    `is_setting`: no action changes it; what is proved holds whatever it is.
     """
 
     sort: AnySort
     about: str
     keys: tuple[Sort, ...] = ()
     is_history: bool = False
+    is_setting: bool = False
 
 
 @frozen
@@ -103,7 +105,8 @@ class Action:
 class Machine:
     """A protocol: fields of its state and its actions, in the order in which they were written.
 
-    `start` gives the fields that are not zero at first, of a state in which all of them are.
+    `start` gives the fields that are not zero at first, of a state in which all of them are. `settings` are given;
+    those that are not are anything where something is proved, and what `start` says where states are enumerated.
     """
 
     name: str
@@ -111,6 +114,7 @@ class Machine:
     start: Callable[[State], Mapping[str, Any]] = lambda _zero: {}
     actions: dict[str, Action] = field(factory=dict)
     about: str = ""
+    settings: Mapping[str, Any] = field(factory=dict)
 
     def action(self, **parameters: Sort) -> Callable[[Callable[..., Step]], Action]:
         """Add an action, or put it in the place of the one of its name; `parameters`: its arguments and their sorts.
@@ -136,10 +140,19 @@ class Machine:
 
         return add
 
-    def extended(self, name: str, about: str, *, without: tuple[str, ...] = ()) -> Machine:
-        """A machine that is this one, to which actions are then added, or put in the place of those of their name."""
+    def extended(
+        self, name: str, about: str, *, without: tuple[str, ...] = (), settings: Mapping[str, Any] | None = None
+    ) -> Machine:
+        """A machine that is this one, to which actions are then added, or put in the place of those of their name.
+
+        Raises:
+            LanguageError: one of `settings` is none.
+        """
+        for each in settings or {}:
+            if each not in self.fields or not self.fields[each].is_setting:
+                raise LanguageError(f"{self.name} has no setting {each!r}")
         kept = {each: action for each, action in self.actions.items() if each not in without}
-        return evolve(self, name=name, about=about, actions=kept)
+        return evolve(self, name=name, about=about, actions=kept, settings={**self.settings, **(settings or {})})
 
 
 class State:
@@ -191,6 +204,14 @@ class State:
     def count(self, sort: Sort, predicate: Callable[[Any], Any]) -> Any:
         """For how many values of `sort` the predicate holds."""
         return self._world.count(sort, predicate)
+
+    def at_least(self, number: Any, sort: Sort, predicate: Callable[[Any], Any]) -> Any:
+        """Whether `predicate` holds for at least so many values of `sort`."""
+        return self._world.at_least(number, sort, predicate)
+
+    def set_of(self, sort: Any, predicate: Callable[[Any], Any]) -> Any:
+        """The set of those for which the predicate holds, of a sort of sets."""
+        return self._world.set_of(sort, predicate)
 
     def none_of(self, sort: Any) -> Any:
         """The empty set of a sort of sets."""

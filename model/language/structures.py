@@ -31,6 +31,9 @@ class World(Protocol):
     def count(self, sort: Sort, predicate: Callable[[Any], Any]) -> Any:
         """For how many values of the sort it holds."""
 
+    def at_least(self, number: Any, sort: Sort, predicate: Callable[[Any], Any]) -> Any:
+        """Whether it holds for at least so many values of the sort."""
+
 
 @frozen(eq=False)
 class Option:

@@ -10,7 +10,7 @@ Not here: sets, options, records and maps (`model.language.structures`); they ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -37,7 +37,7 @@ class Symbol:
     - `const` (value), `parameter` (name), `bound` (name): a value, an action's argument, a quantifier's variable;
     - `read` (cell, *keys): a cell of the state before the step;
     - `and`, `or` (two or more), `not`, `ite`, `eq`, `lt`, `le`, `add`, `sub`, `mul`;
-    - `every`, `some`, `count` (bound variable, body).
+    - `every`, `some`, `count` (bound variable, body), `at_least` (bound variable, body, number).
 
     """
 
@@ -301,3 +301,21 @@ def counted(sort: Sort, predicate: Callable[[Any], Any]) -> Symbol:
     """How many values of a sort."""
     variable = fresh(sort)
     return make("count", (variable, _boolean(predicate(variable))), NUMBER)
+
+
+def at_least(number: Any, sort: Sort, predicate: Callable[[Any], Any]) -> Symbol:
+    """Whether something holds for at least so many values of a sort."""
+    variable = fresh(sort)
+    return make("at_least", (variable, _boolean(predicate(variable)), lifted(number)), BOOLEAN)
+
+
+def symbols_in(symbol: Symbol) -> Iterator[Symbol]:
+    """A symbol and all that it is made of, each once."""
+    seen: set[int] = set()
+    left: list[Any] = [symbol]
+    while left:
+        each = left.pop()
+        if isinstance(each, Symbol) and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            left.extend(each.args)

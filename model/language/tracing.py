@@ -59,6 +59,10 @@ class Unbounded(_Sets):
         """For how many values of the sort."""
         return symbols.counted(sort, predicate)
 
+    def at_least(self, number: Any, sort: Sort, predicate: Callable[[Any], Any]) -> Any:
+        """For at least so many values of the sort."""
+        return symbols.at_least(number, sort, predicate)
+
 
 class Bounded(_Sets):
     """Sorts have sizes: quantifiers are spelled out, and a cell outside its map's keys reads as zero."""
@@ -102,6 +106,10 @@ class Bounded(_Sets):
         for each in self._each(sort, predicate):
             total = total + symbols.choice(each, 1, 0)
         return total
+
+    def at_least(self, number: Any, sort: Sort, predicate: Callable[[Any], Any]) -> Any:
+        """For at least so many values of the sort."""
+        return self.count(sort, predicate) >= number
 
 
 def _checked(name: str, keys: tuple[Any, ...], sorts: tuple[Sort, ...]) -> tuple[Symbol, ...]:
@@ -207,6 +215,9 @@ def trace(machine: Machine, action: Action, state: State, arguments: Mapping[str
     step = action.apply(state, **arguments)
     after = step.effect()
     changed = {name for name in machine.fields if getattr(after, name) is not getattr(state, name)}
+    for name in changed:
+        if machine.fields[name].is_setting:
+            raise LanguageError(f"{name} is a setting: no action changes it")
     changes = {
         cells.name: _change(cells, getattr(after, cells.field)) for cells in cells_of(machine) if cells.field in changed
     }
@@ -254,14 +265,14 @@ def _line_of(error: BaseException) -> str:
 def first_conditions(machine: Machine, state: State) -> list[Any]:
     """What is known of a first state: every cell is what the machine starts with, or zero.
 
-    A field that is history and no map is free at first: it says which of the replicas something is about.
+    A setting that is not given is anything.
     """
     world = Unbounded()
     nothing = State(world, {name: _zero_field(world, each.keys, each.sort) for name, each in machine.fields.items()})
-    first = nothing.but(**machine.start(nothing))
+    first = nothing.but(**machine.start(nothing)).but(**machine.settings)
     found = []
     for cells in cells_of(machine):
-        if machine.fields[cells.field].is_history and not machine.fields[cells.field].keys:
+        if machine.fields[cells.field].is_setting and cells.field not in machine.settings:
             continue
         variables = [fresh(key) for key in cells.keys]
         same = symbols.equal(

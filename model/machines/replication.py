@@ -12,9 +12,10 @@ it in `model.machines.replication_isr`.
 
 Modelled: KIP-101, KIP-279 and KIP-320 (truncation by epoch, fetches are fenced), KAFKA-7128 (the leader epoch's start
 bounds who may join the ISR), KIP-380 and KIP-903 (broker epochs), KIP-497 (pending ISR changes, the maximal ISR),
-KAFKA-15021 (a changed ISR does not raise the leader epoch: 3.6 and later with KRaft).
-Not modelled: min.insync.replicas, KIP-966, reassignment, the log's start, several records at once. Time is not
-modelled: a step that never happens is a message that is lost.
+KAFKA-15021 (a changed ISR does not raise the leader epoch: 3.6 and later with KRaft; `bumps_epoch` for others),
+min.insync.replicas (below it the high watermark stands still: 3.7 and later), KIP-966 (`has_elr`), acknowledgements.
+Not modelled: KIP-966's election of the last known leader (it is an unclean one), reassignment, the log's start,
+several records at once. Time is not modelled: a step that never happens is a message that is lost.
 
 Source: Partition.scala, Replica.scala, AbstractFetcherThread.scala, ReplicationControlManager.java (3.9).
 """
@@ -110,9 +111,10 @@ def leader_advances_hw(s: State, leader: Any) -> Step:
     """A leader raises its high watermark by one.
 
     Who: whoever takes itself for the leader.
-    When: all of the maximal ISR have fetched past it.
+    When: all of the maximal ISR have fetched past it, and the ISR that it knows is no less than min.insync.replicas.
     Changes: its high watermark; the record below it is committed; followers can hear of it.
-    Source: Partition.maybeIncrementLeaderHW. Kafka also waits for followers that are about to join the ISR.
+    Source: Partition.maybeIncrementLeaderHW. Kafka also waits for followers that are about to join the ISR. That it
+        looks at min.insync.replicas here is of KIP-966, and on since 3.7 also without it.
     """
     hw, epoch = s.hw[leader], s.epoch[leader]
     entry = s.log[leader, hw]
@@ -121,6 +123,7 @@ def leader_advances_hw(s: State, leader: Any) -> Step:
         (
             Guard("it_leads", s.leads[leader]),
             Guard("it_has_the_record", hw < s.end[leader], safety_critical=True),
+            Guard("enough_are_in_sync", s.is_enough[s.knows[leader]], safety_critical=True),
             Guard(
                 "all_of_the_maximal_isr_have_the_record",
                 s.every(
@@ -135,6 +138,25 @@ def leader_advances_hw(s: State, leader: Any) -> Step:
             committed=s.committed.set(hw, entry),
             committed_in=s.committed_in.set(hw, first),
         ),
+    )
+
+
+@replication.action(leader=REPLICA, offset=OFFSET)
+def leader_acknowledges(s: State, leader: Any, offset: Any) -> Step:
+    """A leader acknowledges a record to a producer that asked for acks=all.
+
+    Who: whoever takes itself for the leader.
+    When: its high watermark is past the record. With acks=1 it would not wait for that.
+    Changes: the producer takes the record for safe.
+    Source: DelayedProduce.tryComplete, Partition.checkEnoughReplicasReachOffset.
+    """
+    return Step(
+        (
+            Guard("it_leads", s.leads[leader]),
+            Guard("it_has_the_record", offset < s.end[leader]),
+            Guard("the_hw_is_past_it", offset < s.hw[leader], safety_critical=True),
+        ),
+        lambda: s.but(acked=s.acked.set(offset, s.log[leader, offset])),
     )
 
 
@@ -219,7 +241,11 @@ def follower_sends_fetch(s: State, follower: Any) -> Step:
             Guard("it_follows", follows(s, follower), safety_critical=True),
             Guard("its_last_record_is_the_leaders", tail_matches(s, follower), safety_critical=True),
         ),
-        lambda: s.but(has_sent=s.has_sent.set(at, True), sent_to=s.sent_to.set(at, s.end[follower])),
+        lambda: s.but(
+            has_sent=s.has_sent.set(at, True),
+            sent_to=s.sent_to.set(at, s.end[follower]),
+            took=s.took.set((s.epoch[follower], follower), s.end[follower]),
+        ),
     )
 
 
@@ -236,19 +262,24 @@ def _hears(s: State, replica: Any, version: Any) -> tuple[Guard, ...]:
 
 
 def _enters(s: State, replica: Any, version: Any) -> State:
-    """A replica enters a decision's epoch; it is remembered who of the ISR left earlier ones having fetched least."""
+    """A replica enters a decision's epoch; it is remembered who left earlier ones having fetched least."""
     epoch, old = s.epoch_of[version], s.epoch[replica]
+    is_back_with_all = allof(s.entered_as[epoch, replica] > 0, no(s.has_lost[replica]))
 
     def goes_first(e: Any) -> Any:
         first = s.first_to_go[e]
         mine, least_so_far = left_with(s, e, replica), left_with(s, e, first.value)
-        return allof(old <= e, e < epoch, s.last_isr[e].has(replica), anyof(no(first.exists), mine < least_so_far))
+        may_lead = s.last_eligible[e].has(replica)
+        return allof(old <= e, e < epoch, may_lead, anyof(no(first.exists), mine < least_so_far))
 
     return s.but(
         epoch=s.epoch.set(replica, epoch),
         knows=s.knows.set(replica, version),
         asking=s.asking.set(replica, False),
-        last_in=s.last_in.set((epoch, replica), s.broker_epoch[replica]),
+        entered_as=s.entered_as.set(
+            (epoch, replica), ite(is_back_with_all, s.entered_as[epoch, replica], s.broker_epoch[replica])
+        ),
+        took=s.took.set((epoch, replica), ite(is_back_with_all, s.took[epoch, replica], 0)),
         first_to_go=s.first_to_go.where(goes_first, lambda _epoch: some(replica)),
         has_lost=s.has_lost.set(replica, False),
     )

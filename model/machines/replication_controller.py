@@ -3,30 +3,57 @@
 KRaft's controller writes several changes at once: it fences a broker and takes it out of every ISR in one step. Here
 these are steps of their own, which allows all that Kafka does and more.
 
+With KIP-966 whoever leaves an ISR that becomes smaller than min.insync.replicas stays eligible: as long as it is,
+nothing is committed without it. Only who did not shut down by itself is eligible no more.
+
 Source: ReplicationControlManager.java, PartitionChangeBuilder.java, ClusterControlManager.java (3.9).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from model.language import NONE, Guard, State, Step, anyof, no, some
+from model.language import NONE, Guard, State, Step, allof, anyof, ite, no, some
 from model.machines.replication_state import REPLICA, REPLICAS, replication
 
 
-def _decided(s: State, leader: Any, isr: Any, epoch: Any) -> State:
-    """The controller decides on a leader and an ISR, under a new partition epoch, and tells everybody."""
+def _is_eligible(s: State, replica: Any) -> Any:
+    """Whether a replica is in the ISR or among the eligible leader replicas."""
+    return anyof(s.isr.has(replica), s.elr.has(replica))
+
+
+def _decided(s: State, leader: Any, isr: Any, epoch: Any, *, stays: Callable[[Any], Any] | None = None) -> State:
+    """The controller decides on a leader and an ISR, under a new partition epoch, and tells everybody.
+
+    Who is no longer in the ISR remains eligible as long as the ISR is too small (PartitionChangeBuilder
+    .maybePopulateTargetElr), if `stays` says so; if it is not given, whoever was eligible does.
+    """
     version = s.partition_epoch + 1
+    is_enough = s.at_least(s.min_isr, REPLICA, isr.has)
+
+    def is_eligible(q: Any) -> Any:
+        keeps = _is_eligible(s, q) if stays is None else stays(q)
+        return allof(s.has_elr, no(is_enough), keeps, no(isr.has(q)))
+
+    elr = s.set_of(REPLICAS, is_eligible)
     return s.but(
         leader=leader,
         leader_epoch=epoch,
         partition_epoch=version,
         isr=isr,
+        elr=elr,
         elected=s.elected.set(epoch, leader),
         epoch_of=s.epoch_of.set(version, epoch),
         decided_isr=s.decided_isr.set(version, isr),
-        last_isr=s.last_isr.set(epoch, isr),
+        is_enough=s.is_enough.set(version, is_enough),
+        last_eligible=s.last_eligible.set(epoch, s.set_of(REPLICAS, lambda q: anyof(isr.has(q), elr.has(q)))),
     )
+
+
+def _epoch_after_shrink(s: State) -> Any:
+    """The leader epoch after the ISR became smaller and the leader stayed."""
+    return ite(s.bumps_epoch, s.leader_epoch + 1, s.leader_epoch)
 
 
 # -- sessions --------------------------------------------------------------------------------------------------------
@@ -99,6 +126,27 @@ def controller_elects_unclean(s: State, replica: Any) -> Step:
             Guard("it_is_not_in_the_isr", no(s.isr.has(replica))),
             Guard("nobody_in_the_isr_has_a_session", s.isr.every(lambda q: s.fenced[q])),
         ),
+        lambda: _decided(
+            s, some(replica), s.none_of(REPLICAS).plus(replica), s.leader_epoch + 1, stays=lambda _q: False
+        ),
+    )
+
+
+@replication.action(replica=REPLICA)
+def controller_elects_eligible(s: State, replica: Any) -> Step:
+    """An eligible leader replica is made leader.
+
+    Who: the controller, with KIP-966.
+    When: nobody is in the ISR.
+    Changes: leader and leader epoch; the new leader alone is the ISR, the others remain eligible.
+    Source: PartitionChangeBuilder.isValidNewLeader and tryElection; KIP-966.
+    """
+    return Step(
+        (
+            Guard("it_has_a_session", no(s.fenced[replica])),
+            Guard("the_isr_is_empty", s.isr.is_empty()),
+            Guard("it_is_eligible", s.elr.has(replica), safety_critical=True),
+        ),
         lambda: _decided(s, some(replica), s.none_of(REPLICAS).plus(replica), s.leader_epoch + 1),
     )
 
@@ -125,6 +173,12 @@ def controller_gives_up_leader(s: State, replica: Any) -> Step:
 # -- the ISR ---------------------------------------------------------------------------------------------------------
 
 
+def _others_are_left(s: State, replica: Any) -> Guard:
+    """With KIP-966 the ISR may be empty: who leaves it last remains eligible."""
+    others = anyof(s.has_elr, s.isr.some(lambda q: q != replica))
+    return Guard("it_is_not_the_last", others, safety_critical=True)
+
+
 @replication.action(replica=REPLICA)
 def controller_drops_leader(s: State, replica: Any) -> Step:
     """A fenced leader is dropped from the ISR.
@@ -138,7 +192,7 @@ def controller_drops_leader(s: State, replica: Any) -> Step:
         (
             Guard("it_is_fenced", s.fenced[replica]),
             Guard("it_leads", s.leader == replica),
-            Guard("it_is_not_the_last", s.isr.some(lambda q: q != replica), safety_critical=True),
+            _others_are_left(s, replica),
         ),
         lambda: _decided(s, NONE, s.isr.minus(replica), s.leader_epoch + 1),
     )
@@ -158,9 +212,37 @@ def controller_drops(s: State, replica: Any) -> Step:
             Guard("it_is_fenced", s.fenced[replica]),
             Guard("it_does_not_lead", s.leader != replica, safety_critical=True),
             Guard("it_is_in_the_isr", s.isr.has(replica)),
-            Guard("it_is_not_the_last", s.isr.some(lambda q: q != replica), safety_critical=True),
+            _others_are_left(s, replica),
         ),
-        lambda: _decided(s, s.leader, s.isr.minus(replica), s.leader_epoch),
+        lambda: _decided(s, s.leader, s.isr.minus(replica), _epoch_after_shrink(s)),
+    )
+
+
+@replication.action(replica=REPLICA)
+def controller_drops_unclean(s: State, replica: Any) -> Step:
+    """A broker that did not shut down by itself is eligible no more.
+
+    Who: the controller, with KIP-966.
+    When: the broker is about to register again, and can't show that it shut down by itself. It does not lead any more.
+    Changes: the ISR and the eligible leader replicas.
+    Source: ReplicationControlManager.handleBrokerUncleanShutdown; KIP-966.
+    """
+    return Step(
+        (
+            Guard("there_are_eligible_leader_replicas", s.has_elr, safety_critical=True),
+            Guard("it_is_dead", no(s.alive[replica])),
+            Guard("its_session_is_over", s.fenced[replica]),
+            Guard("it_did_not_shut_down_by_itself", no(s.was_clean[replica])),
+            Guard("it_does_not_lead", s.leader != replica, safety_critical=True),
+            Guard("it_is_eligible", _is_eligible(s, replica)),
+        ),
+        lambda: _decided(
+            s,
+            s.leader,
+            s.isr.minus(replica),
+            s.leader_epoch,
+            stays=lambda q: allof(_is_eligible(s, q), q != replica),
+        ).but(was_dropped=s.was_dropped.set(replica, True)),
     )
 
 
@@ -206,7 +288,7 @@ def controller_removes(s: State, replica: Any) -> Step:
             Guard("the_leader_asked", s.asks_to_drop[s.partition_epoch] == replica, safety_critical=True),
             *_is_asked_now(s),
         ),
-        lambda: _decided(s, s.leader, s.isr.minus(replica), s.leader_epoch),
+        lambda: _decided(s, s.leader, s.isr.minus(replica), _epoch_after_shrink(s)),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.language import Guard, State, Step, allof, anyof, no
+from model.language import Guard, State, Step, allof, anyof, implies, no
 from model.machines.replication_state import OFFSET, REPLICA, replication
 
 
@@ -58,6 +58,23 @@ def broker_crashes(s: State, replica: Any) -> Step:
     return Step((Guard("it_is_alive", s.alive[replica]),), lambda: _stopped(s, replica))
 
 
+@replication.action(replica=REPLICA)
+def broker_stops(s: State, replica: Any) -> Step:
+    """A broker shuts down by itself.
+
+    Who: any broker.
+    When: at any time. Without KIP-966 it makes no difference how a broker that keeps its log went: it crashed.
+    Changes: all that it has is on disk, and it can show that; it does nothing more until it starts again.
+    Source: LogManager.shutdown (the clean shutdown file, which holds the broker epoch); KIP-966.
+    """
+    return Step(
+        (Guard("it_is_alive", s.alive[replica]), Guard("it_makes_a_difference", s.has_elr)),
+        lambda: _stopped(s, replica).but(
+            was_clean=s.was_clean.set(replica, True), flushed=s.flushed.set(replica, s.end[replica])
+        ),
+    )
+
+
 @replication.action(replica=REPLICA, end=OFFSET)
 def power_is_lost(s: State, replica: Any, end: Any) -> Step:
     """A broker stops, and its log loses what was not yet on disk.
@@ -97,7 +114,8 @@ def broker_registers(s: State, replica: Any, hw: Any) -> Step:
     """A broker starts again and registers, under a new broker epoch.
 
     Who: a broker that is down.
-    When: its session is over, and the controller has dropped it from the ISR, or it is alone there.
+    When: its session is over, and the controller has dropped it from the ISR, or it is alone there. With KIP-966, if
+        it did not shut down by itself, it must be eligible no more.
     Changes: it is alive, fenced for now, and will heed no decision from before; its high watermark is the one that it
         last wrote to disk.
     Source: ClusterControlManager.registerBroker (refuses as long as the old session is valid; what it does not look
@@ -112,10 +130,16 @@ def broker_registers(s: State, replica: Any, hw: Any) -> Step:
                 allof(s.leader != replica, anyof(no(s.isr.has(replica)), s.isr.is_only(replica))),
                 safety_critical=True,
             ),
+            Guard(
+                "it_shut_down_by_itself",
+                implies(allof(s.has_elr, anyof(s.isr.has(replica), s.elr.has(replica))), s.was_clean[replica]),
+                safety_critical=True,
+            ),
             Guard("it_wrote_the_hw_to_disk", hw <= s.hw[replica]),
         ),
         lambda: s.but(
             alive=s.alive.set(replica, True),
+            was_clean=s.was_clean.set(replica, False),
             broker_epoch=s.broker_epoch.set(replica, s.broker_epoch[replica] + 1),
             started_at=s.started_at.set(replica, s.partition_epoch),
             knows=s.knows.set(replica, 0),

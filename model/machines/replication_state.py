@@ -40,6 +40,7 @@ OFFSET = Sort("Offset", unit="records")
 EPOCH = Sort("Leader epoch", unit="leader epochs")
 VERSION = Sort("Partition epoch", unit="partition epochs")
 BROKER_EPOCH = Sort("Broker epoch", unit="broker epochs")
+COUNT = Sort("Number of replicas", unit="replicas")
 
 
 def sizes(*, replicas: int, log: int, epochs: int, versions: int | None = None, registrations: int = 2) -> Sizes:
@@ -58,6 +59,7 @@ def sizes(*, replicas: int, log: int, epochs: int, versions: int | None = None, 
         EPOCH.name: epochs + 1,
         VERSION.name: (epochs + 2 if versions is None else versions) + 1,
         BROKER_EPOCH.name: registrations + 1,
+        COUNT.name: replicas + 1,
     }
 
 
@@ -67,7 +69,9 @@ def _start(zero: State) -> Mapping[str, Any]:
     return {
         "isr": everybody,
         "decided_isr": zero.decided_isr.set(0, everybody),
-        "last_isr": zero.last_isr.set(0, everybody),
+        "min_isr": 1,
+        "is_enough": zero.is_enough.set(0, True),
+        "last_eligible": zero.last_eligible.set(0, everybody),
         "alive": zero.alive.where(lambda _replica: True, lambda _replica: True),
         "broker_epoch": zero.broker_epoch.where(lambda _replica: True, lambda _replica: 1),
     }
@@ -76,16 +80,24 @@ def _start(zero: State) -> Mapping[str, Any]:
 replication = Machine(
     "replication",
     fields={
+        # Settings.
+        "min_isr": Field(COUNT, "min.insync.replicas, or how many replicas there are if that is less", is_setting=True),
+        "has_elr": Field(BOOLEAN, "whether the controller keeps eligible leader replicas (KIP-966)", is_setting=True),
+        "bumps_epoch": Field(
+            BOOLEAN, "whether a smaller ISR raises the leader epoch, as before 3.6 and with ZooKeeper", is_setting=True
+        ),
         # The controller.
         "leader": Field(OptionOf(REPLICA), "whom the controller made leader"),
         "leader_epoch": Field(EPOCH, "the controller's leader epoch"),
         "partition_epoch": Field(VERSION, "the controller's partition epoch"),
         "isr": Field(REPLICAS, "the in-sync replicas that the controller knows of"),
+        "elr": Field(REPLICAS, "who may be elected as well, once the ISR is empty: the eligible leader replicas"),
         "fenced": Field(BOOLEAN, "whether the controller takes the broker's session for over", (REPLICA,)),
         # Its decisions.
         "elected": Field(OptionOf(REPLICA), "the leader of a leader epoch", (EPOCH,)),
         "epoch_of": Field(EPOCH, "the leader epoch of a decision", (VERSION,)),
         "decided_isr": Field(REPLICAS, "the ISR of a decision", (VERSION,)),
+        "is_enough": Field(BOOLEAN, "whether that is at least min.insync.replicas", (VERSION,)),
         # AlterPartition requests.
         "asks_to_add": Field(OptionOf(REPLICA), "whom the leader asked to add to the ISR of a decision", (VERSION,)),
         "asks_as": Field(BROKER_EPOCH, "the broker epoch that the request names for it", (VERSION,)),
@@ -93,6 +105,7 @@ replication = Machine(
         "is_refused": Field(BOOLEAN, "whether the controller refused the request", (VERSION,)),
         # Brokers.
         "alive": Field(BOOLEAN, "whether the broker runs", (REPLICA,)),
+        "was_clean": Field(BOOLEAN, "whether it is down and shut down by itself, with all that it had", (REPLICA,)),
         "broker_epoch": Field(BROKER_EPOCH, "the broker epoch under which it last registered", (REPLICA,)),
         "started_at": Field(VERSION, "the controller's partition epoch when it last registered", (REPLICA,)),
         # Replicas.
@@ -117,24 +130,42 @@ replication = Machine(
         "has_sent": Field(BOOLEAN, "whether a follower has sent a fetch", (EPOCH, REPLICA, BROKER_EPOCH)),
         "sent_to": Field(OFFSET, "the greatest offset from which it did", (EPOCH, REPLICA, BROKER_EPOCH)),
         # History.
-        "last_isr": Field(REPLICAS, "the ISR of the last decision of a leader epoch", (EPOCH,), is_history=True),
-        "last_in": Field(
-            BROKER_EPOCH, "the broker epoch in which a replica was last in an epoch", (EPOCH, REPLICA), is_history=True
+        "last_eligible": Field(
+            REPLICAS,
+            "who may lead by the last decision of a leader epoch: its ISR, and the eligible leader replicas",
+            (EPOCH,),
+            is_history=True,
         ),
+        "entered_as": Field(
+            BROKER_EPOCH,
+            "the broker epoch in which a replica entered an epoch, or came back to it with less than it had",
+            (EPOCH, REPLICA),
+            is_history=True,
+        ),
+        "took": Field(OFFSET, "how far it fetched in an epoch since then", (EPOCH, REPLICA), is_history=True),
         "first_to_go": Field(
             OptionOf(REPLICA),
-            "of a leader epoch's last ISR, who fetched least before it went on to a later epoch",
+            "of those eligible at the end of a leader epoch, who took least along to a later epoch",
             (EPOCH,),
             is_history=True,
         ),
         "has_lost": Field(
             BOOLEAN, "whether it lost records and has heard of no decision since", (REPLICA,), is_history=True
         ),
+        "was_dropped": Field(
+            BOOLEAN,
+            "whether it was ever dropped from ISR and ELR because it did not shut down by itself",
+            (REPLICA,),
+            is_history=True,
+        ),
         "committed": Field(
             EPOCH, "the epoch of the record committed at an offset; 0: none", (OFFSET,), is_history=True
         ),
         "committed_in": Field(EPOCH, "the first epoch in which it was committed", (OFFSET,), is_history=True),
-        "survivor": Field(REPLICA, "the one replica that N-1 is about", is_history=True),
+        "acked": Field(
+            EPOCH, "the epoch of the record acknowledged to acks=all at an offset; 0: none", (OFFSET,), is_history=True
+        ),
+        "survivor": Field(REPLICA, "the one replica that N-1 is about", is_history=True, is_setting=True),
     },
     start=_start,
     about="Replication of one partition.",
@@ -165,5 +196,5 @@ def counts(s: State, leader: Any, follower: Any) -> Any:
 
 
 def reach(s: State, epoch: Any, replica: Any) -> Any:
-    """How far a follower had fetched in an epoch, when last it was in it."""
-    return s.sent_to[epoch, replica, s.last_in[epoch, replica]]
+    """How far a follower fetched in an epoch, and kept it."""
+    return s.took[epoch, replica]

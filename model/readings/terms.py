@@ -11,7 +11,8 @@ as anything here, not as zero: what is proved holds whatever it reads as.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -77,6 +78,8 @@ class Terms:
                 return self._read(symbol)
             case "every" | "some":
                 return self._quantified(symbol)
+            case "at_least":
+                return self._at_least(symbol)
             case "count":
                 raise LanguageError("counting is not read on terms: say at_least")
         parts = [self.term(each) for each in symbol.args]
@@ -126,6 +129,40 @@ class Terms:
             return z3.ForAll(names, z3.Implies(z3.And(ranges), inner) if ranges else inner)
         return z3.Exists(names, z3.And(*ranges, inner))
 
+    def _at_least(self, symbol: Symbol) -> Term:
+        """Whether something holds for at least so many: counted if there is a given number, else a condition.
+
+        Of the condition nothing is known but what `at_least_axioms` says. It stands for one set of things in one state,
+        so that it can't depend on a quantifier's variable.
+        """
+        variable, body, number = symbol.args
+        values = None
+        if variable.sort.is_named:
+            self.sort(variable.sort)
+            values = self._values.get(variable.sort.name)
+        if values is not None:
+            holds = [z3.substitute(self.term(body), (self.term(variable), value)) for value in values]
+            return z3.Sum([z3.If(each, 1, 0) for each in holds]) >= self.term(number)
+        if _unbound(symbol):
+            raise LanguageError("at_least is not read on terms inside of every and some: keep it in a field")
+        return z3.Bool(f"at least: {variable.args[0]}")
+
+    def at_least_axioms(self, symbols: Iterable[Symbol]) -> list[Term]:
+        """What is known of these conditions `at_least`: where it holds for fewer things, it holds for more.
+
+        One follows from another if it asks for the same number, and whatever is counted there is counted here.
+        """
+        pairs = itertools.permutations([each for each in symbols if each.op == "at_least"], 2)
+        found = []
+        for fewer, more in pairs:
+            if fewer.args[2] is not more.args[2] or fewer.args[0].sort != more.args[0].sort:
+                continue
+            here, there = self.term(fewer.args[0]), self.term(more.args[0])
+            body = z3.substitute(self.term(more.args[1]), (there, here))
+            is_more = z3.ForAll([here], z3.Implies(self.term(fewer.args[1]), body))
+            found.append(z3.Implies(z3.And(is_more, self.term(fewer)), self.term(more)))
+        return found
+
     def named_values(self) -> Mapping[str, Sequence[Term]]:
         """The values of each named sort of which there is a given number."""
         return self._values
@@ -133,6 +170,15 @@ class Terms:
     def in_range(self, parameters: Mapping[str, Symbol]) -> list[Term]:
         """That an action's arguments are values of their sorts."""
         return [self.term(each) >= each.sort.least for each in parameters.values() if _is_integer(each.sort)]
+
+
+def _unbound(symbol: Symbol) -> frozenset[Symbol]:
+    """The variables of quantifiers around a symbol that it depends on."""
+    if symbol.op == "bound":
+        return frozenset((symbol,))
+    own = frozenset(symbol.args[:1]) if symbol.op in ("every", "some", "count", "at_least") else frozenset()
+    inner = (_unbound(each) for each in symbol.args if isinstance(each, Symbol))
+    return frozenset().union(*inner) - own
 
 
 def _is_integer(sort: Sort) -> bool:

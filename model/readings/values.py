@@ -152,6 +152,9 @@ class _Values:
     def count(self, sort: Sort, predicate: Callable[[Any], Any]) -> int:
         return sum(bool(predicate(value)) for value in self.values(sort))
 
+    def at_least(self, number: int, sort: Sort, predicate: Callable[[Any], Any]) -> bool:
+        return self.count(sort, predicate) >= number
+
     def set_of(self, sort: SetOf, has: Callable[[Any], Any]) -> ValueSet:
         return ValueSet(frozenset(each for each in self.values(sort.element) if has(each)))
 
@@ -184,7 +187,7 @@ def initial(machine: Machine, sizes: Sizes | None = None, **given: Any) -> State
         else:
             fields[name] = nothing
     state = State(world, fields)
-    return state.but(**machine.start(state)).but(**given)
+    return state.but(**machine.start(state)).but(**machine.settings).but(**given)
 
 
 def take(action: Action, state: State, **arguments: Any) -> State:

@@ -1,9 +1,11 @@
 """What is claimed of `model.machines.replication`, under which failures and assumptions.
 
-There are four settings. `anything`: every failure and unclean elections; what holds of epochs and logs. `last`: no
-unclean election, and the last member of an ISR never comes back with less than it had; nothing committed is lost.
-`survivor` and `clean` are what users ask for: one replica never fails, or no disk ever loses anything. Whatever can
-happen in these two can happen in `last` (shown action by action), so its invariant is theirs.
+`anything`: every failure and unclean elections; what holds of epochs and logs. `last`: no unclean election, and the
+last member of an ISR never comes back with less than it had; nothing committed is lost. The others are what users ask
+for: one replica never fails (`survivor`), no disk ever loses anything (`clean`), KIP-966 is on (`eligible`), and what
+producers are told (`acknowledged`). Whatever can happen in these can happen in `last` (shown action by action), so its
+invariant is theirs. But for `eligible`, all hold with and without KIP-966, and whether or not a smaller ISR raises the
+leader epoch.
 
 The proof itself is in `replication_decisions`, `replication_logs`, `replication_isr`, `replication_commits` and
 `replication_lemmas`; begin with `replication_commits`.
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.language import State, allof, implies, no
+from model.language import State, allof, anyof, implies, no
 from model.machines.replication import OFFSET, REPLICA, VERSION, replication, sizes
 from properties.claims import Assumption, Claims, Theorem, under
 from properties.invariants.replication_commits import COMMITS
@@ -23,22 +25,26 @@ from properties.invariants.replication_isr import ISR
 from properties.invariants.replication_lemmas import (
     LEMMAS,
     LOG_LEMMAS,
-    isr_holds_committed,
+    eligible_hold_committed,
     later_leaders_hold_committed,
 )
 from properties.invariants.replication_logs import LOGS
-from properties.invariants.replication_words import every, has
+from properties.invariants.replication_words import every, has, is_eligible
 
 SMALL = sizes(replicas=2, log=1, epochs=2, versions=3)
 LAST = "properties.invariants.replication:last"
 
 # -- whatever fails --------------------------------------------------------------------------------------------------
 
+UNTOLD = "leader_acknowledges"
+"""What producers are told changes nothing else; it is looked at where it matters."""
+
 anything = Claims(
-    under(replication, "Any failure, and unclean elections."),
+    under(replication, "Any failure, and unclean elections.", without=(UNTOLD,)),
     SMALL,
     clauses={**DECISIONS, **LOGS},
     lemmas=dict(LOG_LEMMAS),
+    hints=HINTS,
 )
 
 
@@ -123,25 +129,27 @@ anything.theorem(
 
 # -- as long as the last member keeps its log ------------------------------------------------------------------------
 
+LAST_MEMBER_KEEPS = Assumption(
+    "broker_registers",
+    "it_is_not_a_last_member_that_lost_records",
+    "the last member of an ISR never comes back with less than it had",
+    lambda s, replica, hw: implies(s.has_lost[replica], no(is_eligible(s, replica))),  # noqa: ARG005
+)
+GROWING = tuple(
+    sizes(replicas=replicas, log=log, epochs=epochs)
+    for replicas, log, epochs in ((2, 1, 2), (2, 2, 2), (2, 2, 3), (3, 1, 2), (3, 1, 3), (3, 2, 3))
+)
+"""Sizes for refutations, the small ones first."""
+
 last = Claims(
     under(
         replication,
         "Any failure, but the last member of an ISR never comes back with less than it had; no unclean election.",
-        without=("controller_elects_unclean",),
-        assuming=(
-            Assumption(
-                "broker_registers",
-                "it_is_not_a_last_member_that_lost_records",
-                "the last member of an ISR never comes back with less than it had",
-                lambda s, replica, hw: implies(s.has_lost[replica], no(s.isr.has(replica))),  # noqa: ARG005
-            ),
-        ),
+        without=("controller_elects_unclean", UNTOLD),
+        assuming=(LAST_MEMBER_KEEPS,),
     ),
     SMALL,
-    refuted_at=tuple(
-        sizes(replicas=replicas, log=log, epochs=epochs)
-        for replicas, log, epochs in ((2, 1, 2), (2, 2, 2), (2, 2, 3), (3, 1, 2), (3, 1, 3), (3, 2, 3))
-    ),
+    refuted_at=GROWING,
     clauses={**DECISIONS, **LOGS, **ISR, **COMMITS},
     lemmas={**LOG_LEMMAS, **LEMMAS},
     hints=HINTS,
@@ -150,8 +158,8 @@ claims = last
 
 
 def committed_is_kept(s: State) -> Any:
-    """Everybody in the ISR that has its log, and every later leader, has what is committed."""
-    return allof(isr_holds_committed(s), later_leaders_hold_committed(s))
+    """Everybody who is eligible and has its log, and every later leader, has what is committed."""
+    return allof(eligible_hold_committed(s), later_leaders_hold_committed(s))
 
 
 def committed_stays(before: State, after: State) -> Any:
@@ -209,27 +217,33 @@ last.theorem(
 )
 
 
-def acknowledged_is_held(s: State) -> Any:
-    """What a leader may acknowledge to acks=all is committed, and everybody in the ISR that has its log has it."""
-    return every(
-        s,
-        (REPLICA, OFFSET, REPLICA),
-        lambda l, o, q: implies(  # noqa: E741
-            allof(s.leads[l], o < s.hw[l]),
-            allof(
-                s.committed[o] == s.log[l, o],
-                implies(allof(s.isr.has(q), no(s.has_lost[q])), has(s, q, o, s.log[l, o])),
-            ),
-        ),
-    )
+# -- what producers are told -----------------------------------------------------------------------------------------
+
+acknowledged = Claims(
+    under(
+        replication,
+        "As where the last member keeps its log, and producers are told that records are safe.",
+        without=("controller_elects_unclean",),
+        assuming=(LAST_MEMBER_KEEPS,),
+    ),
+    SMALL,
+    refuted_at=GROWING,
+    within=LAST,
+)
 
 
-last.theorem(
+@acknowledged.clause
+def acknowledged_is_committed(s: State) -> Any:
+    """What was acknowledged to acks=all at an offset is what is committed there."""
+    return every(s, (OFFSET,), lambda o: implies(s.acked[o] != 0, s.committed[o] == s.acked[o]))
+
+
+acknowledged.theorem(
     Theorem(
         "ACKED-IS-COMMITTED",
-        "What a leader acknowledges to acks=all, its high watermark being past it, is committed: everybody in the"
-        " ISR has it, and keeps it.",
-        of_state=acknowledged_is_held,
+        "What was acknowledged to a producer with acks=all is committed: everybody in the ISR that has its log has it,"
+        " and every later leader.",
+        of_state=lambda s: allof(acknowledged_is_committed(s), committed_is_kept(s)),
         of_step=committed_stays,
         assumes=BY_LAST,
     )
@@ -239,6 +253,7 @@ last.theorem(
 
 SURVIVES = {
     "broker_crashes": ("replica", "it never crashes"),
+    "broker_stops": ("replica", "it never shuts down"),
     "power_is_lost": ("replica", "its power is never lost"),
     "disk_is_lost": ("replica", "its disk is never lost"),
     "controller_fences": ("replica", "its session is never over"),
@@ -254,7 +269,7 @@ survivor = Claims(
     under(
         replication,
         "One replica of the first ISR never fails and never leaves the ISR; to all others anything may happen.",
-        without=("controller_elects_unclean",),
+        without=("controller_elects_unclean", UNTOLD),
         assuming=tuple(
             Assumption(action, "it_is_not_the_survivor", sentence, _is_not_the_survivor(parameter))
             for action, (parameter, sentence) in SURVIVES.items()
@@ -301,7 +316,7 @@ clean = Claims(
     under(
         replication,
         "Any number of crashes, of all replicas at once too; every log is kept. No unclean election.",
-        without=("controller_elects_unclean", *LOSSES),
+        without=("controller_elects_unclean", UNTOLD, *LOSSES),
     ),
     SMALL,
     within=LAST,
@@ -324,6 +339,64 @@ clean.theorem(
     )
 )
 
+
+# -- eligible leader replicas ----------------------------------------------------------------------------------------
+
+eligible = Claims(
+    under(
+        replication,
+        "Any failure, of all replicas at once too, and KIP-966 is on. No unclean election.",
+        without=("controller_elects_unclean", UNTOLD),
+        settings={"has_elr": True},
+    ),
+    SMALL,
+    refuted_at=GROWING,
+    explored_with={"min_isr": 2},
+    at_first=lambda s: s.at_least(s.min_isr, REPLICA, lambda _replica: True),
+    within=LAST,
+)
+
+
+@eligible.clause
+def there_are_eligible_leader_replicas(s: State) -> Any:
+    """KIP-966 is on."""
+    return allof(s.has_elr)
+
+
+def who_is_eligible_or_dropped(s: State) -> Any:
+    """Who is eligible, or is no more because it did not shut down by itself, are at least min.insync.replicas."""
+    return s.at_least(s.min_isr, REPLICA, lambda r: anyof(is_eligible(s, r), s.was_dropped[r]))
+
+
+eligible.clause(who_is_eligible_or_dropped)
+
+
+def somebody_is_eligible(s: State) -> Any:
+    """If fewer than min.insync.replicas were ever dropped, somebody is eligible."""
+    were_dropped = s.at_least(s.min_isr, REPLICA, lambda r: s.was_dropped[r])
+    return anyof(were_dropped, s.some(REPLICA, lambda r: is_eligible(s, r)))
+
+
+eligible.theorem(
+    Theorem(
+        "ELIGIBLE-HOLD-COMMITTED",
+        "With KIP-966 no committed record is lost or replaced, whatever crashes, losses of power and losses of disks"
+        " befall replicas, all of them too; all of the ISR and of the eligible leader replicas that have their logs"
+        " have it.",
+        of_state=committed_is_kept,
+        of_step=committed_stays,
+        assumes=COMMON,
+    )
+)
+eligible.theorem(
+    Theorem(
+        "MIN-ISR",
+        "With KIP-966 and min.insync.replicas = m, as long as fewer than m replicas have come back after shutting down"
+        " otherwise than by themselves, there is a replica that may be elected and has all that is committed.",
+        of_state=somebody_is_eligible,
+        assumes=COMMON,
+    )
+)
 
 # -- states that must remain possible --------------------------------------------------------------------------------
 

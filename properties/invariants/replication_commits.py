@@ -1,7 +1,7 @@
 """Why the replication machine loses nothing that is committed: the heart of the proof.
 
 It is said by leader epochs, not by leaders. Nobody joins the last ISR of an epoch but in the epoch itself, having
-fetched all before it (`laggards_were_in_the_isr`). So of the last ISR whoever goes on to a later epoch takes along
+fetched all before it (`laggards_were_eligible`). So of the last ISR whoever goes on to a later epoch takes along
 what it fetched; what the first to go had not fetched can never be committed by that epoch's leader, though it may not
 know that it was deposed; and what all who went on had fetched (`may_commit`) is kept by all later leaders and by
 everybody in the ISR. No clause says that there is somebody: all are about all, which is what solvers are good at.
@@ -25,13 +25,13 @@ COMMITS = Clauses()
 
 
 @COMMITS.add
-def laggards_were_in_the_isr(s: State) -> Any:
+def laggards_were_eligible(s: State) -> Any:
     """Who is in an epoch's last ISR and not past an earlier epoch was in the last ISR of that one as well."""
     return every(
         s,
         (EPOCH, EPOCH, REPLICA),
         lambda e, f, r: implies(
-            allof(e <= f, f <= s.leader_epoch, s.last_isr[f].has(r), s.epoch[r] <= e), s.last_isr[e].has(r)
+            allof(e <= f, f <= s.leader_epoch, s.last_eligible[f].has(r), s.epoch[r] <= e), s.last_eligible[e].has(r)
         ),
     )
 
@@ -43,7 +43,7 @@ def somebody_went_first(s: State) -> Any:
         s,
         (EPOCH, EPOCH, REPLICA),
         lambda e, f, r: implies(
-            allof(e <= f, f <= s.leader_epoch, s.last_isr[f].has(r), s.epoch[r] > e), s.first_to_go[e].exists
+            allof(e <= f, f <= s.leader_epoch, s.last_eligible[f].has(r), s.epoch[r] > e), s.first_to_go[e].exists
         ),
     )
 
@@ -56,7 +56,9 @@ def who_went_first(s: State) -> Any:
         (EPOCH,),
         lambda e: implies(
             s.first_to_go[e].exists,
-            allof(s.last_isr[e].has(s.first_to_go[e].value), s.epoch[s.first_to_go[e].value] > e, e < s.leader_epoch),
+            allof(
+                s.last_eligible[e].has(s.first_to_go[e].value), s.epoch[s.first_to_go[e].value] > e, e < s.leader_epoch
+            ),
         ),
     )
 
@@ -68,7 +70,7 @@ def who_went_first_had_least(s: State) -> Any:
         s,
         (EPOCH, REPLICA),
         lambda e, q: implies(
-            allof(s.last_isr[e].has(q), e <= s.leader_epoch, s.epoch[q] > e),
+            allof(s.last_eligible[e].has(q), e <= s.leader_epoch, s.epoch[q] > e),
             left_with(s, e, s.first_to_go[e].value) <= left_with(s, e, q),
         ),
     )
@@ -87,7 +89,7 @@ def members_keep_what_may_be_committed(s: State) -> Any:
             allof(
                 e < f,
                 f <= s.leader_epoch,
-                s.last_isr[f].has(r),
+                s.last_eligible[f].has(r),
                 is_intact(s, r, f),
                 s.epoch[r] > e,
                 may_commit(s, e, o),
@@ -140,7 +142,7 @@ def committed_by_all(s: State) -> Any:
                 s.committed[o] != 0,
                 s.elected[s.committed_in[o]] != q,
                 anyof(
-                    s.last_isr[s.committed_in[o]].has(q),
+                    s.last_eligible[s.committed_in[o]].has(q),
                     allof(s.committed_in[o] == s.leader_epoch, is_candidate(s, q)),
                 ),
             ),

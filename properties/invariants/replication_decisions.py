@@ -10,7 +10,7 @@ from typing import Any
 from model.language import State, allof, anyof, implies, no
 from model.machines.replication import BROKER_EPOCH, EPOCH, REPLICA, VERSION
 from properties.claims import Clauses
-from properties.invariants.replication_words import every, is_decided
+from properties.invariants.replication_words import every, is_decided, is_eligible
 
 DECISIONS = Clauses()
 """Clauses that every step keeps."""
@@ -58,16 +58,17 @@ def fetched_bounds(s: State) -> Any:
 
 @DECISIONS.add
 def sent_bounds(s: State) -> Any:
-    """A fetch goes to a leader that has begun, from an offset that it has; by a broker in its time in the epoch."""
+    """A fetch goes to a leader that has begun, from an offset that it has; by a broker that has been in the epoch."""
     return every(
         s,
         (EPOCH, REPLICA, BROKER_EPOCH),
         lambda e, q, b: allof(
             s.sent_to[e, q, b] >= 0,
             s.sent_to[e, q, b] <= s.written_end[e],
+            implies(b >= s.entered_as[e, q], s.sent_to[e, q, b] <= s.took[e, q]),
             implies(
                 anyof(s.has_sent[e, q, b], s.sent_to[e, q, b] > 0),
-                allof(s.has_sent[e, q, b], s.has_begun[e], b > 0, b <= s.last_in[e, q]),
+                allof(s.has_sent[e, q, b], s.has_begun[e], b > 0, b <= s.broker_epoch[q], s.entered_as[e, q] > 0),
             ),
         ),
     )
@@ -75,18 +76,39 @@ def sent_bounds(s: State) -> Any:
 
 @DECISIONS.add
 def stays(s: State) -> Any:
-    """A broker was in epochs up to its own, as registered then; in its own, if it has heard of anything."""
+    """A broker was in epochs up to its own, as registered by then; in its own, if it has heard of anything."""
     return every(
         s,
         (EPOCH, REPLICA),
         lambda e, q: allof(
-            s.last_in[e, q] >= 0,
-            s.last_in[e, q] <= s.broker_epoch[q],
-            implies(s.last_in[e, q] > 0, s.epoch[q] >= e),
-            implies(s.knows[q] == 0, implies(s.alive[q], s.last_in[e, q] < s.broker_epoch[q])),
-            implies(allof(s.knows[q] > 0, s.epoch[q] == e), s.last_in[e, q] == s.broker_epoch[q]),
+            s.entered_as[e, q] >= 0,
+            s.entered_as[e, q] <= s.broker_epoch[q],
+            implies(s.entered_as[e, q] > 0, s.epoch[q] >= e),
+            implies(s.knows[q] == 0, implies(s.alive[q], s.entered_as[e, q] < s.broker_epoch[q])),
+            implies(allof(s.knows[q] > 0, s.epoch[q] == e), s.entered_as[e, q] > 0),
+            s.took[e, q] >= 0,
+            s.took[e, q] <= s.written_end[e],
+            implies(s.took[e, q] > 0, s.entered_as[e, q] > 0),
         ),
     )
+
+
+@DECISIONS.add
+def who_has_heard_of_nothing_has_sent_nothing(s: State) -> Any:
+    """Who has started and heard of nothing has not sent a fetch since, nor if it then shut down by itself."""
+    return every(
+        s,
+        (EPOCH, REPLICA),
+        lambda e, q: implies(
+            allof(anyof(s.alive[q], s.was_clean[q]), s.knows[q] == 0), no(s.has_sent[e, q, s.broker_epoch[q]])
+        ),
+    )
+
+
+@DECISIONS.add
+def who_runs_did_not_shut_down(s: State) -> Any:
+    """Who runs did not shut down."""
+    return every(s, (REPLICA,), lambda q: implies(s.alive[q], no(s.was_clean[q])))
 
 
 # -- the controller's decisions ---------------------------------------------------------------------------------------
@@ -104,7 +126,9 @@ def newest_decision(s: State) -> Any:
             s,
             (REPLICA,),
             lambda q: allof(
-                s.decided_isr[now].has(q) == s.isr.has(q), s.last_isr[s.leader_epoch].has(q) == s.isr.has(q)
+                s.decided_isr[now].has(q) == s.isr.has(q),
+                s.last_eligible[s.leader_epoch].has(q) == is_eligible(s, q),
+                implies(s.elr.has(q), allof(s.has_elr, no(s.is_enough[now]), no(s.isr.has(q)))),
             ),
         ),
     )
@@ -132,12 +156,16 @@ def decisions_have_epochs(s: State) -> Any:
 
 @DECISIONS.add
 def leaders_stay_in_the_isr(s: State) -> Any:
-    """The leader of an epoch is in its last ISR."""
-    return every(
-        s,
-        (EPOCH,),
-        lambda e: implies(
-            allof(e <= s.leader_epoch, s.elected[e].exists), allof(e > 0, s.last_isr[e].has(s.elected[e].value))
+    """The leader of an epoch is eligible by its last decision; the present one is in the ISR."""
+    return allof(
+        implies(s.leader.exists, s.isr.has(s.leader.value)),
+        every(
+            s,
+            (EPOCH,),
+            lambda e: implies(
+                allof(e <= s.leader_epoch, s.elected[e].exists),
+                allof(e > 0, s.last_eligible[e].has(s.elected[e].value)),
+            ),
         ),
     )
 
@@ -253,8 +281,12 @@ def leaders_do_not_ask_to_be_dropped(s: State) -> Any:
 
 @DECISIONS.add
 def who_lost_has_heard_of_nothing(s: State) -> Any:
-    """Who lost records and started again has heard of no decision since."""
-    return every(s, (REPLICA,), lambda r: implies(allof(s.has_lost[r], s.alive[r]), s.knows[r] == 0))
+    """Who lost records and started again has heard of no decision since, nor had it when it shut down by itself."""
+    return every(
+        s,
+        (REPLICA,),
+        lambda r: implies(allof(s.has_lost[r], anyof(s.alive[r], s.was_clean[r])), s.knows[r] == 0),
+    )
 
 
 @DECISIONS.add

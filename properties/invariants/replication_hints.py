@@ -9,10 +9,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("isr_holds_committed", ""): (
+    ("LOG-MATCHING", ""): ("records_are_their_epochs_leaders", "logs_match_leaders"),
+    ("logs_match_leaders", "become_leader"): ("records_are_their_epochs_leaders", "logs_match_leaders", "bounds"),
+    ("refused_requests_changed_nothing", "controller_adds"): (
+        "refused_requests_changed_nothing",
+        "nothing_is_asked_of_the_unheard",
+        "newest_decision",
+        "who_leads",
+        "who_leads_was_elected",
+        "bounds",
+        "controller_bounds",
+    ),
+    ("candidates_are_in_the_epoch", "follower_sends_fetch"): (
+        "candidates_are_in_the_epoch",
+        "fetches_are_less_than_the_log",
+        "who_lost_has_heard_of_nothing",
+        "stays",
+        "bounds",
+        "controller_bounds",
+    ),
+    ("eligible_hold_committed", ""): (
         "newest_decision",
         "members_keep_what_may_be_committed",
-        "laggards_were_in_the_isr",
+        "laggards_were_eligible",
         "laggards_have_what_they_take_along",
         "committed_by_all",
         "committed_by_a_leader",
@@ -26,7 +45,7 @@ HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
         "leaders_begin_with_what_may_be_committed",
         "controller_bounds",
     ),
-    ("LAST-MEMBER", ""): ("isr_holds_committed", "later_leaders_hold_committed"),
+    ("LAST-MEMBER", ""): ("eligible_hold_committed", "later_leaders_hold_committed"),
     ("below_hw_is_committed", ""): (
         "below_hw_is_committed",
         "committed_by_a_leader",
@@ -76,7 +95,7 @@ HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
         "committed_by_a_leader",
         "who_went_first_had_least",
         "who_went_first",
-        "laggards_were_in_the_isr",
+        "laggards_were_eligible",
         "committed_by_all",
         "nobody_fetched_more_than_there_is",
         "reigns",
@@ -88,7 +107,7 @@ HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
         "committed_by_a_leader",
         "who_went_first_had_least",
         "who_went_first",
-        "laggards_were_in_the_isr",
+        "laggards_were_eligible",
         "committed_by_all",
         "nobody_fetched_more_than_there_is",
         "reigns",
@@ -98,7 +117,7 @@ HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ),
     ("committed_by_all", "leader_advances_hw"): (
         "committed_by_all",
-        "leaders_count_the_last_isr",
+        "leaders_that_may_commit_count_the_eligible",
         "members_are_counted_as_they_are",
         "what_is_known_was_sent",
         "who_leads_was_elected",
@@ -113,7 +132,7 @@ HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("leaders_begin_with_what_may_be_committed", "become_leader"): (
         "leaders_begin_with_what_may_be_committed",
         "members_keep_what_may_be_committed",
-        "laggards_were_in_the_isr",
+        "laggards_were_eligible",
         "laggards_have_what_they_take_along",
         "who_comes_back_with_less_is_out",
         "leaders_stay_in_the_isr",
@@ -137,8 +156,8 @@ HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
         "reigns",
         "bounds",
     ),
-    ("leaders_count_the_last_isr", "controller_adds"): (
-        "leaders_count_the_last_isr",
+    ("leaders_that_may_commit_count_the_eligible", "controller_adds"): (
+        "leaders_that_may_commit_count_the_eligible",
         "a_request_under_way_is_remembered",
         "newest_decision",
         "nothing_is_asked_of_the_unheard",
@@ -156,7 +175,7 @@ HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ),
     ("members_keep_what_may_be_committed", "become_follower"): (
         "members_keep_what_may_be_committed",
-        "laggards_were_in_the_isr",
+        "laggards_were_eligible",
         "laggards_have_what_they_take_along",
         "who_comes_back_with_less_is_out",
         "who_went_first_had_least",
@@ -170,7 +189,7 @@ HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ),
     ("members_keep_what_may_be_committed", "become_leader"): (
         "members_keep_what_may_be_committed",
-        "laggards_were_in_the_isr",
+        "laggards_were_eligible",
         "laggards_have_what_they_take_along",
         "who_comes_back_with_less_is_out",
         "who_went_first_had_least",

@@ -12,7 +12,7 @@ from model.language import State, allof, anyof, implies, no
 from model.machines.replication import BROKER_EPOCH, EPOCH, REPLICA, VERSION
 from model.machines.replication_state import counts, reach
 from properties.claims import Clauses
-from properties.invariants.replication_words import every, is_candidate, is_decided, is_unheard
+from properties.invariants.replication_words import every, is_candidate, is_decided, is_eligible, is_unheard
 
 ISR = Clauses()
 """Clauses that every step keeps."""
@@ -23,35 +23,48 @@ ISR = Clauses()
 
 @ISR.add
 def who_comes_back_with_less_is_out(s: State) -> Any:
-    """Who lost records and started again is in no ISR since."""
+    """Who lost records and started again is not eligible since."""
     return every(
         s,
         (REPLICA, EPOCH),
         lambda r, e: implies(
             allof(s.has_lost[r], s.alive[r], e >= s.epoch_of[s.started_at[r]], e <= s.leader_epoch),
-            no(s.last_isr[e].has(r)),
+            no(s.last_eligible[e].has(r)),
         ),
     )
 
 
 @ISR.add
-def leaders_count_the_last_isr(s: State) -> Any:
-    """A leader counts all of its epoch's last ISR, though it may not have heard of it."""
+def who_lost_can_not_show_otherwise(s: State) -> Any:
+    """Nobody who is eligible, or about to join the ISR, shut down by itself and has less than it had."""
+    return every(
+        s,
+        (REPLICA,),
+        lambda r: implies(allof(s.has_lost[r], anyof(is_eligible(s, r), is_candidate(s, r))), no(s.was_clean[r])),
+    )
+
+
+@ISR.add
+def leaders_that_may_commit_count_the_eligible(s: State) -> Any:
+    """A leader that may commit counts all that are eligible in the end, though it may not have heard of it."""
     return every(
         s,
         (REPLICA, REPLICA),
-        lambda l, q: implies(allof(s.leads[l], s.last_isr[s.epoch[l]].has(q)), counts(s, l, q)),  # noqa: E741
+        lambda l, q: implies(  # noqa: E741
+            allof(s.leads[l], s.is_enough[s.knows[l]], s.last_eligible[s.epoch[l]].has(q)), counts(s, l, q)
+        ),
     )
 
 
 @ISR.add
 def unheard_decisions_only_shrink(s: State) -> Any:
-    """Of the decisions that a leader has not heard of, or that nobody took up, the last has the smallest ISR."""
+    """While a leader has not heard of a decision under which it may commit, or none took it up, nobody is added."""
     return every(
         s,
         (VERSION, REPLICA),
         lambda v, q: implies(
-            allof(is_decided(s, v), is_unheard(s, v), s.last_isr[s.epoch_of[v]].has(q)), s.decided_isr[v].has(q)
+            allof(is_decided(s, v), is_unheard(s, v), s.is_enough[v], s.last_eligible[s.epoch_of[v]].has(q)),
+            s.decided_isr[v].has(q),
         ),
     )
 
@@ -105,40 +118,20 @@ def metadata_is_of_registrations(s: State) -> Any:
 
 @ISR.add
 def refused_requests_changed_nothing(s: State) -> Any:
-    """A leader whose request was refused knows of all of its epoch's last ISR."""
+    """A leader that may commit, and whose request was refused, knows of all that are eligible in the end."""
     return every(
         s,
         (REPLICA, REPLICA),
         lambda l, q: implies(  # noqa: E741
-            allof(s.leads[l], s.is_refused[s.knows[l]], s.last_isr[s.epoch[l]].has(q)),
+            allof(s.leads[l], s.is_refused[s.knows[l]], s.is_enough[s.knows[l]], s.last_eligible[s.epoch[l]].has(q)),
             s.decided_isr[s.knows[l]].has(q),
         ),
     )
 
 
 @ISR.add
-def who_comes_back_is_out(s: State) -> Any:
-    """Who was in an epoch and has started again since is not in its last ISR, if it has a leader."""
-    return every(
-        s,
-        (REPLICA, EPOCH),
-        lambda r, e: implies(
-            allof(
-                s.alive[r],
-                s.knows[r] == 0,
-                s.last_in[e, r] > 0,
-                e >= s.epoch_of[s.started_at[r]],
-                e <= s.leader_epoch,
-                s.elected[e].exists,
-            ),
-            no(s.last_isr[e].has(r)),
-        ),
-    )
-
-
-@ISR.add
 def members_are_counted_as_they_are(s: State) -> Any:
-    """Of a member, or one about to be, a leader knows a fetch only of its last time in the epoch."""
+    """Of an eligible replica, or one about to be, a leader knows no fetch from before it came back with less."""
     return every(
         s,
         (REPLICA, REPLICA),
@@ -146,17 +139,17 @@ def members_are_counted_as_they_are(s: State) -> Any:
             allof(
                 s.leads[l],
                 q != l,
-                anyof(s.last_isr[s.epoch[l]].has(q), allof(s.epoch[l] == s.leader_epoch, is_candidate(s, q))),
+                anyof(s.last_eligible[s.epoch[l]].has(q), allof(s.epoch[l] == s.leader_epoch, is_candidate(s, q))),
                 s.fetched[l, q] > 0,
             ),
-            s.fetched_as[l, q] == s.last_in[s.epoch[l], q],
+            s.fetched_as[l, q] >= s.entered_as[s.epoch[l], q],
         ),
     )
 
 
 @ISR.add
 def members_earlier_fetches_are_refused(s: State) -> Any:
-    """Of a member, or one about to be, a leader refuses fetches from before its last time in the epoch."""
+    """Of an eligible replica, or one about to be, a leader refuses fetches from before it came back with less."""
     return every(
         s,
         (REPLICA, REPLICA, BROKER_EPOCH),
@@ -164,9 +157,9 @@ def members_earlier_fetches_are_refused(s: State) -> Any:
             allof(
                 s.leads[l],
                 q != l,
-                anyof(s.last_isr[s.epoch[l]].has(q), allof(s.epoch[l] == s.leader_epoch, is_candidate(s, q))),
+                anyof(s.last_eligible[s.epoch[l]].has(q), allof(s.epoch[l] == s.leader_epoch, is_candidate(s, q))),
                 s.has_sent[s.epoch[l], q, b],
-                b != s.last_in[s.epoch[l], q],
+                b < s.entered_as[s.epoch[l], q],
             ),
             s.cached[l, q] > b,
         ),
@@ -184,7 +177,8 @@ def candidates_are_in_the_epoch(s: State) -> Any:
             allof(
                 s.has_begun[s.leader_epoch],
                 s.elected[s.leader_epoch] != q,
-                s.last_in[s.leader_epoch, q] == s.broker_epoch[q],
+                s.entered_as[s.leader_epoch, q] > 0,
+                s.has_sent[s.leader_epoch, q, s.broker_epoch[q]],
                 reach(s, s.leader_epoch, q) >= s.began_at[s.leader_epoch],
             ),
         ),

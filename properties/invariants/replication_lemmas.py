@@ -11,7 +11,15 @@ from model.language import State, allof, implies, no
 from model.machines.replication import EPOCH, OFFSET, REPLICA, VERSION, left_with
 from model.machines.replication_state import reach, tail_matches
 from properties.claims import Clauses
-from properties.invariants.replication_words import every, has, has_from_all, is_candidate, is_decided, may_commit
+from properties.invariants.replication_words import (
+    every,
+    has,
+    has_from_all,
+    is_candidate,
+    is_decided,
+    is_eligible,
+    may_commit,
+)
 
 LEMMAS = Clauses()
 """What follows from all clauses."""
@@ -205,12 +213,14 @@ def nothing_is_committed_otherwise(s: State) -> Any:
 
 
 @LEMMAS.add
-def isr_holds_committed(s: State) -> Any:
-    """Everybody in the ISR that has its log has what is committed."""
+def eligible_hold_committed(s: State) -> Any:
+    """Everybody in the ISR, or eligible beside it, that has its log has what is committed."""
     return every(
         s,
         (OFFSET, REPLICA),
-        lambda o, r: implies(allof(s.committed[o] != 0, s.isr.has(r), no(s.has_lost[r])), has(s, r, o, s.committed[o])),
+        lambda o, r: implies(
+            allof(s.committed[o] != 0, is_eligible(s, r), no(s.has_lost[r])), has(s, r, o, s.committed[o])
+        ),
     )
 
 

@@ -46,6 +46,11 @@ def is_intact(s: State, replica: Any, epoch: Any) -> Any:
     return allof(no(s.has_lost[replica]), s.epoch_of[s.started_at[replica]] <= epoch)
 
 
+def is_eligible(s: State, replica: Any) -> Any:
+    """Whether a replica is in the ISR, or among the eligible leader replicas."""
+    return anyof(s.isr.has(replica), s.elr.has(replica))
+
+
 def is_unheard(s: State, version: Any) -> Any:
     """Whether a decision's leader has heard of neither it nor a newer one, and may yet."""
     epoch = s.epoch_of[version]
@@ -58,5 +63,6 @@ def has_from_all(s: State, leader: Any, offset: Any) -> Any:
     return allof(
         s.leads[leader],
         offset < s.end[leader],
+        s.is_enough[s.knows[leader]],
         s.every(REPLICA, lambda q: implies(allof(q != leader, counts(s, leader, q)), s.fetched[leader, q] > offset)),
     )

@@ -15,7 +15,7 @@ from typing import Any
 import z3
 from attrs import define, frozen
 
-from model.language.symbols import Symbol
+from model.language.symbols import Symbol, symbols_in
 from model.readings.terms import Term
 
 
@@ -27,6 +27,8 @@ class Fact:
     term: Term
     fields: frozenset[str]
     """What it looks at."""
+    counts: bool = False
+    """Whether it says that something holds for at least so many."""
 
 
 @define
@@ -111,15 +113,4 @@ def _near(asked: Asked, way: _Way) -> Sequence[Fact]:
 
 def fields_in(symbol: Symbol) -> frozenset[str]:
     """The fields of the state that a condition looks at."""
-    found: set[str] = set()
-    seen: set[int] = set()
-    left: list[Any] = [symbol]
-    while left:
-        each = left.pop()
-        if not isinstance(each, Symbol) or id(each) in seen:
-            continue
-        seen.add(id(each))
-        if each.op == "read":
-            found.add(each.args[0].split(".")[0])
-        left.extend(each.args)
-    return frozenset(found)
+    return frozenset(each.args[0].split(".")[0] for each in symbols_in(symbol) if each.op == "read")

@@ -21,7 +21,11 @@ from properties.prove.obligations import Answer, Obligation, Sort, claims_in, di
 WORKERS = 2
 
 _REPLICATION = "properties.invariants.replication"
-MACHINES = {"replication": tuple(f"{_REPLICATION}:{each}" for each in ("clean", "survivor", "last", "anything"))}
+MACHINES = {
+    "replication": tuple(
+        f"{_REPLICATION}:{each}" for each in ("clean", "survivor", "eligible", "acknowledged", "last", "anything")
+    )
+}
 """Where claims about machines are made, by the machine's name: one for each setting of failures and assumptions."""
 
 

@@ -22,8 +22,8 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from model.language import Machine, State, no
-from model.language.symbols import Symbol, conjunction, lifted
+from model.language import Action, State, no
+from model.language.symbols import Symbol, conjunction, lifted, symbols_in
 from model.language.tracing import Unbounded, first_conditions, parameters_of, symbolic_state, trace
 from model.readings.terms import Terms
 from properties.claims import Claims, Clause
@@ -119,7 +119,7 @@ class _Question:
     """A machine's claims as symbols and terms, made once a process."""
 
     claims: Claims
-    wider: Machine | None = field(init=False)
+    wider: Claims | None = field(init=False)
     terms: Terms = field(init=False, factory=Terms)
     state: State = field(init=False)
     clauses: dict[str, Fact] = field(init=False)
@@ -127,7 +127,7 @@ class _Question:
 
     def __attrs_post_init__(self) -> None:
         within = None if self.claims.within is None else claims_in(self.claims.within)
-        self.wider = None if within is None else within.machine
+        self.wider = within
         self.state = symbolic_state(self.claims.machine, Unbounded())
         every = [self.claims] if within is None else [within, self.claims]
         self.clauses = {name: self.fact(each) for claims in every for name, each in claims.clauses.items()}
@@ -135,7 +135,8 @@ class _Question:
 
     def fact(self, clause: Clause) -> Fact:
         symbol = lifted(clause.holds(self.state))
-        return Fact(symbol, self.terms.term(symbol), fields_in(symbol))
+        counts = any(each.op == "at_least" for each in symbols_in(symbol))
+        return Fact(symbol, self.terms.term(symbol), fields_in(symbol), counts)
 
     def hinted(self, obligation: Obligation) -> tuple[Fact, ...]:
         """The facts that are known to be enough for it."""
@@ -149,6 +150,8 @@ class _Question:
         match obligation.sort:
             case Sort.START:
                 first = [lifted(each) for each in first_conditions(claims.machine, self.state)]
+                if claims.at_first is not None:
+                    first.append(lifted(claims.at_first(self.state)))
                 return self._asked(first, self.clauses[name].symbol, facts=())
             case Sort.LEMMA:
                 before = list(self.lemmas)[: list(self.lemmas).index(name)]
@@ -172,9 +175,7 @@ class _Question:
                 return None
             goal = claims.clauses[name].holds(after)
         elif obligation.sort is Sort.WITHIN:
-            assert self.wider is not None
-            allowed = self.wider.actions[obligation.action].apply(self.state, **arguments)
-            goal = conjunction(tuple(lifted(guard.holds) for guard in allowed.guards))
+            goal = self._allowed(action, arguments, after)
         else:
             change = claims.theorems[name].of_step
             assert change is not None
@@ -190,7 +191,19 @@ class _Question:
     def _asked(self, given: list[Symbol], goal: Symbol, *, facts: tuple[Fact, ...] | None = None) -> Asked:
         known = (*self.clauses.values(), *self.lemmas.values()) if facts is None else facts
         fields = frozenset().union(fields_in(goal), *(fields_in(each) for each in given))
-        return Asked([self.terms.term(each) for each in given], self.terms.term(goal), known, fields)
+        said = [*given, goal, *(each.symbol for each in known if each.counts)]
+        counted = {id(each): each for one in said for each in symbols_in(one) if each.op == "at_least"}
+        terms = [*map(self.terms.term, given), *self.terms.at_least_axioms(counted.values())]
+        return Asked(terms, self.terms.term(goal), known, fields)
+
+    def _allowed(self, action: Action, arguments: Mapping[str, Any], after: State) -> Any:
+        """Whether the machine of the wider claims can take a step, or need not: what they look at stays the same."""
+        assert self.wider is not None
+        if action.name in self.wider.machine.actions:
+            allowed = self.wider.machine.actions[action.name].apply(self.state, **arguments)
+            return conjunction(tuple(lifted(guard.holds) for guard in allowed.guards))
+        looked_at = frozenset().union(*(self.clauses[name].fields for name in self.wider.clauses))
+        return not any(getattr(after, each) is not getattr(self.state, each) for each in looked_at)
 
 
 @lru_cache(maxsize=4)
@@ -205,7 +218,7 @@ def reached(where: str) -> Mapping[str, int]:
     kinds = {name: _never(kind) for name, kind in claims.sometimes.items()}
     found: Mapping[str, int] = {}
     for levels in LEVELS:
-        result = Explorer(claims.machine, claims.small, kinds).run(keep_going=True, workers=1, levels=levels)
+        result = Explorer(claims.explored, claims.small, kinds).run(keep_going=True, workers=1, levels=levels)
         found = {each.invariant: each.level for each in result.violations}
         if len(found) == len(kinds) or result.is_complete:
             break
