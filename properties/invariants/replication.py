@@ -22,14 +22,20 @@ from properties.invariants.replication_commits import COMMITS
 from properties.invariants.replication_decisions import DECISIONS
 from properties.invariants.replication_hints import HINTS
 from properties.invariants.replication_isr import ISR
-from properties.invariants.replication_lemmas import (
-    LEMMAS,
-    LOG_LEMMAS,
-    eligible_hold_committed,
-    later_leaders_hold_committed,
-)
+from properties.invariants.replication_lemmas import LEMMAS, LOG_LEMMAS
 from properties.invariants.replication_logs import LOGS
-from properties.invariants.replication_words import every, has, is_eligible
+from properties.invariants.replication_theorems import (
+    committed_is_kept,
+    committed_stays,
+    fetches_are_of_the_epoch,
+    leaders_hw_grows,
+    nobody_goes_back,
+    one_leader_per_epoch,
+    read_is_committed,
+    same_records_same_past,
+    somebody_is_eligible,
+)
+from properties.invariants.replication_words import every, is_eligible
 
 SMALL = sizes(replicas=2, log=1, epochs=2, versions=3)
 LAST = "properties.invariants.replication:last"
@@ -48,17 +54,6 @@ anything = Claims(
 )
 
 
-def same_records_same_past(s: State) -> Any:
-    """Logs that have a record of the same epoch at an offset are the same before it."""
-    return every(
-        s,
-        (REPLICA, REPLICA, OFFSET, OFFSET),
-        lambda r, q, i, j: implies(
-            allof(i <= j, j < s.end[r], j < s.end[q], s.log[r, j] == s.log[q, j]), s.log[r, i] == s.log[q, i]
-        ),
-    )
-
-
 anything.theorem(
     Theorem(
         "LOG-MATCHING",
@@ -68,34 +63,11 @@ anything.theorem(
 )
 
 
-def one_leader_per_epoch(s: State) -> Any:
-    """No two replicas lead in the same epoch."""
-    return every(
-        s,
-        (REPLICA, REPLICA),
-        lambda l, m: implies(allof(s.leads[l], s.leads[m], s.epoch[l] == s.epoch[m]), l == m),  # noqa: E741
-    )
-
-
 anything.theorem(
     Theorem(
         "ONE-LEADER-PER-EPOCH", "No two replicas ever lead in the same leader epoch.", of_state=one_leader_per_epoch
     )
 )
-
-
-def fetches_are_of_the_epoch(s: State) -> Any:
-    """A leader has heeded fetches only of those that were in its epoch."""
-    return every(
-        s,
-        (REPLICA, REPLICA),
-        lambda l, q: implies(allof(s.leads[l], s.fetched[l, q] > 0), s.epoch[q] >= s.epoch[l]),  # noqa: E741
-    )
-
-
-def nobody_goes_back(before: State, after: State) -> Any:
-    """No replica goes back to an earlier leader epoch."""
-    return before.every(REPLICA, lambda r: after.epoch[r] >= before.epoch[r])
 
 
 anything.theorem(
@@ -106,16 +78,6 @@ anything.theorem(
         of_step=nobody_goes_back,
     )
 )
-
-
-def leaders_hw_grows(before: State, after: State) -> Any:
-    """Who goes on leading in the same epoch does not lower its high watermark."""
-    return before.every(
-        REPLICA,
-        lambda l: implies(  # noqa: E741
-            allof(before.leads[l], after.leads[l], before.epoch[l] == after.epoch[l]), after.hw[l] >= before.hw[l]
-        ),
-    )
 
 
 anything.theorem(
@@ -157,16 +119,6 @@ last = Claims(
 claims = last
 
 
-def committed_is_kept(s: State) -> Any:
-    """Everybody who is eligible and has its log, and every later leader, has what is committed."""
-    return allof(eligible_hold_committed(s), later_leaders_hold_committed(s))
-
-
-def committed_stays(before: State, after: State) -> Any:
-    """What was committed at an offset stays what it is."""
-    return before.every(OFFSET, lambda o: implies(before.committed[o] != 0, after.committed[o] == before.committed[o]))
-
-
 NOT_UNCLEAN = ("nobody outside the ISR is elected", "controller_elects")
 NOTICED = (
     "a broker registers again only after the controller noticed its death",
@@ -195,15 +147,6 @@ last.theorem(
         assumes=BY_LAST,
     )
 )
-
-
-def read_is_committed(s: State) -> Any:
-    """What is below anybody's high watermark, leader or follower, is committed, and is what the log has there."""
-    return every(
-        s,
-        (REPLICA, OFFSET),
-        lambda r, o: implies(o < s.hw[r], allof(s.committed[o] != 0, has(s, r, o, s.committed[o]))),
-    )
 
 
 last.theorem(
@@ -371,12 +314,6 @@ def who_is_eligible_or_dropped(s: State) -> Any:
 eligible.clause(who_is_eligible_or_dropped)
 
 
-def somebody_is_eligible(s: State) -> Any:
-    """If fewer than min.insync.replicas were ever dropped, somebody is eligible."""
-    were_dropped = s.at_least(s.min_isr, REPLICA, lambda r: s.was_dropped[r])
-    return anyof(were_dropped, s.some(REPLICA, lambda r: is_eligible(s, r)))
-
-
 eligible.theorem(
     Theorem(
         "ELIGIBLE-HOLD-COMMITTED",
@@ -425,6 +362,29 @@ def a_log_that_differs(s: State) -> Any:
             REPLICA, lambda f: allof(s.leads[l], s.epoch[f] == s.epoch[l], s.end[f] > 0, s.log[f, 0] != s.log[l, 0])
         ),
     )
+
+
+@eligible.sometime
+def an_eligible_leader_replica(s: State) -> Any:
+    """Something is committed, the leader alone is in the ISR, and another is eligible."""
+    return allof(
+        s.committed[0] != 0,
+        s.leader.exists,
+        s.isr.is_only(s.leader.value),
+        no(s.elr.is_empty()),
+    )
+
+
+@eligible.sometime
+def an_empty_isr(s: State) -> Any:
+    """Nobody is in the ISR, and somebody is eligible."""
+    return allof(s.isr.is_empty(), no(s.elr.is_empty()))
+
+
+@acknowledged.sometime
+def an_acknowledged_record(s: State) -> Any:
+    """A record was acknowledged."""
+    return s.acked[0] != 0
 
 
 @last.sometime

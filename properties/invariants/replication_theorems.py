@@ -1,0 +1,82 @@
+"""What the theorems about `model.machines.replication` say, of a state or of a step.
+
+What they are called, what they assume and where they hold is in `properties.invariants.replication`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model.language import State, allof, anyof, implies
+from model.machines.replication import OFFSET, REPLICA
+from properties.invariants.replication_lemmas import eligible_hold_committed, later_leaders_hold_committed
+from properties.invariants.replication_words import every, has, is_eligible
+
+
+def same_records_same_past(s: State) -> Any:
+    """Logs that have a record of the same epoch at an offset are the same before it."""
+    return every(
+        s,
+        (REPLICA, REPLICA, OFFSET, OFFSET),
+        lambda r, q, i, j: implies(
+            allof(i <= j, j < s.end[r], j < s.end[q], s.log[r, j] == s.log[q, j]), s.log[r, i] == s.log[q, i]
+        ),
+    )
+
+
+def one_leader_per_epoch(s: State) -> Any:
+    """No two replicas lead in the same epoch."""
+    return every(
+        s,
+        (REPLICA, REPLICA),
+        lambda l, m: implies(allof(s.leads[l], s.leads[m], s.epoch[l] == s.epoch[m]), l == m),  # noqa: E741
+    )
+
+
+def fetches_are_of_the_epoch(s: State) -> Any:
+    """A leader has heeded fetches only of those that were in its epoch."""
+    return every(
+        s,
+        (REPLICA, REPLICA),
+        lambda l, q: implies(allof(s.leads[l], s.fetched[l, q] > 0), s.epoch[q] >= s.epoch[l]),  # noqa: E741
+    )
+
+
+def nobody_goes_back(before: State, after: State) -> Any:
+    """No replica goes back to an earlier leader epoch."""
+    return before.every(REPLICA, lambda r: after.epoch[r] >= before.epoch[r])
+
+
+def leaders_hw_grows(before: State, after: State) -> Any:
+    """Who goes on leading in the same epoch does not lower its high watermark."""
+    return before.every(
+        REPLICA,
+        lambda l: implies(  # noqa: E741
+            allof(before.leads[l], after.leads[l], before.epoch[l] == after.epoch[l]), after.hw[l] >= before.hw[l]
+        ),
+    )
+
+
+def committed_is_kept(s: State) -> Any:
+    """Everybody who is eligible and has its log, and every later leader, has what is committed."""
+    return allof(eligible_hold_committed(s), later_leaders_hold_committed(s))
+
+
+def committed_stays(before: State, after: State) -> Any:
+    """What was committed at an offset stays what it is."""
+    return before.every(OFFSET, lambda o: implies(before.committed[o] != 0, after.committed[o] == before.committed[o]))
+
+
+def read_is_committed(s: State) -> Any:
+    """What is below anybody's high watermark, leader or follower, is committed, and is what the log has there."""
+    return every(
+        s,
+        (REPLICA, OFFSET),
+        lambda r, o: implies(o < s.hw[r], allof(s.committed[o] != 0, has(s, r, o, s.committed[o]))),
+    )
+
+
+def somebody_is_eligible(s: State) -> Any:
+    """If fewer than min.insync.replicas were ever dropped, somebody is eligible."""
+    were_dropped = s.at_least(s.min_isr, REPLICA, lambda r: s.was_dropped[r])
+    return anyof(were_dropped, s.some(REPLICA, lambda r: is_eligible(s, r)))
