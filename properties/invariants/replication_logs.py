@@ -12,7 +12,7 @@ from model.language import State, allof, iff, implies, no
 from model.machines.replication import EPOCH, OFFSET, REPLICA
 from model.machines.replication_state import reach
 from properties.claims import Clauses
-from properties.invariants.replication_words import every, has
+from properties.invariants.replication_words import every, has, was_written_in
 
 LOGS = Clauses()
 """Clauses that every step keeps."""
@@ -30,11 +30,8 @@ def records_are_their_epochs_leaders(s: State) -> Any:
         lambda r, o: implies(
             o < s.end[r],
             allof(
-                s.log[r, o] > 0,
+                was_written_in(s, s.log[r, o], o),
                 s.log[r, o] <= s.epoch[r],
-                s.has_begun[s.log[r, o]],
-                o < s.written_end[s.log[r, o]],
-                s.written[s.log[r, o], o] == s.log[r, o],
             ),
         ),
     )
@@ -62,11 +59,8 @@ def leaders_records_are_their_epochs_leaders(s: State) -> Any:
         lambda e, o: implies(
             o < s.written_end[e],
             allof(
-                s.written[e, o] > 0,
+                was_written_in(s, s.written[e, o], o),
                 s.written[e, o] <= e,
-                s.has_begun[s.written[e, o]],
-                o < s.written_end[s.written[e, o]],
-                s.written[s.written[e, o], o] == s.written[e, o],
                 iff(s.written[e, o] < e, o < s.began_at[e]),
             ),
         ),

@@ -24,6 +24,11 @@ def has(s: State, replica: Any, offset: Any, epoch: Any) -> Any:
     return allof(offset < s.end[replica], s.log[replica, offset] == epoch)
 
 
+def was_written_in(s: State, epoch: Any, offset: Any) -> Any:
+    """Whether the leader of an epoch wrote a record of its own at an offset."""
+    return allof(epoch > 0, s.has_begun[epoch], offset < s.written_end[epoch], s.written[epoch, offset] == epoch)
+
+
 def may_commit(s: State, epoch: Any, offset: Any) -> Any:
     """Whether all of an epoch's last ISR that have gone on to later epochs took a record of its leader along."""
     first = s.first_to_go[epoch]

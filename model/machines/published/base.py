@@ -12,7 +12,7 @@ Source: hachikuji/kafka-specification, KafkaReplication.tla and FiniteReplicated
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from model.language import (
@@ -265,6 +265,38 @@ def strong_isr(s: State) -> Any:
     return s.every(REPLICA, lambda r: implies(presumes_leadership(s, r), _committed_is_held_by(s, r, s.quorum_isr)))
 
 
+# -- changes of the ISR, for designs that differ in who has caught up --------------------------------------------------
+
+CaughtUp = Callable[[State, Any, Any, Any], Any]
+"""Whether, for a leader, a follower has everything before an offset."""
+
+
+def shrink(s: State, leader: Any, follower: Any, is_caught_up: CaughtUp) -> Step:
+    """A leader removes a follower that has not caught up with its log end."""
+    return Step(
+        (
+            Guard("it_is_the_leader", is_true_leader(s, leader), safety_critical=True),
+            Guard("it_is_another", follower != leader),
+            Guard("it_is_in_the_isr", s.isr[leader].has(follower)),
+            Guard("it_lags_behind", no(is_caught_up(s, leader, follower, s.log[leader].end))),
+        ),
+        lambda: with_isr(s, leader, s.isr[leader].minus(follower)),
+    )
+
+
+def expand(s: State, leader: Any, follower: Any, is_caught_up: CaughtUp, *more: Guard) -> Step:
+    """A leader takes a follower into the ISR that has caught up with its high watermark, if `more` allows it."""
+    return Step(
+        (
+            Guard("it_is_the_leader", is_true_leader(s, leader), safety_critical=True),
+            Guard("it_is_not_in_the_isr", no(s.isr[leader].has(follower))),
+            Guard("it_reaches_the_hw", is_caught_up(s, leader, follower, s.hw[leader]), safety_critical=True),
+            *more,
+        ),
+        lambda: with_isr(s, leader, s.isr[leader].plus(follower)),
+    )
+
+
 INVARIANTS = {"WeakIsr": weak_isr, "StrongIsr": strong_isr}
 
 __all__ = [
@@ -274,13 +306,14 @@ __all__ = [
     "OFFSET",
     "REPLICA",
     "base",
+    "expand",
     "follows",
     "follows_in_epoch",
     "has_entry_of",
     "is_asked",
     "is_true_leader",
-    "no",
     "presumes_leadership",
+    "shrink",
     "sizes",
     "was_requested",
     "with_isr",

@@ -11,8 +11,16 @@ from __future__ import annotations
 from typing import Any
 
 from model.language import Guard, State, Step, allof, anyof, least, no
-from model.machines.published.base import EPOCH, OFFSET, REPLICA, follows, is_asked, is_true_leader, presumes_leadership
-from model.machines.published.base import with_isr as with_isr_of
+from model.machines.published.base import (
+    EPOCH,
+    OFFSET,
+    REPLICA,
+    expand,
+    follows,
+    is_asked,
+    presumes_leadership,
+    shrink,
+)
 from model.machines.published.kip279 import is_end_of_shared, kip279
 from model.machines.published.truncate_to_hw import fetched
 
@@ -72,15 +80,7 @@ def leader_shrinks_isr(s: State, leader: Any, follower: Any) -> Step:
     Changes: the ISR, of the leader and of the controller; no new epoch.
     Source: Kip320FirstTry.tla, LeaderShrinkIsrBetterFencing.
     """
-    return Step(
-        (
-            Guard("it_is_the_leader", is_true_leader(s, leader), safety_critical=True),
-            Guard("it_is_another", follower != leader),
-            Guard("it_is_in_the_isr", s.isr[leader].has(follower)),
-            Guard("it_lags_behind", no(is_caught_up_in_epoch(s, leader, follower, s.log[leader].end))),
-        ),
-        lambda: with_isr_of(s, leader, s.isr[leader].minus(follower)),
-    )
+    return shrink(s, leader, follower, is_caught_up_in_epoch)
 
 
 @kip320_first_try.action(leader=REPLICA, follower=REPLICA)
@@ -92,15 +92,8 @@ def leader_expands_isr(s: State, leader: Any, follower: Any) -> Step:
     Changes: the ISR, of the leader and of the controller; no new epoch.
     Source: Kip320FirstTry.tla, LeaderExpandIsrBetterFencing.
     """
-    return Step(
-        (
-            Guard("it_is_the_leader", is_true_leader(s, leader), safety_critical=True),
-            Guard("it_is_not_in_the_isr", no(s.isr[leader].has(follower))),
-            Guard("it_reaches_the_hw", is_caught_up_in_epoch(s, leader, follower, s.hw[leader]), safety_critical=True),
-            Guard("the_hw_reached_the_epoch", hw_reached_epoch(s, leader), safety_critical=True),
-        ),
-        lambda: with_isr_of(s, leader, s.isr[leader].plus(follower)),
-    )
+    reached = Guard("the_hw_reached_the_epoch", hw_reached_epoch(s, leader), safety_critical=True)
+    return expand(s, leader, follower, is_caught_up_in_epoch, reached)
 
 
 @kip320_first_try.action(replica=REPLICA, leader=REPLICA, epoch=EPOCH)

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.language import Guard, State, Step, allof, anyof, least, no
+from model.language import Guard, State, Step, allof, anyof, least
 from model.machines.published.base import (
     EPOCH,
     REPLICA,
     base,
+    expand,
     follows,
     is_asked,
-    is_true_leader,
     presumes_leadership,
-    with_isr,
+    shrink,
 )
 
 truncate_to_hw = base.extended("truncate-to-hw", "Followers truncate to their high watermark (before KIP-101).")
@@ -64,15 +64,7 @@ def leader_shrinks_isr(s: State, leader: Any, follower: Any) -> Step:
     Changes: the ISR, of the leader and of the controller; no new epoch.
     Source: KafkaReplication.tla, LeaderShrinkIsr.
     """
-    return Step(
-        (
-            Guard("it_is_the_leader", is_true_leader(s, leader), safety_critical=True),
-            Guard("it_is_another", follower != leader),
-            Guard("it_is_in_the_isr", s.isr[leader].has(follower)),
-            Guard("it_lags_behind", no(is_caught_up(s, leader, follower, s.log[leader].end))),
-        ),
-        lambda: with_isr(s, leader, s.isr[leader].minus(follower)),
-    )
+    return shrink(s, leader, follower, is_caught_up)
 
 
 @truncate_to_hw.action(leader=REPLICA, follower=REPLICA)
@@ -84,14 +76,7 @@ def leader_expands_isr(s: State, leader: Any, follower: Any) -> Step:
     Changes: the ISR, of the leader and of the controller; no new epoch.
     Source: KafkaReplication.tla, LeaderExpandIsr.
     """
-    return Step(
-        (
-            Guard("it_is_the_leader", is_true_leader(s, leader), safety_critical=True),
-            Guard("it_is_not_in_the_isr", no(s.isr[leader].has(follower))),
-            Guard("it_reaches_the_hw", is_caught_up(s, leader, follower, s.hw[leader]), safety_critical=True),
-        ),
-        lambda: with_isr(s, leader, s.isr[leader].plus(follower)),
-    )
+    return expand(s, leader, follower, is_caught_up)
 
 
 def followed(s: State, replica: Any, leader: Any, epoch: Any, end: Any) -> State:
