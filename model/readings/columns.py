@@ -249,13 +249,45 @@ def _may_leave(layout: Layout, column: Column, value: Symbol) -> bool:
     return not column.least <= lowest <= highest <= column.most
 
 
+@frozen
+class Weighing:
+    """Ways to weigh states: a sum is a constant and every cell, or the image of its value, times a weight."""
+
+    constants: Sums
+    weights: NDArray[np.int64]
+    """By the way and the cell."""
+    sorts: NDArray[np.int32]
+    """By the cell: whose images are weighed; -1: the value itself is."""
+    images: NDArray[np.int64]
+    """By the way, the sort and the value."""
+
+    @classmethod
+    def plain(cls, weights: Sums) -> Weighing:
+        """One way, by the weight of each cell."""
+        nothing = np.zeros((1, 1, 1), np.int64)
+        return cls(np.zeros(1, np.int64), weights.reshape(1, -1), np.full(weights.size, -1, np.int32), nothing)
+
+    def sums(self, block: Block, start: int = 0, stop: int | None = None) -> Sums:
+        """What states weigh, a row for each way."""
+        end = block.shape[1] if stop is None else stop
+        found = np.empty((len(self.constants), end - start), np.int64)
+        vectors.weigh(block, start, end, self.data, found)
+        return found
+
+    @property
+    def data(self) -> tuple[Any, ...]:
+        """As what is compiled takes it."""
+        return self.constants, self.weights, self.sorts, self.images
+
+
 @define
 class Taken:
-    """Steps that were taken from a part of a block: sums, origins' places and instances' numbers, one each a step."""
+    """Steps that were taken from a part of a block: origins' places and instances' numbers, and what was reached."""
 
     stop: int
     """Where the part ended: just before this place."""
     sums: Sums
+    """What the states after them weigh; the least of several ways."""
     places: Places
     steps: Numbers
     left: int
@@ -341,22 +373,25 @@ class Hand:
         runs = np.empty((TILES * size, 3), np.int64)
         self._found = np.empty(room, np.uint32), runs, firsts, lasts
 
-    def take(self, block: Block, start: int, stop: int, sums: Sums, weights: Sums) -> Taken:
+    def take(self, block: Block, start: int, stop: int, weighing: Weighing, sums: Sums | None = None) -> Taken:
         """Take all steps from the states from `start` on, up to `stop` or as far as there is room.
 
         Args:
             block: the states.
             start: the place of the first.
             stop: the place after the last.
-            sums: the weighted sum of the cells of each.
-            weights: of each cell.
+            weighing: how states are weighed.
+            sums: what these states weigh, where it is known.
         """
         code, effects = self.steps.guards, self.steps.effects
         guards = code.rows, code.order, code.spans, code.results
+        known = weighing.sums(block, start, stop) if sums is None else sums.reshape(1, -1)
         stop, size = vectors.find_steps(block, start, stop, guards, self._guards, self._found)
         out = np.empty(size + 1, np.int64), np.empty(size + 1, np.uint32), np.empty(size + 1, np.uint32)
         broken = np.full((effects.results.size, 2), -1, np.int64)
-        size, left = vectors.take_steps(block, sums, weights, effects.data, broken, self._effects, self._found, out)
+        size, left = vectors.take_steps(
+            block, start, known, weighing.data, effects.data, broken, self._effects, self._found, out
+        )
         found, places, steps = out
         return Taken(stop, found[:size], places[:size], steps[:size], left, broken)
 

@@ -178,21 +178,22 @@ def find_steps(
 
 @native
 def take_steps(
-    block: Any, sums: Any, weights: Any, effects: Any, broken: Any, memory: Any, found: Any, out: Any
+    block: Any, start: int, sums: Any, weighing: Any, effects: Any, broken: Any, memory: Any, found: Any, out: Any
 ) -> Any:  # pragma: no cover  compiled
-    """Take the steps that were found, and give the weighted sum of the cells after each.
+    """Take the steps that were found, and weigh the states after them.
 
     Args:
         block: the states.
-        sums: the weighted sum of the cells of each.
-        weights: of each cell.
+        start: the first of them from which steps were looked for.
+        sums: what the states from there on weigh, a row for each way to weigh them.
+        weighing: as for `weigh`.
         effects: (code, order, spans, results, writes, write_spans). There is a program for each step, and after those
             one for each condition that every step must meet. A write is (cell, register, register of the cell
             before, least, most, whether it may be out of these).
         broken: gets for each condition the first step that does not meet it, and the place of the state before it.
         memory: as for `find_steps`.
         found: as for `find_steps`.
-        out: (sums, places, steps), a row each for every step taken.
+        out: (sums, places, steps), a row each for every step taken. Of several sums the least is given.
 
     Returns:
         How many were taken, and how many were not as they leave the sizes.
@@ -202,6 +203,7 @@ def take_steps(
     rows, runs, firsts, _lasts = found
     at = np.empty(TILE, np.uint32)
     total = np.empty(TILE, np.int64)
+    least = np.empty(TILE, np.int64)
     inside = np.empty(TILE, np.bool_)
     after = np.empty(block.shape[0], np.int32)
     for cell in range(after.size):
@@ -217,14 +219,15 @@ def take_steps(
             done[-1] += 1
             tile = (registers, words, count, after)
             run(code, order, spans[step], spans[step + 1], done, done[-1], tile, block, 0, at)
-            add_up(registers, writes, written, sums, weights, at, count, total, inside)
+            stay_inside(registers, writes, written, count, inside)
+            weigh_after(registers, writes, written, weighing, sums, start, at, count, total, least)
             for each in range(results.size):
                 if broken[each, 0] < 0:
                     which = firsts.size + each
                     run(code, order, spans[which], spans[which + 1], done, done[-1], tile, block, 0, at)
                     note_broken(registers[results[each]], at, inside, count, step, broken[each])
             before = taken
-            taken = write_out(out, taken, total, at, step, inside, count)
+            taken = write_out(out, taken, least, at, step, inside, count)
             left += count - (taken - before)
         for each in written:
             after[writes[each, 0]] = -1
@@ -248,23 +251,92 @@ def next_places(rows: Any, runs: Any, rest: Any, at: Any) -> Any:  # pragma: no 
 
 
 @native
-def add_up(
-    registers: Any, writes: Any, written: Any, sums: Any, weights: Any, at: Any, count: int, total: Any, inside: Any
+def stay_inside(
+    registers: Any, writes: Any, written: Any, count: int, inside: Any
 ) -> None:  # pragma: no cover  compiled
-    """The weighted sums of the cells after a step, and whether what was written is within the sizes."""
+    """Whether what was written is within the sizes."""
     for i in range(count):
-        total[i] = sums[at[i]]
         inside[i] = True
     for each in written:
-        new = registers[writes[each, 1]]
-        old = registers[writes[each, 2]]
-        weight = weights[writes[each, 0]]
-        for i in range(count):
-            total[i] += np.int32(np.int32(new[i]) - np.int32(old[i])) * weight
         if writes[each, 5]:
+            new = registers[writes[each, 1]]
             least, most = writes[each, 3], writes[each, 4]
             for i in range(count):
                 inside[i] &= (new[i] >= least) & (new[i] <= most)
+
+
+@native
+def weigh_after(
+    registers: Any,
+    writes: Any,
+    written: Any,
+    weighing: Any,
+    sums: Any,
+    start: int,
+    at: Any,
+    count: int,
+    total: Any,
+    least: Any,
+) -> None:  # pragma: no cover  compiled
+    """What the states after a step weigh, the least of all ways."""
+    for way in range(sums.shape[0]):
+        for i in range(count):
+            total[i] = sums[way, at[i] - start]
+        add_changes(registers, writes, written, weighing, way, count, total)
+        for i in range(count):
+            least[i] = total[i] if way == 0 else min(least[i], total[i])
+
+
+@native
+def add_changes(
+    registers: Any, writes: Any, written: Any, weighing: Any, way: int, count: int, total: Any
+) -> None:  # pragma: no cover  compiled
+    """Add what the changed cells weigh more than before."""
+    _constants, weights, sorts, images = weighing
+    for each in written:
+        cell = writes[each, 0]
+        new = registers[writes[each, 1]]
+        old = registers[writes[each, 2]]
+        weight = weights[way, cell]
+        if sorts[cell] < 0:
+            for i in range(count):
+                total[i] += np.int32(np.int32(new[i]) - np.int32(old[i])) * weight
+        else:
+            image = images[way, sorts[cell]]
+            for i in range(count):
+                total[i] += (image[new[i]] - image[old[i]]) * weight
+
+
+@native
+def weigh(block: Any, start: int, stop: int, weighing: Any, out: Any) -> None:  # pragma: no cover  compiled
+    """Weigh the states from `start` to `stop`.
+
+    Args:
+        block: the states.
+        start: the first of them.
+        stop: the one after the last.
+        weighing: (constants, weights, sorts, images): a sum is a constant and every cell times its weight, a row of
+            weights for each way to weigh. Where a cell has a sort (not -1), it is its value's image that is weighed.
+        out: gets the sums, a row for each way.
+    """
+    constants, weights, sorts, images = weighing
+    size = stop - start
+    for way in range(weights.shape[0]):
+        total = out[way]
+        for i in range(size):
+            total[i] = constants[way]
+        for cell in range(weights.shape[1]):
+            weight = weights[way, cell]
+            held = block[cell, start:stop]
+            if weight == 0:
+                continue
+            if sorts[cell] < 0:
+                for i in range(size):
+                    total[i] += np.int32(held[i]) * weight
+            else:
+                image = images[way, sorts[cell]]
+                for i in range(size):
+                    total[i] += image[held[i]] * weight
 
 
 @native

@@ -18,7 +18,7 @@ from model.language.tracing import Unbounded, cells_of, parameters_of, places, s
 from model.machines import replication
 from model.machines.published import PUBLISHED, base
 from model.readings import values
-from model.readings.columns import Hand, Instance, Layout, Steps
+from model.readings.columns import Hand, Instance, Layout, Steps, Weighing
 from model.readings.terms import Terms
 
 SMALL = base.sizes(replicas=2, log=2, records=2, epochs=2)
@@ -76,7 +76,7 @@ def test_values_and_columns_take_the_same_steps(name: str, data: st.DataObject) 
     layout, chosen = hand.steps.layout, one.step
     block = layout.block([one.row, one.row])
     weights = np.arange(layout.width)
-    taken = hand.take(block, 0, 2, weights @ block, weights)
+    taken = hand.take(block, 0, 2, Weighing.plain(weights))
     is_it = taken.steps == hand.steps.instances.index(chosen)
     try:
         after = values.row_of(one.machine, one.sizes, values.take(chosen.action, one.state, **chosen.arguments))

@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from model.language import Machine, Sizes, State
 from model.readings import columns, values
-from model.readings.columns import Block, Guards, Hand, Layout, Steps, Sums, Taken, Watch
-from properties.explore.fingerprints import Seen, Shard, Truths, multipliers, odds, sums
+from model.readings.columns import Block, Guards, Hand, Layout, Steps, Sums, Taken, Watch, Weighing
+from properties.explore.fingerprints import Seen, Shard, Truths, multipliers, odds
 from properties.explore.symmetry import STATES_CHECKED, Symmetry
 
 CHUNK = 1 << 14
@@ -48,6 +48,8 @@ class Violation:
     """The level of the state; the first state's is 1, as TLC counts."""
     steps: tuple[tuple[str, Mapping[str, int]], ...]
     """The actions that lead there from the first state, with their arguments."""
+    start: int = 0
+    """The number of the first state, where there are several."""
 
 
 @frozen
@@ -89,13 +91,16 @@ class _Origins:
     parents: list[columns.Places] = field(factory=list)
     by: list[NDArray[Any]] = field(factory=list)
 
-    def steps_to(self, level: int, place: int) -> list[int]:
-        """The numbers of the instances that lead to a state of a level (the first level is 0)."""
+    def steps_to(self, level: int, place: int) -> tuple[int, list[int]]:
+        """The place of the first state from which a state of a level was come to, and the numbers of the instances.
+
+        The first level is 0.
+        """
         found = []
         for each in range(level, 0, -1):
             found.append(int(self.by[each - 1][place]))
             place = int(self.parents[each - 1][place])
-        return found[::-1]
+        return place, found[::-1]
 
     @property
     def nbytes(self) -> int:
@@ -113,6 +118,7 @@ class Explorer:
         *,
         changes: Mapping[str, Callable[[State, State], Any]] | None = None,
         guards: Guards | None = None,
+        starts: Sequence[Mapping[str, Any]] = ({},),
     ) -> None:
         """Compile the machine for these sizes.
 
@@ -122,6 +128,7 @@ class Explorer:
             invariants: what must hold in every state, by name.
             changes: what must hold of every step, of the states before and after it, by name.
             guards: other guards than the machine's own, by the action's name.
+            starts: for each of the first states, the fields that are otherwise than the machine says.
 
         Raises:
             LanguageError: a sort has no size.
@@ -131,8 +138,12 @@ class Explorer:
         self.steps = Steps.of(machine, sizes, self.layout, guards, changes)
         self.conditions = columns.conditions_of(machine, sizes, self.layout, invariants or {})
         self.invariants, self.changes = tuple(invariants or {}), tuple(changes or {})
-        self.first = self.layout.block([values.row_of(machine, sizes, values.initial(machine, sizes))])
-        self.factors = multipliers(self.layout)
+        first = [values.initial(machine, sizes, **given) for given in starts]
+        self.first = self.layout.block([values.row_of(machine, sizes, each) for each in first])
+        # What nothing looks at and nothing writes tells no states apart.
+        touched = self.steps.touched | self.conditions.touched(self.layout.width)
+        self.factors = np.where(touched, multipliers(self.layout), 0)
+        self.weighing = Weighing.plain(self.factors)
 
     def run(
         self,
@@ -159,7 +170,7 @@ class Explorer:
         """
         alike = None
         if symmetry:
-            alike = Symmetry.of(self.steps, self.conditions, self.sizes, self.first, self.factors)
+            alike = Symmetry.of(self.layout, self.sizes, self.first, self.factors)
         with ThreadPoolExecutor(workers) as pool:
             crew = _Crew(self, pool, workers)
             search = _Search(self, crew, alike, keep_going=keep_going, levels=levels, states=states, show=show)
@@ -203,7 +214,8 @@ class _Search:
     show: Callable[[Progress], None]
     seen: Seen = field(init=False)
     origins: _Origins = field(factory=_Origins)
-    generated: int = 1
+    starts: NDArray[np.intp] = field(init=False)
+    generated: int = 0
     left: int = 0
     depth: int = 1
     bytes_most: int = 0
@@ -213,8 +225,10 @@ class _Search:
         began = time.monotonic()
         self.seen = Seen.of(self.crew.size)
         level = self.explorer.first
-        numbers = self.alike.sums(level) if self.alike else sums(level, self.explorer.factors)
-        self.seen.add(numbers)
+        numbers = self.weighing.sums(level).min(axis=0)
+        self.starts = np.flatnonzero(self.seen.add(numbers))
+        level, numbers = np.ascontiguousarray(level[:, self.starts]), numbers[self.starts]
+        self.generated = self.starts.size
         self._check(level)
         is_complete = True
         while level.size:
@@ -240,6 +254,11 @@ class _Search:
             self.left,
             permutations,
         )
+
+    @property
+    def weighing(self) -> Weighing:
+        """How states are weighed."""
+        return self.explorer.weighing if self.alike is None else self.alike.weighing
 
     def _is_enough(self) -> bool:
         if self.violations and not self.keep_going:
@@ -279,10 +298,8 @@ class _Search:
         start, stop = cut
         with self.crew.hand() as (hand, _watch):
             while start < stop:
-                if self.alike is None:
-                    found.append(hand.take(level, start, stop, numbers, self.explorer.factors))
-                else:
-                    found.append(self.alike.take(hand, level, start, stop, numbers))
+                known = numbers[start:stop] if self.alike is None else None
+                found.append(hand.take(level, start, stop, self.weighing, known))
                 start = found[-1].stop
         return found
 
@@ -306,8 +323,9 @@ class _Search:
         for name, (step, place) in zip(self.explorer.changes, taken.broken, strict=True):
             if step >= 0 and name not in self.violations:
                 last = self.explorer.steps.instances[step]
-                steps = (*self._trace(place), (last.action.name, last.arguments))
-                self.violations[name] = Violation(name, self.depth + 1, steps)
+                found = self._violation(name, place)
+                steps = (*found.steps, (last.action.name, last.arguments))
+                self.violations[name] = evolve(found, level=self.depth + 1, steps=steps)
 
     def _remember(self, kept: Sequence[Taken]) -> None:
         numbers = np.min_scalar_type(len(self.explorer.steps.instances))
@@ -331,12 +349,14 @@ class _Search:
         for found in self.crew.each(look, _cuts(level)) if (known < 0).any() else ():
             for name, place in zip(names, found, strict=True):
                 if place >= 0 and name not in self.violations:
-                    self.violations[name] = Violation(name, self.depth, self._trace(place))
+                    self.violations[name] = self._violation(name, place)
 
-    def _trace(self, place: int) -> tuple[tuple[str, Mapping[str, int]], ...]:
-        """The steps that lead to a state of this level."""
-        steps = (self.explorer.steps.instances[number] for number in self.origins.steps_to(self.depth - 1, place))
-        return tuple((each.action.name, each.arguments) for each in steps)
+    def _violation(self, name: str, place: int) -> Violation:
+        """That something does not hold in a state of this level, and the steps that lead there."""
+        start, numbers = self.origins.steps_to(self.depth - 1, place)
+        steps = (self.explorer.steps.instances[number] for number in numbers)
+        told = tuple((each.action.name, each.arguments) for each in steps)
+        return Violation(name, self.depth, told, int(self.starts[start]))
 
 
 def _cuts(level: Block) -> list[tuple[int, int]]:

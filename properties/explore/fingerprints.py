@@ -18,7 +18,7 @@ import numpy as np
 from attrs import define, field
 from numpy.typing import NDArray
 
-from model.readings.columns import Block, Layout, Sums
+from model.readings.columns import Layout, Sums
 from model.readings.vectors import native
 
 Fingerprints = NDArray[np.uint64]
@@ -34,14 +34,6 @@ def multipliers(layout: Layout) -> Sums:
     """A random odd number for each cell; always the same, so that runs can be compared."""
     random = np.random.default_rng(20_180_723)
     return random.integers(0, 2**63, layout.width, dtype=np.int64) * 2 + 1
-
-
-def sums(block: Block, factors: Sums) -> Sums:
-    """The sum of every state of a block."""
-    total = np.zeros(block.shape[1], np.int64)
-    for cells, factor in zip(block, factors, strict=True):
-        total += cells.astype(np.int64) * factor
-    return total
 
 
 def odds(states: int, layout: Layout, permutations: int = 1) -> float:

@@ -22,79 +22,42 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from model.language.sorts import Sizes, Sort, size_of
-from model.readings import vectors
-from model.readings.columns import Block, Column, Hand, Layout, Steps, Sums, Taken, Watch
-from model.readings.programs import Code
-from model.readings.vectors import native
+from model.readings.columns import Block, Column, Hand, Layout, Sums, Watch, Weighing
 
 Permutation = Mapping[str, tuple[int, ...]]
 """For each named sort, what becomes of each of its values."""
 
 STATES_CHECKED = 1000
-AT_ONCE = 1 << 14
 
 
 class NotSymmetricError(ValueError):
     """The things of a machine's named sorts are not interchangeable; says why."""
 
 
-@native
-def _least_sums(
-    block: Any, weights: Any, images: Any, sorts: Any, exists: Any, out: Any
-) -> None:  # pragma: no cover  compiled
-    """The least of the weighted sums of every state's permuted states.
-
-    Args:
-        block: the states.
-        weights: by the permutation and the cell: that of the cell that it becomes.
-        images: by the permutation, the sort and the value: what becomes of it.
-        sorts: by the cell: the named sort of its values, or -1.
-        exists: by the cell: the cell that says whether its value means anything; -1: it always does.
-        out: gets the sums.
-    """
-    total = np.empty(vectors.TILE, np.int64)
-    always = np.ones(vectors.TILE, block.dtype)
-    for start in range(0, block.shape[1], vectors.TILE):
-        count = min(vectors.TILE, block.shape[1] - start)
-        for permutation in range(weights.shape[0]):
-            for i in range(count):
-                total[i] = 0
-            for cell in range(weights.shape[1]):
-                weight = weights[permutation, cell]
-                held = block[cell, start : start + count]
-                if sorts[cell] < 0:
-                    for i in range(count):
-                        total[i] += np.int32(held[i]) * weight
-                    continue
-                means = block[exists[cell], start : start + count] if exists[cell] >= 0 else always[:count]
-                image = images[permutation, sorts[cell]]
-                for i in range(count):
-                    total[i] += image[held[i]] * (means[i] != 0) * weight
-            for i in range(count):
-                if permutation == 0 or total[i] < out[start + i]:
-                    out[start + i] = total[i]
-
-
 @frozen
 class Symmetry:
     """Permutations under which a machine stays what it is. The first changes nothing."""
 
-    layout: Layout
     moves: NDArray[np.intp]
     """By the permutation and the cell: the cell that it becomes."""
-    weights: NDArray[np.int64]
-    images: NDArray[np.int64]
-    sorts: NDArray[np.int32]
     exists: NDArray[np.int32]
+    """By the cell: the cell that says whether its value means anything; -1: it always does."""
+    weighing: Weighing
+    """A way for each permutation: what a state weighs when it is permuted."""
 
     @classmethod
-    def of(cls, steps: Steps, conditions: Code, sizes: Sizes, first: Block, factors: Sums) -> Symmetry:
+    def of(cls, layout: Layout, sizes: Sizes, first: Block, factors: Sums) -> Symmetry:
         """The symmetry of a machine of these sizes.
 
+        Args:
+            layout: of its states.
+            sizes: how many values each sort has.
+            first: the first states.
+            factors: of the cells; 0: nothing looks at it and nothing writes it, so that it need not be symmetric.
+
         Raises:
-            NotSymmetricError: no permutation but the one that changes nothing leaves the first state as it is.
+            NotSymmetricError: no permutation but the one that changes nothing leaves the first states as they are.
         """
-        layout = steps.layout
         named = {each.name: each for column in layout.columns for each in column.sorts if each.is_named}
         every = list(_permutations(named.values(), sizes))
         moves = np.array([[_moved(layout, each, column) for column in layout.columns] for each in every], np.intp)
@@ -105,49 +68,37 @@ class Symmetry:
         places = {name: index for index, name in enumerate(named)}
         sorts = np.array([places.get(each.sort.name, -1) for each in layout.columns], np.int32)
         exists = np.array([_exists(layout, each) if each.sort.is_named else -1 for each in layout.columns], np.int32)
-        # What nothing looks at and nothing writes is the same in all states, and need not be symmetric.
-        matters = (steps.touched | conditions.touched(layout.width))[moves].any(axis=0)
-        whole = cls(layout, moves, np.where(matters, factors[moves], 0), images, sorts, exists)
+        weights = np.where((factors != 0)[moves].any(axis=0), factors[moves], 0)
+        whole = cls(moves, exists, Weighing(np.zeros(len(every), np.int64), weights, sorts, images))
         kept = [number for number in range(len(every)) if whole._keeps(number, first)]
         if len(kept) < 2:
             things = " or ".join(named) or "any sort"
             raise NotSymmetricError(f"no two values of {things} are interchangeable: the first state tells them apart")
-        return cls(layout, moves[kept], whole.weights[kept], images[kept], sorts, exists)
+        constants = _weigh_none(weights, sorts, images, exists)
+        weighing = Weighing(constants[kept], weights[kept], sorts, images[kept])
+        return cls(moves[kept], exists, weighing)
 
     @property
     def size(self) -> int:
         """How many permutations there are."""
         return len(self.moves)
 
-    def sums(self, block: Block) -> Sums:
-        """A sum for every state of a block that is the same for all of its permuted states."""
-        found = np.empty(block.shape[1], np.int64)
-        _least_sums(block, self.weights, self.images, self.sorts, self.exists, found)
-        return found
-
-    def take(self, hand: Hand, block: Block, start: int, stop: int, numbers: Sums) -> Taken:
-        """Take steps, as a hand does, with these sums of the states after them."""
-        taken = hand.take(block, start, stop, numbers, self.weights[0])
-        for begin in range(0, taken.sums.size, AT_ONCE):
-            part = slice(begin, begin + AT_ONCE)
-            made = np.empty((block.shape[0], taken.sums[part].size), block.dtype)
-            hand.make(block, taken.places[part], taken.steps[part], made, 0)
-            taken.sums[part] = self.sums(made)
-        return taken
-
     def permuted(self, number: int, block: Block) -> Block:
         """The states after a permutation."""
         out = np.empty_like(block)
-        for cell, sort in enumerate(self.sorts):
+        for cell, sort in enumerate(self.weighing.sorts):
             out[self.moves[number, cell]] = self._image(number, cell, block) if sort >= 0 else block[cell]
         return out
 
     def _image(self, number: int, cell: int, block: Block) -> Any:
-        image = self.images[number, self.sorts[cell]].astype(block.dtype)[block[cell]]
+        image = self.weighing.images[number, self.weighing.sorts[cell]].astype(block.dtype)[block[cell]]
         return image if self.exists[cell] < 0 else np.where(block[self.exists[cell]] != 0, image, block[cell])
 
     def _keeps(self, number: int, first: Block) -> bool:
-        return bool((self.permuted(number, first) == first)[self.weights[0] != 0].all())
+        """Whether a permutation leaves the first states as they are, or makes one of them another."""
+        matters = self.weighing.weights[0] != 0
+        now, then = first[matters], self.permuted(number, first)[matters]
+        return set(map(tuple, now.T.tolist())) == set(map(tuple, then.T.tolist()))
 
     def check(self, hand: Hand, watch: Watch, level: Block) -> None:
         """Look whether states can be told from their permuted states by what can be done in them or what holds.
@@ -164,7 +115,7 @@ class Symmetry:
 
     def _seen_of(self, hand: Hand, watch: Watch, level: Block) -> dict[str, NDArray[Any]]:
         count = level.shape[1]
-        taken = self.take(hand, level, 0, count, np.zeros(count, np.int64))
+        taken = hand.take(level, 0, count, self.weighing)
         found = np.full(watch.conditions.results.size, -1, np.int64)
         watch.look(level, 0, count, found)
         return {
@@ -172,6 +123,21 @@ class Symmetry:
             "what holds of steps": taken.broken[:, 0] >= 0,
             "what holds of states": found,
         }
+
+
+def _weigh_none(
+    weights: NDArray[np.int64], sorts: NDArray[np.int32], images: NDArray[np.int64], exists: NDArray[np.int32]
+) -> Sums:
+    """Take care that the image of a value weighs nothing where there is none: the cell is 0 there, the image need not.
+
+    The constant takes the weight of the image of 0 off, and the cell that says that there is a value puts it back.
+    """
+    constants = np.zeros(len(weights), np.int64)
+    for cell in np.flatnonzero(exists >= 0):
+        nothing = images[:, sorts[cell], 0] * weights[:, cell]
+        constants -= nothing
+        weights[:, exists[cell]] += nothing
+    return constants
 
 
 def _permutations(sorts: Iterable[Sort], sizes: Sizes) -> Iterator[Permutation]:

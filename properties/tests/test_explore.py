@@ -21,7 +21,7 @@ from model.readings import columns, values
 from model.readings.columns import Hand
 from properties.explore import engine
 from properties.explore.engine import Explorer, Result
-from properties.explore.fingerprints import LOAD_MOST, SMALLEST, Seen, sums
+from properties.explore.fingerprints import LOAD_MOST, SMALLEST, Seen
 from properties.explore.machines import EXPLORABLE, UnknownMachineError, explorable
 
 
@@ -163,13 +163,12 @@ def test_a_small_room_for_steps_changes_nothing(monkeypatch: pytest.MonkeyPatch)
 def test_a_successors_sum_is_that_of_its_state() -> None:
     sizes = base.sizes(replicas=2, log=1, records=1, epochs=1)
     explorer = Explorer(PUBLISHED["kip320"], sizes)
-    hand = Hand(explorer.steps)
-    level, factors = explorer.first, explorer.factors
-    taken = hand.take(level, 0, 1, sums(level, factors), factors)
+    hand, level, weighing = Hand(explorer.steps), explorer.first, explorer.weighing
+    taken = hand.take(level, 0, 1, weighing)
     assert taken.places.size
     out = np.empty((level.shape[0], taken.places.size), level.dtype)
     hand.make(level, taken.places, taken.steps, out, 0)
-    assert list(sums(out, factors)) == list(taken.sums)
+    assert list(weighing.sums(out)[0]) == list(taken.sums)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])

@@ -77,8 +77,7 @@ def all_states(explorer: Explorer) -> set[tuple[int, ...]]:
     level = explorer.first
     seen = {tuple(row) for row in level.T.tolist()}
     while level.size:
-        nothing = np.zeros(level.shape[1], np.int64)
-        taken = hand.take(level, 0, level.shape[1], nothing, explorer.factors)
+        taken = hand.take(level, 0, level.shape[1], explorer.weighing)
         assert taken.stop == level.shape[1]
         out = np.empty((level.shape[0], taken.places.size), level.dtype)
         hand.make(level, taken.places, taken.steps, out, 0)
