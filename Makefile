@@ -37,7 +37,7 @@ conform: $(VENV)/.base  ## hold a broker to the spec (TARGET=bundled, HOST:PORT,
 	$(BIN)/tidegauge conform $(TARGET)
 
 test: $(VENV)/.dev  ## unit and conformance tests that need nothing but Python
-	$(BIN)/pytest --hypothesis-profile=ci -m "not real and not deep"
+	$(BIN)/pytest --hypothesis-profile=ci -m "not real and not deep" --numprocesses=auto --maxprocesses=4 --dist=worksteal
 	@echo "not run here (make test-deep runs them; they take long):"
 	@$(BIN)/pytest -m deep --collect-only -q --no-header 2>/dev/null | sed -n 's/^\(.*::.*\)/  \1/p'
 	@echo "not run here (make test-real runs them; they need Java, Maven, kcat, npm or a browser):"

@@ -37,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if given is None:
         given = secrets.randbits(32)
         vars(hypothesis.core)["global_force_seed"] = given  # as --hypothesis-seed does
+        config.option.hypothesis_seed = str(given)  # so that other processes of the run have the same
     config.stash[_CHOSEN] = (
         f"profile {name}, seed {given} (again: --hypothesis-profile={name} --hypothesis-seed={given})"
     )

@@ -102,7 +102,7 @@ def module_of(machine: str) -> str:
     Raises:
         UnknownNameError: there are none.
     """
-    return next(place for place, each in claimed_of(machine).items() if each.refuted_at)
+    return next(place for place, each in claimed_of(machine).items() if each.refuted_at and each.within is None)
 
 
 def _needed(places: Sequence[str]) -> list[str]:
