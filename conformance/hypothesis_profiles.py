@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from typing import Any
 
 import hypothesis.core
 import pytest
@@ -23,6 +24,9 @@ settings.register_profile("deep", max_examples=2_000, deadline=None, print_blob=
 
 DEFAULT = "dev"
 _CHOSEN = pytest.StashKey[str]()
+_DRAWN = pytest.StashKey[int]()
+_SEED = "tidegauge_seed"
+"""Under which a process of a run is told the seed that was drawn."""
 
 
 @pytest.hookimpl(trylast=True)
@@ -35,12 +39,18 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     given = config.getoption("--hypothesis-seed", None)
     if given is None:
-        given = secrets.randbits(32)
+        given = getattr(config, "workerinput", {}).get(_SEED) or secrets.randbits(32)
+        config.stash[_DRAWN] = given
         vars(hypothesis.core)["global_force_seed"] = given  # as --hypothesis-seed does
-        config.option.hypothesis_seed = str(given)  # so that other processes of the run have the same
     config.stash[_CHOSEN] = (
         f"profile {name}, seed {given} (again: --hypothesis-profile={name} --hypothesis-seed={given})"
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tests that run in several processes have one seed."""
+    node.workerinput[_SEED] = node.config.stash.get(_DRAWN, None)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
