@@ -13,8 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from conformance.commands import bounded
 from conformance.commands.options import exits_on, no_color
 from conformance.report.terminal import console_for
+from properties.explore.bounded import Check, check
 from properties.prove.engine import MACHINES, Progress, Proof, UnknownNameError, claimed_of
 from properties.prove.engine import prove as proved
 
@@ -23,26 +25,50 @@ EXAMPLES = f"""Prove the theorems about MACHINE, or one of them, by an inductive
 For every action and every clause of the invariant the solver is asked for a state and a step that break it. What is
 proved holds for any number of replicas, any log, any number of steps. Machines: {", ".join(MACHINES)}.
 
-Exit code 0: all is proved; 1: something is open; 2: a wrong choice; 130: interrupted.
+With --replicas and --steps no invariant is trusted: every run of at most so many steps of so many replicas is looked
+at, from every first state, in every setting of failures and assumptions.
+
+Exit code 0: all is proved, or holds; 1: something is open, or violated; 2: a wrong choice; 130: interrupted.
 
 \b
 Examples:
   tidegauge prove replication
   tidegauge prove replication --theorem N-1 --table
   tidegauge prove replication --json
+  tidegauge prove replication --replicas 3 --steps 5
 """
+
+_positive = click.IntRange(min=1)
 
 
 @click.command(help=EXAMPLES)
 @click.argument("machine", metavar="MACHINE")
 @click.option("--theorem", metavar="NAME", help="Only this one.")
 @click.option("--table", is_flag=True, help="Show every obligation with its result and its seconds.")
-@click.option("--workers", default=2, show_default=True, type=click.IntRange(min=1), help="Processes.")
+@click.option("--replicas", type=_positive, metavar="N", help="With --steps: look at runs of so many replicas.")
+@click.option("--steps", type=_positive, metavar="K", help="With --replicas: look at runs of at most so many steps.")
+@click.option("--workers", default=2, show_default=True, type=_positive, help="Processes; threads for runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
 @no_color
-def prove(machine: str, theorem: str | None, table: bool, workers: int, as_json: bool, no_color: bool) -> None:
+def prove(
+    machine: str,
+    theorem: str | None,
+    table: bool,
+    replicas: int | None,
+    steps: int | None,
+    workers: int,
+    as_json: bool,
+    no_color: bool,
+) -> None:
     """See EXAMPLES."""
     console = console_for(no_color=no_color)
+    if replicas is not None or steps is not None:
+        found = _checked(machine, theorem, replicas, steps, workers, console, quiet=as_json)
+        if as_json:
+            click.echo(json.dumps(found.as_data()))
+        else:
+            bounded.tell(console, found)
+        sys.exit(1 if found.violated else 0)
     with exits_on(UnknownNameError), _live(console, quiet=as_json) as show:
         proof = proved(machine, theorem, show=show, workers=workers)
     if as_json:
@@ -50,6 +76,22 @@ def prove(machine: str, theorem: str | None, table: bool, workers: int, as_json:
     else:
         _tell(console, proof, table=table)
     sys.exit(1 if proof.open else 0)
+
+
+def _checked(
+    machine: str,
+    theorem: str | None,
+    replicas: int | None,
+    steps: int | None,
+    workers: int,
+    console: Console,
+    *,
+    quiet: bool,
+) -> Check:
+    with exits_on(UnknownNameError, click.UsageError), bounded.live(console, quiet=quiet) as show:
+        if replicas is None or steps is None:
+            raise click.UsageError("--replicas and --steps go together")
+        return check(machine, replicas=replicas, steps=steps, theorem=theorem, show=show, workers=workers)
 
 
 @contextmanager

@@ -290,6 +290,8 @@ class Taken:
     """What the states after them weigh; the least of several ways."""
     places: Places
     steps: Numbers
+    counts: NDArray[np.int64]
+    """How often each instance was taken."""
     left: int
     """How many steps were not taken as they leave the sizes."""
     broken: NDArray[np.int64]
@@ -389,11 +391,12 @@ class Hand:
         stop, size = vectors.find_steps(block, start, stop, guards, self._guards, self._found)
         out = np.empty(size + 1, np.int64), np.empty(size + 1, np.uint32), np.empty(size + 1, np.uint32)
         broken = np.full((effects.results.size, 2), -1, np.int64)
+        counts = np.zeros(len(self.steps.instances), np.int64)
         size, left = vectors.take_steps(
-            block, start, known, weighing.data, effects.data, broken, self._effects, self._found, out
+            block, start, known, weighing.data, effects.data, broken, self._effects, self._found, out, counts
         )
         found, places, steps = out
-        return Taken(stop, found[:size], places[:size], steps[:size], left, broken)
+        return Taken(stop, found[:size], places[:size], steps[:size], counts, left, broken)
 
     def make(self, block: Block, places: Places, steps: Numbers, out: Block, offset: int) -> None:
         """Write the states after these steps to `out`, from `offset` on."""

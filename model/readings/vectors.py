@@ -178,7 +178,16 @@ def find_steps(
 
 @native
 def take_steps(
-    block: Any, start: int, sums: Any, weighing: Any, effects: Any, broken: Any, memory: Any, found: Any, out: Any
+    block: Any,
+    start: int,
+    sums: Any,
+    weighing: Any,
+    effects: Any,
+    broken: Any,
+    memory: Any,
+    found: Any,
+    out: Any,
+    counts: Any,
 ) -> Any:  # pragma: no cover  compiled
     """Take the steps that were found, and weigh the states after them.
 
@@ -194,6 +203,7 @@ def take_steps(
         memory: as for `find_steps`.
         found: as for `find_steps`.
         out: (sums, places, steps), a row each for every step taken. Of several sums the least is given.
+        counts: gets how often each step was taken.
 
     Returns:
         How many were taken, and how many were not as they leave the sizes.
@@ -228,6 +238,7 @@ def take_steps(
                     note_broken(registers[results[each]], at, inside, count, step, broken[each])
             before = taken
             taken = write_out(out, taken, least, at, step, inside, count)
+            counts[step] += taken - before
             left += count - (taken - before)
         for each in written:
             after[writes[each, 0]] = -1

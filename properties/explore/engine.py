@@ -69,6 +69,8 @@ class Result:
     """Whether the whole space was seen: no search that was ended by a violation or a limit."""
     left: int
     """Steps that were not taken as they leave the sizes."""
+    counts: tuple[int, ...]
+    """How often each instance of an action was taken."""
     permutations: int
     """Under how many permutations states were taken for one; 1: none but equal ones."""
 
@@ -215,6 +217,7 @@ class _Search:
     seen: Seen = field(init=False)
     origins: _Origins = field(factory=_Origins)
     starts: NDArray[np.intp] = field(init=False)
+    counts: NDArray[np.int64] = field(init=False)
     generated: int = 0
     left: int = 0
     depth: int = 1
@@ -224,6 +227,7 @@ class _Search:
     def run(self) -> Result:
         began = time.monotonic()
         self.seen = Seen.of(self.crew.size)
+        self.counts = np.zeros(len(self.explorer.steps.instances), np.int64)
         level = self.explorer.first
         numbers = self.weighing.sums(level).min(axis=0)
         self.starts = np.flatnonzero(self.seen.add(numbers))
@@ -252,6 +256,7 @@ class _Search:
             odds(self.seen.count, self.explorer.layout, permutations),
             is_complete,
             self.left,
+            tuple(self.counts.tolist()),
             permutations,
         )
 
@@ -272,6 +277,7 @@ class _Search:
         ]
         self.generated += sum(each.sums.size for each in parts)
         self.left += sum(each.left for each in parts)
+        self.counts += sum(each.counts for each in parts)
         for each in parts:
             self._note(each)
         found = sum(_bytes(each) for each in parts)
