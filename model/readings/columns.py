@@ -389,14 +389,15 @@ class Hand:
         guards = code.rows, code.order, code.spans, code.results
         known = weighing.sums(block, start, stop) if sums is None else sums.reshape(1, -1)
         stop, size = vectors.find_steps(block, start, stop, guards, self._guards, self._found)
-        out = np.empty(size + 1, np.int64), np.empty(size + 1, np.uint32), np.empty(size + 1, np.uint32)
+        out: tuple[Any, ...] = (np.empty(size + 1, np.int64), *np.empty((2, size + 1), np.uint32))
         broken = np.full((effects.results.size, 2), -1, np.int64)
         counts = np.zeros(len(self.steps.instances), np.int64)
         size, left = vectors.take_steps(
             block, start, known, weighing.data, effects.data, broken, self._effects, self._found, out, counts
         )
-        found, places, steps = out
-        return Taken(stop, found[:size], places[:size], steps[:size], counts, left, broken)
+        # Copied, so that there is no room kept for what was not taken.
+        found, places, steps = (each[:size].copy() for each in out)
+        return Taken(stop, found, places, steps, counts, left, broken)
 
     def make(self, block: Block, places: Places, steps: Numbers, out: Block, offset: int) -> None:
         """Write the states after these steps to `out`, from `offset` on."""

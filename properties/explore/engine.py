@@ -284,7 +284,7 @@ class _Search:
         kept = self._fresh(parts)
         ends = np.cumsum([each.sums.size for each in kept])
         out = np.empty((level.shape[0], ends[-1]), level.dtype)
-        held = self.seen.nbytes + self.origins.nbytes + level.nbytes + numbers.nbytes
+        held = self.seen.bytes_most() + self.origins.nbytes + level.nbytes + numbers.nbytes
         self.bytes_most = max(self.bytes_most, held + found, held + sum(_bytes(each) for each in kept) + out.nbytes)
         if not out.size:
             return out, np.empty(0, np.int64)

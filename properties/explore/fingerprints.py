@@ -24,7 +24,7 @@ from model.readings.vectors import native
 Fingerprints = NDArray[np.uint64]
 Truths = NDArray[np.bool_]
 
-LOAD_MOST = 0.6
+LOAD_MOST = 0.7
 SMALLEST = 1 << 14
 BATCH = 256
 """How many fingerprints are looked up side by side, so that memory is waited for once and not for each."""
@@ -54,6 +54,12 @@ def _mixed(number: Any) -> Any:  # pragma: no cover  compiled
 
 
 @native
+def _place(key: Any, size: Any) -> Any:  # pragma: no cover  compiled
+    """Where a fingerprint is looked for first. Its last bits say it: the first ones are those of its shard."""
+    return ((key & np.uint64(0xFFFFFFFF)) * size) >> np.uint64(32)
+
+
+@native
 def _add(
     table: Any, count: int, most: int, numbers: Any, begin: int, shard: int, bits: int, fresh: Any
 ) -> Any:  # pragma: no cover  compiled
@@ -62,7 +68,7 @@ def _add(
     Returns:
         Where it stopped, and how many fingerprints the table has.
     """
-    mask = np.uint64(table.size - 1)
+    size = np.uint64(table.size)
     shift = np.uint64(63 - bits)
     keys = np.empty(BATCH + 1, np.uint64)
     places = np.empty(BATCH, np.int64)
@@ -74,13 +80,15 @@ def _add(
             if (key >> shift) >> np.uint64(1) == np.uint64(shard):
                 keys[chosen] = key
                 places[chosen] = i
-                keys[BATCH] ^= table[key & mask]  # asks memory for all of them before the first is waited for
+                keys[BATCH] ^= table[_place(key, size)]  # asks memory for all of them before the first is waited for
                 chosen += 1
         for i in range(chosen):
             key = keys[i]
-            place = key & mask
+            place = _place(key, size)
             while table[place] != np.uint64(0) and table[place] != key:
-                place = (place + np.uint64(1)) & mask
+                place += np.uint64(1)
+                if place == size:
+                    place = np.uint64(0)
             is_new = table[place] == np.uint64(0)
             fresh[places[i]] = is_new
             if is_new:
@@ -92,12 +100,14 @@ def _add(
 
 @native
 def _move(table: Any, larger: Any) -> None:  # pragma: no cover  compiled
-    mask = np.uint64(larger.size - 1)
+    size = np.uint64(larger.size)
     for key in table:
         if key != np.uint64(0):
-            place = key & mask
+            place = _place(key, size)
             while larger[place] != np.uint64(0):
-                place = (place + np.uint64(1)) & mask
+                place += np.uint64(1)
+                if place == size:
+                    place = np.uint64(0)
             larger[place] = key
 
 
@@ -110,6 +120,8 @@ class Shard:
     """How many bits tell shards apart."""
     table: Fingerprints = field(factory=lambda: np.zeros(SMALLEST, np.uint64))
     count: int = 0
+    outgrown: int = 0
+    """The bytes of a table that was too small, until they are asked for."""
 
     def add(self, numbers: Sums, fresh: Truths) -> None:
         """Add those of these that belong here; `fresh` gets which of them are new, the first of equal ones only."""
@@ -128,6 +140,7 @@ class Shard:
             if begin < numbers.size:
                 larger = np.zeros(self.table.size * 2, np.uint64)
                 _move(self.table, larger)
+                self.outgrown = max(self.outgrown, self.table.nbytes)
                 self.table = larger
 
 
@@ -148,10 +161,13 @@ class Seen:
         """How many there are."""
         return sum(each.count for each in self.shards)
 
-    @property
-    def nbytes(self) -> int:
-        """How much memory it takes."""
-        return sum(each.table.nbytes for each in self.shards)
+    def bytes_most(self) -> int:
+        """How much memory it took at most since this was asked last: while a table grows there are two."""
+        found = 0
+        for each in self.shards:
+            found += each.table.nbytes + each.outgrown
+            each.outgrown = 0
+        return found
 
     def add(self, numbers: Sums) -> Truths:
         """Add these; which of them are new, the first of equal ones only."""

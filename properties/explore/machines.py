@@ -35,7 +35,7 @@ def _replication_sizes(*, replicas: int, log: int, records: int, epochs: int) ->
 
 EXPLORABLE: Mapping[str, Explorable] = {
     "replication": Explorable(
-        claims.machine,
+        claims.explored,
         {clause.name: clause.holds for clause in claims.clauses.values()},
         _replication_sizes,
         counts_records=False,

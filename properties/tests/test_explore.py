@@ -34,15 +34,13 @@ ROWS = [
     ("kip320", (2, 2, 2, 1), 957, 1_819, 15),
     ("kip320", (2, 2, 2, 2), 5_973, 11_839, 18),
     ("kip320", (2, 3, 3, 2), 21_493, 45_141, 22),
+    ("kip320", (2, 3, 3, 3), 120_879, 261_017, 26),
     ("kip320", (3, 2, 2, 1), 39_619, 104_488, 22),
+    ("kip320", (3, 2, 2, 2), 737_794, 1_967_560, 26),
     ("truncate-to-hw", (2, 3, 3, 2), 37_667, 96_117, None),
     ("kip101", (2, 3, 3, 2), 32_933, 81_253, None),
     ("kip279", (2, 3, 3, 2), 32_713, 86_831, None),
     ("kip320-first-try", (2, 3, 3, 2), 30_737, 73_715, None),
-]
-DEEP_ROWS = [
-    ("kip320", (2, 3, 3, 3), 120_879, 261_017, 26),
-    ("kip320", (3, 2, 2, 2), 737_794, 1_967_560, 26),
 ]
 
 
@@ -62,9 +60,11 @@ def test_counts_are_tlcs(row: tuple[str, tuple[int, int, int, int], int, int, in
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("row", DEEP_ROWS, ids=str)
-def test_large_counts_are_tlcs(row: tuple[str, tuple[int, int, int, int], int, int, int | None]) -> None:
-    _check(row)
+def test_millions_of_states_take_little_memory() -> None:
+    result = explored("kip320", 3, 3, 3, 2)  # TLC was not asked: the figures are ours
+    assert (result.distinct, result.generated, result.depth) == (4_093_531, 11_663_770, 31)
+    assert result.bytes_per_state < 64
+    assert result.collision_odds < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,6 @@ def test_violations_are_at_tlcs_levels(name: str, sizes: tuple[int, int, int, in
     assert levels.items() <= found.items()
 
 
-@pytest.mark.deep
 @pytest.mark.parametrize(
     ("name", "levels"),
     [("kip279", {"WeakIsr": 11, "StrongIsr": 11}), ("kip320-first-try", {"WeakIsr": 12, "StrongIsr": 13})],
@@ -180,7 +179,8 @@ def test_the_table_grows_and_forgets_nothing(workers: int) -> None:
     assert not seen.add(numbers).any()
     assert list(seen.add(np.array([-501, -501, -500], np.int64))) == [True, False, False]
     assert seen.count == count + 1
-    assert seen.nbytes < 8 * count * 2 / LOAD_MOST
+    assert seen.bytes_most() < 8 * count * 3 / LOAD_MOST
+    assert seen.bytes_most() < 8 * count * 2 / LOAD_MOST
 
 
 # -- choices ---------------------------------------------------------------------------------------------------------
