@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import click
 from rich.console import Console
@@ -14,11 +15,13 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from conformance.commands import bounded
+from conformance.commands import clauses as clauses_told
 from conformance.commands.options import exits_on, no_color
 from conformance.report.terminal import console_for
 from properties.explore.bounded import Check, check
 from properties.prove.engine import MACHINES, Progress, Proof, UnknownNameError, claimed_of
 from properties.prove.engine import prove as proved
+from properties.prove.needed import needs
 
 EXAMPLES = f"""Prove the theorems about MACHINE, or one of them, by an inductive invariant.
 
@@ -28,7 +31,11 @@ proved holds for any number of replicas, any log, any number of steps. Machines:
 With --replicas and --steps no invariant is trusted: every run of at most so many steps of so many replicas is looked
 at, from every first state, in every setting of failures and assumptions.
 
-Exit code 0: all is proved, or holds; 1: something is open, or violated; 2: a wrong choice; 130: interrupted.
+With --clauses every clause of the invariant is left out in turn, to see what is open without it: none is there for
+nothing.
+
+Exit code 0: all is proved, or holds, or is needed; 1: something is open, violated or redundant; 2: a wrong choice; 130:
+interrupted.
 
 \b
 Examples:
@@ -36,6 +43,7 @@ Examples:
   tidegauge prove replication --theorem N-1 --table
   tidegauge prove replication --json
   tidegauge prove replication --replicas 3 --steps 5
+  tidegauge prove replication --clauses
 """
 
 _positive = click.IntRange(min=1)
@@ -47,6 +55,7 @@ _positive = click.IntRange(min=1)
 @click.option("--table", is_flag=True, help="Show every obligation with its result and its seconds.")
 @click.option("--replicas", type=_positive, metavar="N", help="With --steps: look at runs of so many replicas.")
 @click.option("--steps", type=_positive, metavar="K", help="With --replicas: look at runs of at most so many steps.")
+@click.option("--clauses", is_flag=True, help="Leave every clause out in turn, to see what it is needed for.")
 @click.option("--workers", default=2, show_default=True, type=_positive, help="Processes; threads for runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
 @no_color
@@ -56,6 +65,7 @@ def prove(
     table: bool,
     replicas: int | None,
     steps: int | None,
+    clauses: bool,
     workers: int,
     as_json: bool,
     no_color: bool,
@@ -69,8 +79,13 @@ def prove(
         else:
             bounded.tell(console, found)
         sys.exit(1 if found.violated else 0)
-    with exits_on(UnknownNameError), _live(console, quiet=as_json) as show:
-        proof = proved(machine, theorem, show=show, workers=workers)
+    if clauses:
+        with exits_on(UnknownNameError), _bar(console, quiet=as_json) as show_bar:
+            needed = list(needs(list(claimed_of(machine)), partial(show_bar, "clauses"), workers))
+        clauses_told.tell(console, machine, needed, as_json=as_json)
+        sys.exit(1 if any(each.by is None for each in needed) else 0)
+    with exits_on(UnknownNameError), _bar(console, quiet=as_json) as show_bar:
+        proof = proved(machine, theorem, show=partial(_show, show_bar), workers=workers)
     if as_json:
         click.echo(json.dumps(proof.as_data()))
     else:
@@ -94,19 +109,23 @@ def _checked(
         return check(machine, replicas=replicas, steps=steps, theorem=theorem, show=show, workers=workers)
 
 
+def _show(show_bar: Callable[[str, int, int], None], progress: Progress) -> None:
+    said = f"{progress.open} open" if progress.open else progress.newest.obligation.about
+    show_bar(said, progress.done, progress.of)
+
+
 @contextmanager
-def _live(console: Console, *, quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """A bar that shows how far it is; nothing where there is no terminal."""
+def _bar(console: Console, *, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar that shows how far it is (what is said, how many are done, of how many); nothing without a terminal."""
     if quiet or not console.is_terminal:
-        yield lambda _progress: None
+        yield lambda _said, _done, _of: None
         return
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("reading the machine", total=None)
 
-        def show(progress: Progress) -> None:
-            said = f"{progress.open} open" if progress.open else progress.newest.obligation.about
-            bar.update(task, total=progress.of, completed=progress.done, description=said)
+        def show(said: str, done: int, of: int) -> None:
+            bar.update(task, total=of, completed=done, description=said)
 
         yield show
 

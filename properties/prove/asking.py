@@ -23,6 +23,7 @@ from model.readings.terms import Term
 class Fact:
     """What is known of every state: a clause or a lemma."""
 
+    name: str
     symbol: Symbol
     term: Term
     fields: frozenset[str]
@@ -42,6 +43,11 @@ class Asked:
     """What the goal and the given look at."""
     hinted: Sequence[Fact] = ()
     """Facts that are known to be enough; none: nobody knows."""
+
+    def without(self, name: str) -> Asked:
+        """The same question with one fact less."""
+        kept, hinted = ([each for each in facts if each.name != name] for facts in (self.facts, self.hinted))
+        return Asked(self.given, self.goal, kept, self.fields, hinted)
 
 
 @frozen
@@ -84,18 +90,43 @@ PATIENCE = 50
 """How many milliseconds are given to a thousand of steps, before the solver is taken to hang."""
 
 
-def ask(asked: Asked) -> tuple[str, str, Any]:
-    """Ask in every way until one brings an answer: what was said, which way it was, and the state, if there is one."""
-    ways = [(way, asked.hinted) for way in HINTED if asked.hinted] + [(way, _near(asked, way)) for way in WAYS]
-    for way, facts in ways:
-        solver = z3.Solver()
-        solver.set("random_seed", way.seed)
-        solver.set("rlimit", way.effort * 1_000)
-        solver.set("timeout", way.effort * PATIENCE)
-        if not way.builds:
-            solver.set("auto_config", False)
-            solver.set("mbqi", False)
-        solver.add(*asked.given, *(each.term for each in facts), z3.Not(asked.goal))
+def _ways(asked: Asked) -> list[tuple[_Way, Sequence[Fact]]]:
+    return [(way, asked.hinted) for way in HINTED if asked.hinted] + [(way, _near(asked, way)) for way in WAYS]
+
+
+def _solver(asked: Asked, way: _Way) -> Any:
+    """A solver that knows all of the question but the facts."""
+    solver = z3.Solver()
+    solver.set("random_seed", way.seed)
+    solver.set("rlimit", way.effort * 1_000)
+    solver.set("timeout", way.effort * PATIENCE)
+    if not way.builds:
+        solver.set("auto_config", False)
+        solver.set("mbqi", False)
+    solver.add(*asked.given, z3.Not(asked.goal))
+    return solver
+
+
+def used(asked: Asked, most: int) -> frozenset[str] | None:
+    """The names of facts from which the goal follows; None: no such facts were found in so many ways of asking."""
+    for way, facts in _ways(asked)[:most]:
+        solver = _solver(asked, way)
+        marks = {f"uses {each.name}": each.name for each in facts}
+        for mark, each in zip(marks, facts, strict=True):
+            solver.add(z3.Implies(z3.Bool(mark), each.term))
+        if solver.check(*map(z3.Bool, marks)) == z3.unsat:
+            return frozenset(marks[str(mark)] for mark in solver.unsat_core())
+    return None
+
+
+def ask(asked: Asked, most: int | None = None) -> tuple[str, str, Any]:
+    """Ask in every way until one brings an answer: what was said, which way it was, and the state, if there is one.
+
+    `most`: how many ways are tried; None: all.
+    """
+    for way, facts in _ways(asked)[:most]:
+        solver = _solver(asked, way)
+        solver.add(*(each.term for each in facts))
         answer = solver.check()
         if answer == z3.unsat:
             return "unsat", way.name, None

@@ -136,7 +136,7 @@ class _Question:
     def fact(self, clause: Clause) -> Fact:
         symbol = lifted(clause.holds(self.state))
         counts = any(each.op == "at_least" for each in symbols_in(symbol))
-        return Fact(symbol, self.terms.term(symbol), fields_in(symbol), counts)
+        return Fact(clause.name, symbol, self.terms.term(symbol), fields_in(symbol), counts)
 
     def hinted(self, obligation: Obligation) -> tuple[Fact, ...]:
         """The facts that are known to be enough for it."""
@@ -206,9 +206,19 @@ class _Question:
         return not any(getattr(after, each) is not getattr(self.state, each) for each in looked_at)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _question(where: str) -> _Question:
     return _Question(claims_in(where))
+
+
+def asked_for(obligation: Obligation) -> Asked | None:
+    """What the solver is asked; None: the step touches nothing that the clause looks at."""
+    question = _question(obligation.claims)
+    asked = question.asked(obligation)
+    if asked is not None:
+        given = {id(each) for each in asked.facts}  # of a first state nothing is known, of a lemma what is before it
+        asked.hinted = [each for each in question.hinted(obligation) if id(each) in given]
+    return asked
 
 
 @lru_cache(maxsize=4)
@@ -236,14 +246,12 @@ def discharge(obligation: Obligation) -> Answer:
         level = reached(obligation.claims).get(obligation.name)
         said = "never reached" if level is None else f"reached at level {level}"
         return Answer(obligation, level is not None, said, time.monotonic() - began)
-    question = _question(obligation.claims)
-    asked = question.asked(obligation)
+    asked = asked_for(obligation)
     if asked is None:
         return Answer(obligation, True, "untouched", time.monotonic() - began)
-    given = {id(each) for each in asked.facts}  # of a first state nothing is known, of a lemma only what is before it
-    asked.hinted = [each for each in question.hinted(obligation) if id(each) in given]
     said, how, model = ask(asked)
     found: tuple[str, ...] = ()
     if model is not None:
+        question = _question(obligation.claims)
         found = tell(model, question.terms, question.claims.machine, asked.fields, obligation.action)
     return Answer(obligation, said == "unsat", said, time.monotonic() - began, how, found)

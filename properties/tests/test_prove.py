@@ -16,6 +16,7 @@ from properties.claims import Claims, Theorem
 from properties.prove import engine
 from properties.prove import obligations as made
 from properties.prove.engine import UnknownNameError, prove
+from properties.prove.needed import Need, need, used_by
 from properties.prove.obligations import Sort, discharge, obligations
 
 MODULE = "properties.tests.claims_of_a_toy"
@@ -127,6 +128,36 @@ def test_a_wrong_theorem_is_a_wrong_choice() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "no theorem 'nix'" in done.stderr
+
+
+def test_what_follows_from_the_others_is_redundant(claimed: Callable[[Claims], None]) -> None:
+    claims = toy(guarded=True)
+
+    @claims.clause
+    def ends_are_past_minus_one(s: State) -> object:
+        """No end is less than minus one, which the other clause says as well."""
+        return s.every(REPLICA, lambda r: s.end[r] >= -1)
+
+    claimed(claims)
+    asked = [each for each in obligations(MODULE) if each.sort is not Sort.SOMETIMES]
+    users = {
+        name: [each for each, facts in map(used_by, asked) if facts is not None and name in facts and each.name != name]
+        for name in claims.clauses
+    }
+    assert need("ends_are_past_minus_one", users["ends_are_past_minus_one"]) == Need("ends_are_past_minus_one", None)
+    needed = need("ends_are_not_negative", users["ends_are_not_negative"])
+    assert needed.by is not None
+    assert needed.by.about == "GROWS (implied)"
+
+
+@pytest.mark.deep
+def test_every_clause_is_needed() -> None:
+    command = [sys.executable, "-m", "conformance.cli", "prove", "replication", "--clauses", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1_200, check=False)
+    found = json.loads(done.stdout)
+    assert len(found) > 50
+    assert [each["clause"] for each in found if each["needed_by"] is None] == []
+    assert done.returncode == 0
 
 
 @pytest.mark.deep
