@@ -18,6 +18,7 @@ import click
 
 from conformance.case import CASES, Case
 from conformance.engine import load_cases
+from conformance.tests.lying import LIES, Lie
 from conformance.tests.seeded import Bug, bugs
 from docs import machines
 from model.catalogue import Family, Requirement, families
@@ -31,7 +32,8 @@ def pages() -> Mapping[str, str]:
     """The generated pages by file name."""
     load_cases()
     cases, seeded = list(CASES.values()), list(bugs().values())
-    made = {f"spec/{family.name.lower()}.md": family_page(family, cases, seeded) for family in families()}
+    caught = [*seeded, *LIES]
+    made = {f"spec/{family.name.lower()}.md": family_page(family, cases, caught) for family in families()}
     made["spec/index.md"] = index_page()
     made["spec/outcomes.md"] = outcomes_page()
     made["spec/seeded-bugs.md"] = bugs_page(seeded)
@@ -49,16 +51,16 @@ def index_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def family_page(family: Family, cases: Iterable[Case], seeded: Iterable[Bug]) -> str:
-    """One family: every requirement with its source, its cases and the bugs that they are known to catch."""
+def family_page(family: Family, cases: Iterable[Case], caught: Iterable[Bug | Lie]) -> str:
+    """One family: every requirement with its source, its cases and the bugs and lies that they are known to catch."""
     lines = [f"# {family.name}: {family.title}", "", family.about, ""]
     for each in family.requirements:
         own = [case for case in cases if each.id in case.requirements]
-        lines += _requirement(each, own, [bug for bug in seeded if bug.requirement == each.id])
+        lines += _requirement(each, own, [bug for bug in caught if bug.requirement == each.id])
     return "\n".join(lines) + "\n"
 
 
-def _requirement(requirement: Requirement, cases: list[Case], seeded: list[Bug]) -> list[str]:
+def _requirement(requirement: Requirement, cases: list[Case], caught: list[Bug | Lie]) -> list[str]:
     holds = f"since {requirement.since}" + (f" until {requirement.until}" if requirement.until else "")
     if requirement.control_plane:
         holds += f", {requirement.control_plane} only"
@@ -74,7 +76,7 @@ def _requirement(requirement: Requirement, cases: list[Case], seeded: list[Bug])
         f"- Stated by: `{requirement.stated_by}`",
     ]
     lines += [f"- Case `{case.id}`: {' '.join(case.about.split())}" for case in cases]
-    lines += [f"- Known to catch: {bug.about}" for bug in seeded]
+    lines += [f"- Known to catch: {bug.about}" for bug in caught]
     if requirement.notes:
         lines += ["", requirement.notes.strip()]
     return [*lines, ""]
@@ -99,6 +101,17 @@ def bugs_page(seeded: Iterable[Bug]) -> str:
         "|---|---|---|",
     ]
     lines += [f"| {bug.id} | {bug.about} | {bug.inspired_by or ''} |" for bug in seeded]
+    lines += [
+        "",
+        "## Lies",
+        "",
+        "A proxy before the bundled broker changes what fetches return; no single edit of the broker would. The",
+        "requirement's own cases must fail.",
+        "",
+        "| id | what is wrong |",
+        "|---|---|",
+        *(f"| {lie.id} | {lie.about} |" for lie in LIES),
+    ]
     return "\n".join(lines) + "\n"
 
 
