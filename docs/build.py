@@ -32,7 +32,7 @@ def pages() -> Mapping[str, str]:
     """The generated pages by file name."""
     load_cases()
     cases, seeded = list(CASES.values()), list(bugs().values())
-    caught = [*seeded, *LIES]
+    caught: list[Bug | Lie] = [*seeded, *LIES]
     made = {f"spec/{family.name.lower()}.md": family_page(family, cases, caught) for family in families()}
     made["spec/index.md"] = index_page()
     made["spec/outcomes.md"] = outcomes_page()
