@@ -1,10 +1,10 @@
-"""`tidegauge refute`: what goes wrong when a guard of a machine is left out."""
+"""`tidegauge refute`: what goes wrong when what keeps a machine safe is left out."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,47 +14,55 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from conformance.commands.options import INTERRUPTED, USAGE, file_to_write, no_color
+from conformance.commands.options import exits_on, file_to_write, no_color
 from conformance.report.terminal import console_for
-from properties.prove.engine import UnknownNameError, module_of
-from properties.prove.obligations import claims_in
 from properties.refute import diagram
-from properties.refute.engine import STATES_MOST, Refutation, Verdict
+from properties.refute.catalogue import catalogue, variant_named
+from properties.refute.engine import WORKERS, Counterexample, Refutation, Verdict, refute_all
 from properties.refute.engine import refute as refuted
-from properties.refute.variants import UnknownVariantError, Variant, variant, variants
+from properties.refute.variants import UnknownVariantError
+from properties.variants.redundant import REDUNDANT
+from properties.variants.variant import Kind, Variant, machine_of, setting_called, theorems_of
 
-EXAMPLES = """Leave a guard of a machine out, and look for the shortest way in which a theorem breaks.
+EXAMPLES = """Leave out what keeps a machine safe, and look for the shortest way in which a theorem breaks.
 
-VARIANT names an action and a guard of it, or one conjunct of the guard. Ever larger sizes are explored; if no theorem
-breaks in any of them, the proof is tried without the guard, which then was redundant, or nothing is known.
+VARIANT is a design that was tried (truncate-to-hw, acks-1, ...), a theorem without one of its assumptions
+(n-1/it_never_lags), or an action without a guard, or without a conjunct of one (controller_elects.it_is_in_the_isr).
+If no theorem breaks, the proof is tried without the guard, which then was redundant, or nothing is known.
 
-Exit code 0: every safety-critical guard asked about is refuted; 1: one is not; 2: a wrong choice; 130: interrupted.
+--all takes the designs, the assumptions and the safety-critical guards; with --conjuncts also the conjuncts of these.
+
+Exit code 0: all that must break breaks, and of what is redundant it is known why it is kept; 1: something else came
+out; 2: a wrong choice; 130: interrupted.
 
 \b
 Examples:
   tidegauge refute --list
-  tidegauge refute controller_elects.it_is_in_the_isr
-  tidegauge refute leader_expands_isr.it_has_fetched_to_the_epochs_start --svg way.svg --itf way.itf.json
+  tidegauge refute expand-without-epoch-start
+  tidegauge refute controller_elects.it_is_in_the_isr --svg way.svg --itf way.itf.json
   tidegauge refute --all
+  tidegauge refute --all --conjuncts --json
 """
 
 
 @click.command(help=EXAMPLES)
 @click.argument("name", metavar="[VARIANT]", required=False)
-@click.option("--machine", default="replication", show_default=True, metavar="MACHINE")
-@click.option("--all", "all_of_them", is_flag=True, help="Every guard, and every conjunct of one.")
+@click.option("--all", "all_of_them", is_flag=True, help="Designs, assumptions, and safety-critical guards.")
+@click.option("--conjuncts", is_flag=True, help="With --all or --list: also the conjuncts of guards.")
 @click.option("--list", "list_only", is_flag=True, help="Name the variants and do nothing.")
-@click.option("--states", default=STATES_MOST, show_default=True, type=click.IntRange(min=1), help="At most, per size.")
+@click.option("--states", type=click.IntRange(min=1), help="States that a search looks at, at most.")
+@click.option("--workers", default=WORKERS, show_default=True, type=click.IntRange(min=1), help="Threads or processes.")
 @click.option("--svg", type=file_to_write, metavar="FILE", help="Draw the counterexample.")
 @click.option("--itf", type=file_to_write, metavar="FILE", help="Write the counterexample as an ITF trace.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
 @no_color
 def refute(
     name: str | None,
-    machine: str,
     all_of_them: bool,
+    conjuncts: bool,
     list_only: bool,
-    states: int,
+    states: int | None,
+    workers: int,
     svg: Path | None,
     itf: Path | None,
     as_json: bool,
@@ -62,123 +70,123 @@ def refute(
 ) -> None:
     """See EXAMPLES."""
     console = console_for(no_color=no_color)
-    try:
-        module = module_of(machine)
-        chosen = _chosen(module, name, all_of_them=all_of_them or list_only)
+    with exits_on(UnknownVariantError, click.UsageError):
         if list_only:
-            for each in chosen:
-                click.echo(each.name + ("  (safety-critical)" if each.safety_critical else ""))
+            for each in _all(conjuncts=conjuncts, only_critical=False):
+                click.echo(f"{each.name}  ({each.kind}{'' if each.is_critical else ', not safety-critical'})")
             return
-        found = _run(module, chosen, states, console, quiet=as_json)
-    except (UnknownNameError, UnknownVariantError, click.UsageError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(USAGE)
-    except KeyboardInterrupt:
-        click.echo("Interrupted.", err=True)
-        sys.exit(INTERRUPTED)
-    _write(module, found, svg, itf)
+        if all_of_them:
+            names = [each.name for each in _all(conjuncts=conjuncts, only_critical=True)]
+            with _bar(console, quiet=as_json, total=len(names)) as done:
+                found = refute_all(names, states=states, workers=workers, show=done)
+        else:
+            found = [_one(name, states, workers, console, quiet=as_json)]
+    _write(found, svg, itf)
     if as_json:
         click.echo(json.dumps([each.as_data() for each in found]))
+    elif all_of_them:
+        console.print(_table(found))
     else:
-        _tell(console, module, found)
-    # A guard is needed as a whole; that one conjunct of it is not is told, and no failure.
-    missing = [each for each in found if each.variant.safety_critical and each.variant.conjunct is None]
-    sys.exit(1 if any(each.verdict is not Verdict.REFUTED for each in missing) else 0)
+        _tell(console, *found)
+    sys.exit(0 if all(map(is_as_it_should_be, found)) else 1)
 
 
-def _chosen(module: str, name: str | None, *, all_of_them: bool) -> list[Variant]:
-    machine = claims_in(module).machine
-    if all_of_them:
-        return list(variants(machine).values())
+def is_as_it_should_be(found: Refutation) -> bool:
+    """Whether a theorem breaks, or need not, or it is known why what is redundant is kept."""
+    if found.kind is Kind.CONJUNCT or not found.is_critical:
+        return True  # a guard is needed as a whole; that one conjunct of it is not is told, and no failure
+    return found.verdict is Verdict.REFUTED or (found.verdict is Verdict.REDUNDANT and found.variant in REDUNDANT)
+
+
+def _all(*, conjuncts: bool, only_critical: bool) -> list[Variant]:
+    return [
+        each
+        for each in catalogue().values()
+        if (conjuncts or each.kind is not Kind.CONJUNCT) and (each.is_critical or not only_critical)
+    ]
+
+
+def _one(name: str | None, states: int | None, workers: int, console: Console, *, quiet: bool) -> Refutation:
     if name is None:
         raise click.UsageError("name a variant (`tidegauge refute --list` names them), or say --all")
-    return [variant(machine, name)]
-
-
-def _run(module: str, chosen: Sequence[Variant], states: int, console: Console, *, quiet: bool) -> list[Refutation]:
-    found = []
-    with _bar(console, quiet=quiet, total=len(chosen)) as bar:
-        for each in chosen:
-            found.append(refuted(module, each, states=states, show=bar.says))
-            bar.advance()
-    return found
-
-
-class _Shown:
-    """A bar, or nothing where there is no terminal."""
-
-    def __init__(self, bar: Bar | None, total: int) -> None:
-        self._bar = bar
-        self._task = bar.add_task("", total=total) if bar is not None else None
-
-    def says(self, said: str) -> None:
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=said)
-
-    def advance(self) -> None:
-        if self._bar is not None and self._task is not None:
-            self._bar.advance(self._task)
+    variant = variant_named(name)
+    if quiet or not console.is_terminal:
+        return refuted(variant, states=states, workers=workers)
+    with console.status(variant.name) as status:
+        return refuted(variant, states=states, workers=workers, show=status.update)
 
 
 @contextmanager
-def _bar(console: Console, *, quiet: bool, total: int) -> Iterator[_Shown]:
+def _bar(console: Console, *, quiet: bool, total: int) -> Iterator[Callable[[Refutation], None]]:
+    """A bar that shows how far it is; nothing where there is no terminal."""
     if quiet or not console.is_terminal:
-        yield _Shown(None, total)
+        yield lambda _done: None
         return
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=console, transient=True) as bar:
-        yield _Shown(bar, total)
+        task = bar.add_task("", total=total)
+        yield lambda done: bar.update(task, advance=1, description=f"{done.variant}: {done.verdict}")
 
 
-def _write(module: str, found: Sequence[Refutation], svg: Path | None, itf: Path | None) -> None:
-    machine = claims_in(module).machine
-    for each in found:
-        if each.violation is None or each.sizes is None:
-            continue
-        story = diagram.story(machine, each.sizes, each.violation.steps)
-        if svg is not None:
-            svg.write_text(diagram.as_svg(story, f"{each.variant.name}: {each.theorem} breaks"), encoding="utf-8")
-        if itf is not None:
-            itf.write_text(json.dumps(diagram.as_itf(machine, story), indent=1), encoding="utf-8")
-        return  # of several, the first that has a counterexample
-
-
-def _tell(console: Console, module: str, found: Sequence[Refutation]) -> None:
-    if len(found) > 1:
-        console.print(_table(found))
+def _write(found: Sequence[Refutation], svg: Path | None, itf: Path | None) -> None:
+    """Of several the first that has a counterexample."""
+    broken = next((each for each in found if each.counterexample is not None), None)
+    if broken is None or broken.counterexample is None or (svg is None and itf is None):
         return
-    (each,) = found
-    machine = claims_in(module).machine
-    if each.violation is None or each.sizes is None:
-        console.print(_said(each), soft_wrap=True, highlight=False)
+    machine = machine_of(variant_named(broken.variant), broken.counterexample.search)
+    story = diagram.story(machine, broken.counterexample.search.sizes, broken.counterexample.steps)
+    if svg is not None:
+        title = f"{broken.variant}: {broken.counterexample.theorem} breaks"
+        svg.write_text(diagram.as_svg(story, title), encoding="utf-8")
+    if itf is not None:
+        itf.write_text(json.dumps(diagram.as_itf(machine, story), indent=1), encoding="utf-8")
+
+
+def _tell(console: Console, each: Refutation) -> None:
+    def line(text: str, style: str = "") -> None:
+        console.print(text, style=style, soft_wrap=True, highlight=False, markup=False)
+
+    variant, found = variant_named(each.variant), each.counterexample
+    line(f"{variant.name}: {variant.about}")
+    if variant.history is not None:
+        line(f"  In Kafka {variant.history.until}. Source: {variant.history.source}", "dim")
+    if found is None:
+        line(_said(each), "bold")
         return
-    console.print(
-        f"Without {each.variant.name}, {each.theorem} breaks at level {each.violation.level}:", soft_wrap=True
-    )
-    console.print(f"  {claims_in(module).theorems[each.theorem or ''].sentence}", soft_wrap=True, highlight=False)
-    sizes = ", ".join(f"{name} {size}" for name, size in each.sizes.items())
-    console.print(f"  (sizes: {sizes}; {each.seconds:.1f} s)", style="dim", highlight=False)
-    console.print(diagram.as_table(diagram.story(machine, each.sizes, each.violation.steps)))
+    line(f"{found.theorem} breaks at level {found.level}:", "bold")
+    line(f"  {theorems_of(found.search.setting)[found.theorem].sentence}")
+    line(f"  (setting {setting_called(found.search.setting)}; {_sizes(each)}; {each.seconds:.1f} s)", "dim")
+    if found.search.without:
+        line(f"  (looked for without {', '.join(found.search.without)})", "dim")
+    console.print(diagram.as_table(diagram.story(machine_of(variant, found.search), found.search.sizes, found.steps)))
+
+
+def _sizes(each: Refutation) -> str:
+    assert each.counterexample is not None
+    return ", ".join(f"{name} {size}" for name, size in each.counterexample.search.sizes.items())
 
 
 def _said(each: Refutation) -> str:
     if each.verdict is Verdict.REDUNDANT:
-        return f"{each.variant.name} is redundant: the theorems are proved without it."
-    return f"{each.variant.name}: no counterexample at the sizes explored, and open without it: {', '.join(each.open)}"
+        why = REDUNDANT.get(each.variant)
+        return "Redundant: the theorems are proved without it." + (f" It is kept because {why}" if why else "")
+    if not each.open:
+        return "Undecided: no theorem breaks at the sizes explored."
+    return f"Undecided: no theorem breaks at the sizes explored, and open without it: {', '.join(each.open)}"
 
 
 def _table(found: Sequence[Refutation]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("left out", "critical", "verdict", "theorem", "level", "sizes", "seconds"):
+    table = Table(box=None, pad_edge=False, caption="sizes: how many values replicas, offsets, ... have")
+    for heading in ("variant", "verdict", "theorem", "setting", "level", "sizes", "seconds"):
         table.add_column(heading, justify="right" if heading in ("level", "seconds") else "left")
     for each in found:
-        table.add_row(
-            each.variant.name,
-            "yes" if each.variant.safety_critical else "",
-            str(each.verdict),
-            each.theorem or "",
-            str(each.violation.level) if each.violation is not None else "",
-            " ".join(f"{size}" for size in each.sizes.values()) if each.sizes is not None else "",
-            f"{each.seconds:.1f}",
-        )
+        style = "" if is_as_it_should_be(each) else "bold red"
+        table.add_row(each.variant, str(each.verdict), *_where(each.counterexample), f"{each.seconds:.1f}", style=style)
     return table
+
+
+def _where(found: Counterexample | None) -> tuple[str, str, str, str]:
+    if found is None:
+        return ("", "", "", "")
+    sizes = " ".join(map(str, found.search.sizes.values()))
+    return (found.theorem, setting_called(found.search.setting), str(found.level), sizes)

@@ -103,11 +103,11 @@ def _value(value: Any, sort: Any) -> str:
         case ValueSet():
             return "{" + ", ".join(map(str, sorted(value.members))) + "}"
         case ValueSequence():
-            return "[" + " ".join(_value(each, None) for each in value.items) + "]"
+            return "[" + "; ".join(_value(each, None) for each in value.items) + "]"
         case Option():
             return _value(value.value, None) if value.exists else "none"
         case Record():
-            return repr(value)
+            return ", ".join(f"{_plain(name)} {_value(each, None)}" for name, each in value.parts.items())
         case _:
             return ("yes" if value else "no") if sort == BOOLEAN or isinstance(value, bool) else str(value)
 

@@ -1,26 +1,34 @@
-"""Refutation: leave something out, and explore ever larger sizes until a theorem breaks.
+"""Refutation: change a machine, and explore one search after the other until a theorem breaks.
 
-The first size at which one does gives the counterexample; within a size the search is breadth first, so that it is a
-shortest one there. If none breaks in any of the sizes, the proof is tried again without what was left out: if it still
-goes through, it was redundant, and that is what is said; if not, nothing is known, and that is what is said.
+Within a search states are looked at breadth first, so that the counterexample is a shortest one there. If no theorem
+breaks and a guard was left out, the proof is tried again without it: if it still goes through, the guard was redundant,
+and that is what is said; if not, nothing is known, and that is what is said.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from enum import StrEnum
 from typing import Any
 
 from attrs import frozen
 
-from model.language import Sizes
-from properties.claims import Claims
+from model.language import Machine, Sizes
+from model.readings.columns import Guards
+from properties.claims import Theorem
 from properties.explore.engine import Explorer, Violation
-from properties.prove.obligations import Obligation, Sort, claims_in, discharge
-from properties.refute.variants import Variant, guards_of
+from properties.explore.symmetry import NotSymmetricError
+from properties.refute.catalogue import variant_named
+from properties.refute.redundancy import open_without
+from properties.refute.slicing import sliced
+from properties.refute.variants import guards_of
+from properties.variants.changes import LeftOut
+from properties.variants.variant import Kind, Search, Variant, machine_of, theorems_of
 
-STATES_MOST = 3_000_000
+WORKERS = 2
 
 
 class Verdict(StrEnum):
@@ -32,95 +40,184 @@ class Verdict(StrEnum):
 
 
 @frozen
-class Refutation:
-    """What happens without a guard."""
+class Counterexample:
+    """How a theorem breaks: where it was found, and the steps from the first state."""
 
-    variant: Variant
+    theorem: str
+    search: Search
+    level: int
+    steps: tuple[tuple[str, Mapping[str, int]], ...]
+
+    def as_data(self) -> dict[str, Any]:
+        """This counterexample as JSON data."""
+        return {
+            "theorem": self.theorem,
+            "level": self.level,
+            "setting": self.search.setting,
+            "sizes": dict(self.search.sizes),
+            "without": list(self.search.without),
+            "given": dict(self.search.given),
+            "steps": [[action, dict(arguments)] for action, arguments in self.steps],
+        }
+
+    @classmethod
+    def of_data(cls, data: Mapping[str, Any]) -> Counterexample:
+        """The counterexample that was written as JSON data."""
+        search = Search(data["setting"], data["sizes"], tuple(data["without"]), data["given"])
+        return cls(data["theorem"], search, data["level"], tuple((action, given) for action, given in data["steps"]))
+
+
+@frozen
+class Refutation:
+    """What became of a variant. Data only: it goes from one process to another, and into files."""
+
+    variant: str
+    kind: Kind
+    is_critical: bool
     verdict: Verdict
-    theorem: str | None
-    """The theorem that breaks."""
-    sizes: Sizes | None
-    """The sizes at which it does."""
-    violation: Violation | None
     seconds: float
+    counterexample: Counterexample | None = None
     open: tuple[str, ...] = ()
-    """Of what is undecided: the obligations that are open without it."""
+    """Of what is undecided: the obligations that are open."""
 
     def as_data(self) -> dict[str, Any]:
         """This refutation as JSON data."""
+        found = self.counterexample
         return {
-            "variant": self.variant.name,
-            "safety_critical": self.variant.safety_critical,
+            "variant": self.variant,
+            "kind": str(self.kind),
+            "safety_critical": self.is_critical,
             "verdict": str(self.verdict),
-            "theorem": self.theorem,
-            "sizes": dict(self.sizes) if self.sizes is not None else None,
-            "level": self.violation.level if self.violation is not None else None,
-            "steps": [[action, dict(arguments)] for action, arguments in self.violation.steps]
-            if self.violation
-            else [],
             "seconds": round(self.seconds, 3),
             "open": list(self.open),
+            **(found.as_data() if found is not None else {"theorem": None, "level": None, "steps": []}),
         }
+
+    @classmethod
+    def of_data(cls, data: Mapping[str, Any]) -> Refutation:
+        """The refutation that was written as JSON data."""
+        return cls(
+            data["variant"],
+            Kind(data["kind"]),
+            data["safety_critical"],
+            Verdict(data["verdict"]),
+            data["seconds"],
+            Counterexample.of_data(data) if data["theorem"] is not None else None,
+            tuple(data["open"]),
+        )
 
 
 def refute(
-    module: str,
-    left_out: Variant,
+    variant: Variant,
     *,
-    sizes: Sequence[Sizes] | None = None,
-    states: int = STATES_MOST,
+    states: int | None = None,
     show: Callable[[str], None] = lambda _said: None,
+    workers: int = WORKERS,
 ) -> Refutation:
-    """Look for a way to break a theorem without a guard; else show that the guard is redundant.
+    """Look for a way to break a theorem of a variant; else show that the guard that it leaves out is redundant.
 
     Args:
-        module: where the claims are made.
-        left_out: what is left out.
-        sizes: to be explored one after the other; None: those of the claims.
-        states: how many states are looked at for each size, at most.
+        variant: what is otherwise, and where to look.
+        states: how many states are looked at in each search, at most; None: as many as it says.
         show: told what is being done.
+        workers: threads.
     """
     began = time.monotonic()
-    claims = claims_in(module)
-    for each in claims.refuted_at if sizes is None else sizes:
-        show(f"{left_out.name}: exploring {', '.join(f'{name} {size}' for name, size in each.items())}")
-        violation = _violation(claims, left_out, each, states)
-        if violation is not None:
-            return Refutation(left_out, Verdict.REFUTED, violation.invariant, each, violation, time.monotonic() - began)
-    show(f"{left_out.name}: proving without it")
-    still_open = tuple(_open(module, claims, left_out))
-    verdict = Verdict.UNDECIDED if still_open else Verdict.REDUNDANT
-    return Refutation(left_out, verdict, None, None, None, time.monotonic() - began, still_open)
+
+    def became(verdict: Verdict, found: Counterexample | None = None, still_open: tuple[str, ...] = ()) -> Refutation:
+        seconds = time.monotonic() - began
+        return Refutation(variant.name, variant.kind, variant.is_critical, verdict, seconds, found, still_open)
+
+    def explored() -> Refutation | None:
+        for search in variant.searches:
+            show(f"{variant.name}: exploring {', '.join(f'{name} {size}' for name, size in search.sizes.items())}")
+            violation = violated(variant, search, states=states, workers=workers)
+            if violation is not None:
+                found = Counterexample(violation.invariant, search, violation.level, violation.steps)
+                return became(Verdict.REFUTED, found)
+        return None
+
+    def proved() -> Refutation:
+        left_out = variant.changes[0] if len(variant.changes) == 1 else None
+        if not isinstance(left_out, LeftOut) or not variant.proved_in:
+            return became(Verdict.UNDECIDED)
+        show(f"{variant.name}: proving without it")
+        still_open = open_without(left_out, variant.proved_in)
+        return became(Verdict.UNDECIDED if still_open else Verdict.REDUNDANT, None, still_open)
+
+    if variant.is_critical:
+        return explored() or proved()
+    first = proved()  # the likelier one first
+    return first if first.verdict is Verdict.REDUNDANT else explored() or became(Verdict.UNDECIDED, None, first.open)
 
 
-def _violation(claims: Claims, left_out: Variant, sizes: Sizes, states: int) -> Violation | None:
-    """The first violation of a theorem at these sizes; of several at one level, that of the first theorem."""
-    of_states = {name: each.of_state for name, each in claims.theorems.items() if each.of_state is not None}
-    of_steps = {name: each.of_step for name, each in claims.theorems.items() if each.of_step is not None}
-    explorer = Explorer(
-        claims.machine, sizes, of_states, changes=of_steps, guards=guards_of(claims.machine, left_out, sizes)
+def violated(
+    variant: Variant, search: Search, *, states: int | None = None, workers: int = WORKERS
+) -> Violation | None:
+    """The first violation of a theorem in a search."""
+    machine = machine_of(variant, search)
+    conjuncts = [each for each in variant.changes if isinstance(each, LeftOut) and each.conjunct is not None]
+    guards = {name: kept for each in conjuncts for name, kept in guards_of(machine, each, search.sizes).items()}
+    theorems = theorems_of(search.setting)
+    return first_violation(
+        machine, theorems, search.sizes, guards=guards, states=states or search.states, workers=workers
     )
-    found = explorer.run(states=states).violations
-    order = list(claims.theorems)
-    return min(found, key=lambda each: (each.level, order.index(each.invariant)), default=None)
 
 
-def _open(module: str, claims: Claims, left_out: Variant) -> list[str]:
-    """The obligations that are open without a guard. Only those of its action can be."""
-    asked = [Obligation(module, Sort.KEPT, name, left_out.action, left_out.name) for name in claims.clauses]
-    asked += [
-        Obligation(module, Sort.STEP, name, left_out.action, left_out.name)
-        for name, each in claims.theorems.items()
-        if each.of_step is not None
-    ]
-    found = []
-    for each in asked:
-        if not discharge(each).is_discharged:
-            found.append(each.about)
-            break  # one is enough to know that the proof does not go through
-    return found
+def first_violation(
+    machine: Machine,
+    theorems: Mapping[str, Theorem],
+    sizes: Sizes,
+    *,
+    guards: Guards | None = None,
+    states: int,
+    workers: int,
+) -> Violation | None:
+    """The first violation of a theorem; of several at one level, that of the first theorem."""
+    of_states = {name: each.of_state for name, each in theorems.items() if each.of_state is not None}
+    of_steps = {name: each.of_step for name, each in theorems.items() if each.of_step is not None}
+    less = sliced(machine, of_states.values(), of_steps.values())
+    explorer = Explorer(less, sizes, of_states, changes=of_steps, guards=guards)
+    try:
+        found = explorer.run(states=states, workers=workers, symmetry=True)
+    except NotSymmetricError:  # one replica is told apart: the survivor
+        found = explorer.run(states=states, workers=workers)
+    order = list(theorems)
+    return min(found.violations, key=lambda each: (each.level, order.index(each.invariant)), default=None)
 
 
-def told(refutation: Refutation) -> Sequence[tuple[str, Mapping[str, int]]]:
-    """The steps of a counterexample; empty if there is none."""
-    return refutation.violation.steps if refutation.violation is not None else ()
+# -- several ---------------------------------------------------------------------------------------------------------
+
+
+def refute_all(
+    names: Sequence[str],
+    *,
+    states: int | None = None,
+    workers: int = WORKERS,
+    show: Callable[[Refutation], None] = lambda _done: None,
+) -> list[Refutation]:
+    """What becomes of variants, side by side in processes of their own; in the order of the names.
+
+    Args:
+        names: which variants.
+        states: how many states are looked at in each search, at most; None: as many as it says.
+        workers: processes.
+        show: told of each that is done.
+    """
+    found = {}
+    # Started afresh, not forked: the solver has threads, and what it holds must not be shared.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            futures = [pool.submit(_refuted, name, states) for name in names]
+            for done in as_completed(futures):
+                refutation = done.result()
+                found[refutation.variant] = refutation
+                show(refutation)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [found[name] for name in names]
+
+
+def _refuted(name: str, states: int | None) -> Refutation:
+    return refute(variant_named(name), states=states, workers=1)

@@ -8,7 +8,8 @@ from model.language import Machine
 from model.machines.replication import replication, sizes
 from properties.claims import unguarded
 from properties.explore.engine import Explorer
-from properties.invariants.replication import committed_is_kept, survivor
+from properties.invariants.replication import survivor
+from properties.invariants.replication_theorems import committed_is_kept
 
 COPYING = (
     "become_follower",

@@ -1,0 +1,93 @@
+"""Whether the theorems are proved without a guard, or a conjunct of one.
+
+It may follow from the others: then each step without it is a step with it. If not, all that the proof says of its
+action is asked again. Only obligations of its action can be open without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from attrs import evolve
+
+from model.language import State, allof, implies
+from model.machines.replication import VERSION, replication
+from properties.claims import Claims
+from properties.invariants.replication import SMALL
+from properties.prove.obligations import Obligation, Sort, claims_in, discharge
+from properties.refute.variants import guard_names
+from properties.variants.changes import LeftOut
+from properties.variants.variant import REPLICATION, setting_called
+
+HERE = "properties.refute.redundancy"
+
+further = Claims(replication, SMALL)
+"""What the proof does not need, and what shows that guards follow from others."""
+
+
+@further.clause
+def nothing_is_said_of_what_is_not_decided(s: State) -> Any:
+    """What is not decided yet is of no leader epoch."""
+    return allof(s.partition_epoch >= 0, s.every(VERSION, lambda v: implies(v > s.partition_epoch, s.epoch_of[v] == 0)))
+
+
+@further.clause
+def before_the_first_decision_is_no_epoch(s: State) -> Any:
+    """Before the first decision there is no leader epoch."""
+    return allof(s.partition_epoch >= 0, s.epoch_of[0] == 0)
+
+
+def open_without(left_out: LeftOut, settings: Sequence[str]) -> tuple[str, ...]:
+    """An obligation that is open without a guard in one of these settings, if there is one: one is enough to know."""
+    ways = [_that_it_follows, _that_all_is_kept]
+    if not left_out.safety_critical:
+        ways.reverse()  # the likelier one first
+    found: tuple[str, ...] = ()
+    for way in ways:
+        still_open = next((each.about for each in way(left_out, settings) if not discharge(each).is_discharged), None)
+        if still_open is None:
+            return ()
+        found = (still_open,)
+    return found
+
+
+def _that_it_follows(left_out: LeftOut, settings: Sequence[str]) -> Iterator[Obligation]:
+    """That in every setting that has the guard it follows from the others."""
+    about = (left_out.action, left_out.name)
+    for name in further.clauses:
+        yield Obligation(f"{HERE}:further", Sort.START, name)
+        yield from (Obligation(f"{HERE}:further", Sort.KEPT, name, action) for action in further.machine.actions)
+        if left_out.guard in guard_names(further.machine, left_out.action):
+            yield Obligation(f"{HERE}:further", Sort.KEPT, name, *about)
+    for setting in settings:
+        if left_out.guard in guard_names(claims_in(setting).machine, left_out.action):
+            yield Obligation(f"{HERE}:in-{setting_called(setting)}", Sort.WITHIN, "within", *about)
+
+
+def __getattr__(name: str) -> Claims:
+    """The claims of a setting, within themselves if they are within no others (`in-SETTING`)."""
+    if not name.startswith("in-"):
+        raise AttributeError(name)
+    setting = f"{REPLICATION}:{name.removeprefix('in-')}"
+    claims = claims_in(setting)
+    return evolve(claims, within=claims.within or setting, clauses={**claims.clauses, **further.clauses})
+
+
+def _that_all_is_kept(left_out: LeftOut, settings: Sequence[str]) -> Iterator[Obligation]:
+    """All that is asked of the action, in every setting that has the guard."""
+    about = (left_out.action, left_out.name)
+    for setting in settings:
+        claims = claims_in(setting)
+        guards = guard_names(claims.machine, left_out.action)
+        if left_out.guard not in guards:
+            continue
+        if claims.within is not None:
+            wider = guard_names(claims_in(claims.within).machine, left_out.action)
+            # Where the wider claims are proved without it as well, and assume nothing more, each step is one of theirs.
+            if not (claims.within in settings and left_out.guard in wider and wider <= guards):
+                yield Obligation(setting, Sort.WITHIN, "within", *about)
+        yield from (Obligation(setting, Sort.KEPT, name, *about) for name in claims.clauses)
+        for name, theorem in claims.theorems.items():
+            if theorem.of_step is not None:
+                yield Obligation(setting, Sort.STEP, name, *about)

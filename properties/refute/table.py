@@ -1,0 +1,132 @@
+"""What becomes of every cell of the table: proved, and by what; refuted, with a shortest way; or open.
+
+A cell is proved if a theorem that says as much is proved of a machine that can take every step of the cell's, or if
+what is missing is discharged. The others are explored until the theorem breaks.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from enum import StrEnum
+from typing import Any
+
+from attrs import frozen
+
+from model.language import Sizes
+from properties.explore.engine import Violation
+from properties.prove.obligations import discharge
+from properties.refute import cells
+from properties.refute.cells import CELLS, Cell
+from properties.refute.engine import WORKERS, first_violation
+from properties.variants.searching import PAIR, PAIR_LATER_LONGER, PAIR_LONGER
+from properties.variants.variant import STATES_MOST, setting_called
+
+SIZES = (PAIR, PAIR_LONGER, PAIR_LATER_LONGER)
+
+
+class State(StrEnum):
+    """What is known of a cell."""
+
+    PROVED = "proved"
+    REFUTED = "refuted"
+    OPEN = "open"
+
+
+@frozen
+class Result:
+    """What became of a cell. Data only."""
+
+    cell: str
+    state: State
+    seconds: float
+    by: tuple[str, ...] = ()
+    """The theorems that prove it, or the setting from whose invariant it was shown."""
+    sizes: Sizes | None = None
+    level: int | None = None
+    theorem: str | None = None
+    """The theorem that breaks: the row's, or one that it rests on."""
+    steps: tuple[tuple[str, Mapping[str, int]], ...] = ()
+
+    def as_data(self) -> dict[str, Any]:
+        """This result as JSON data."""
+        row, column = CELLS[self.cell].row, CELLS[self.cell].column
+        return {
+            "cell": self.cell,
+            "theorem": row.theorem,
+            "failure": column.failure,
+            "kip966": column.has_elr,
+            "slow_replicas_leave": column.is_slow,
+            "state": str(self.state),
+            "by": list(self.by),
+            "breaks": self.theorem,
+            "level": self.level,
+            "sizes": dict(self.sizes) if self.sizes is not None else None,
+            "steps": [[action, dict(arguments)] for action, arguments in self.steps],
+            "seconds": round(self.seconds, 3),
+        }
+
+    @classmethod
+    def of_data(cls, data: Mapping[str, Any]) -> Result:
+        """The result that was written as JSON data."""
+        steps = tuple((action, arguments) for action, arguments in data["steps"])
+        broken = (data["sizes"], data["level"], data["breaks"], steps)
+        return cls(data["cell"], State(data["state"]), data["seconds"], tuple(data["by"]), *broken)
+
+
+def table(
+    names: Sequence[str] = tuple(CELLS),
+    *,
+    states: int = STATES_MOST,
+    workers: int = WORKERS,
+    show: Callable[[Result], None] = lambda _done: None,
+) -> list[Result]:
+    """What becomes of cells, side by side in processes of their own; in their order.
+
+    Args:
+        names: which.
+        states: how many states are looked at for each size, at most.
+        workers: processes.
+        show: told of each that is done.
+    """
+    found = {}
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            for done in as_completed([pool.submit(result_of, name, states) for name in names]):
+                result = done.result()
+                found[result.cell] = result
+                show(result)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [found[name] for name in names]
+
+
+def result_of(name: str, states: int = STATES_MOST) -> Result:
+    """What becomes of a cell."""
+    began = time.monotonic()
+    cell = CELLS[name]
+    covering = cells.covering(cell)
+    if covering:
+        return Result(name, State.PROVED, time.monotonic() - began, covering)
+    for setting in cells.SETTINGS:
+        if cells.covers(cell, setting) and _is_shown(cell, setting):
+            return Result(name, State.PROVED, time.monotonic() - began, (setting_called(setting),))
+    for sizes in SIZES:
+        broken = _violation(cell, sizes, states)
+        if broken is not None:
+            seconds = time.monotonic() - began
+            return Result(name, State.REFUTED, seconds, (), sizes, broken.level, broken.invariant, broken.steps)
+    if _is_shown(cell, cell.row.setting):
+        return Result(name, State.PROVED, time.monotonic() - began, (setting_called(cell.row.setting),))
+    return Result(name, State.OPEN, time.monotonic() - began)
+
+
+def _is_shown(cell: Cell, setting: str) -> bool:
+    return all(discharge(each).is_discharged for each in cells.obligations_of_cell(cell, setting))
+
+
+def _violation(cell: Cell, sizes: Sizes, states: int) -> Violation | None:
+    return first_violation(cells.explored_machine(cell), cells.theorems_of_cell(cell), sizes, states=states, workers=1)

@@ -1,0 +1,178 @@
+"""Theorems without one of their assumptions, each in turn: `n-1/it_never_lags` is N-1 without it.
+
+An assumption is a guard that a setting adds, an action that it rules out, or a guard of the machine that says what
+Kafka's cluster is taken to do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model.language import State, anyof, no
+from properties.variants.changes import Allowed, Change, LeftOut, Weakened
+from properties.variants.searching import (
+    CLEAN,
+    COPYING,
+    ELECTING,
+    ELIGIBLE,
+    FENCING,
+    LAST,
+    LOSING_DISKS,
+    NO_FAILURES,
+    NO_LOSSES,
+    ONLY_DISKS,
+    ONLY_POWER,
+    PAIR,
+    PAIR_LONGER,
+    SURVIVOR,
+    only,
+)
+from properties.variants.variant import Kind, Search, Variant
+
+
+def _assumption(name: str, about: str, search: Search, *changes: Change, is_needed: bool = True) -> Variant:
+    return Variant(name, about, Kind.ASSUMPTION, changes, (search,), is_needed, (search.setting,))
+
+
+# -- N-1 -------------------------------------------------------------------------------------------------------------
+
+
+def _lives_or_is_another(s: State, replica: Any) -> Any:
+    return anyof(replica != s.survivor, no(s.alive[replica]))
+
+
+_ITS_SESSION_ENDS_WITH_IT = Weakened("controller_fences", "it_is_not_the_survivor", _lives_or_is_another)
+"""While the survivor lives, its session is as little over as before."""
+_NOT_THE_SURVIVOR = "it_is_not_the_survivor"
+
+N_1 = (
+    _assumption(
+        "n-1/it_never_crashes",
+        "The survivor crashes, its session ends, and it leaves the ISR with its log.",
+        Search(SURVIVOR, PAIR_LONGER, ("power_is_lost", "replica_flushes", "broker_stops")),
+        LeftOut("broker_crashes", _NOT_THE_SURVIVOR),
+        _ITS_SESSION_ENDS_WITH_IT,
+    ),
+    _assumption(
+        "n-1/it_never_shuts_down",
+        "The survivor shuts down by itself, its session ends, and it leaves the ISR with its log.",
+        Search(SURVIVOR, PAIR_LONGER, ("power_is_lost", "replica_flushes", "broker_crashes"), {"has_elr": True}),
+        LeftOut("broker_stops", _NOT_THE_SURVIVOR),
+        _ITS_SESSION_ENDS_WITH_IT,
+        is_needed=False,  # with KIP-966, which alone tells it from a crash, its log is waited for
+    ),
+    _assumption(
+        "n-1/its_power_is_never_lost",
+        "The survivor loses what was not yet on disk.",
+        Search(SURVIVOR, PAIR, ONLY_POWER),
+        LeftOut("power_is_lost", _NOT_THE_SURVIVOR),
+        _ITS_SESSION_ENDS_WITH_IT,
+    ),
+    _assumption(
+        "n-1/its_disk_is_never_lost",
+        "The survivor loses its disk.",
+        Search(SURVIVOR, PAIR, ONLY_DISKS),
+        LeftOut("disk_is_lost", _NOT_THE_SURVIVOR),
+        _ITS_SESSION_ENDS_WITH_IT,
+    ),
+    _assumption(
+        "n-1/its_session_is_never_over",
+        "The survivor's session ends though it lives, and it leaves the ISR.",
+        Search(SURVIVOR, PAIR_LONGER, ONLY_DISKS),
+        LeftOut("controller_fences", _NOT_THE_SURVIVOR),
+    ),
+    _assumption(
+        "n-1/it_never_lags",
+        "The survivor is slow, and its leader has it dropped from the ISR.",
+        Search(SURVIVOR, PAIR_LONGER, ONLY_DISKS),
+        LeftOut("leader_asks_to_drop", _NOT_THE_SURVIVOR),
+    ),
+    _assumption(
+        "n-1/nobody_outside_the_isr_is_elected",
+        "Somebody outside the ISR is elected when nobody in it has a session.",
+        Search(SURVIVOR, PAIR, ONLY_DISKS),
+        LeftOut("controller_elects", "it_is_in_the_isr"),
+    ),
+    _assumption(
+        "n-1/the_controller_noticed_its_death",
+        "A broker other than the survivor comes back before the controller has dropped it from the ISR.",
+        Search(SURVIVOR, PAIR_LONGER, ONLY_DISKS),
+        LeftOut("broker_registers", "the_controller_noticed_its_death"),
+    ),
+    _assumption(
+        "n-1/it_was_not_refused_before",
+        "The controller handles a request again that it refused.",
+        Search(SURVIVOR, PAIR, NO_FAILURES),
+        LeftOut("controller_adds", "it_was_not_refused_before"),
+    ),
+)
+
+# -- CLEAN -----------------------------------------------------------------------------------------------------------
+
+CLEAN_ONES = (
+    _assumption(
+        "clean/no_power_is_lost",
+        "Replicas lose what was not yet on disk.",
+        Search(CLEAN, PAIR, ("replica_flushes", "broker_crashes", "broker_stops")),
+        Allowed("power_is_lost"),
+    ),
+    _assumption(
+        "clean/no_disk_is_lost",
+        "Replicas lose their disks.",
+        Search(CLEAN, PAIR, ("replica_flushes", "broker_crashes", "broker_stops")),
+        Allowed("disk_is_lost"),
+    ),
+    _assumption(
+        "clean/nobody_outside_the_isr_is_elected",
+        "Somebody outside the ISR is elected when nobody in it has a session.",
+        Search(CLEAN, PAIR, NO_FAILURES),
+        Allowed("controller_elects_unclean"),
+    ),
+    _assumption(
+        "clean/the_controller_noticed_its_death",
+        "A broker comes back before the controller has dropped it from the ISR.",
+        Search(CLEAN, PAIR_LONGER, NO_LOSSES),
+        LeftOut("broker_registers", "the_controller_noticed_its_death"),
+        is_needed=False,  # it comes back with all that it had
+    ),
+    _assumption(
+        "clean/it_was_not_refused_before",
+        "The controller handles a request again that it refused.",
+        Search(CLEAN, PAIR, NO_FAILURES),
+        LeftOut("controller_adds", "it_was_not_refused_before"),
+    ),
+)
+
+# -- the others ------------------------------------------------------------------------------------------------------
+
+_UNCLEAN_WITH_ELR = ("controller_drops_unclean", "controller_elects_unclean")
+
+OTHERS = (
+    _assumption(
+        "last-member/it_keeps_its_log",
+        "The last member of the ISR comes back with less than it had.",
+        Search(LAST, PAIR, ONLY_DISKS),
+        LeftOut("broker_registers", "it_is_not_a_last_member_that_lost_records"),
+    ),
+    _assumption(
+        "eligible/nobody_outside_the_isr_is_elected",
+        "With KIP-966 on, somebody who is not eligible is elected.",
+        Search(ELIGIBLE, PAIR, only(*ELECTING, *COPYING, *FENCING, *LOSING_DISKS, *_UNCLEAN_WITH_ELR)),
+        Allowed("controller_elects_unclean"),
+    ),
+    _assumption(
+        "eligible/the_controller_noticed_its_death",
+        "With KIP-966 on, a broker comes back while the controller takes it for the leader or a member of the ISR.",
+        Search(ELIGIBLE, PAIR_LONGER, ONLY_DISKS),
+        LeftOut("broker_registers", "the_controller_noticed_its_death"),
+        is_needed=False,  # who did not shut down by itself may not register as long as it is eligible
+    ),
+    _assumption(
+        "eligible/it_was_not_refused_before",
+        "With KIP-966 on, the controller handles a request again that it refused.",
+        Search(ELIGIBLE, PAIR, NO_FAILURES, {"min_isr": 1}),
+        LeftOut("controller_adds", "it_was_not_refused_before"),
+    ),
+)
+
+ASSUMPTIONS = (*N_1, *CLEAN_ONES, *OTHERS)
