@@ -39,10 +39,8 @@ def tell(console: Console, check: Check) -> None:
         if not setting.is_exact and not any(each.setting == setting.setting for each in check.violated):
             line(f"{setting.setting}: some runs were left out: they leave the sizes that were explored", "yellow")
     for sizes in {tuple(each.sizes.items()): None for each in check.settings if each.is_exact}:
-        line(
-            f"No run leaves the sizes explored (how many values each sort has): {', '.join(f'{name} {size}' for name, size in sizes)}.",
-            "dim",
-        )
+        said = ", ".join(f"{name} {size}" for name, size in sizes)
+        line(f"No run leaves the sizes explored (how many values each sort has): {said}.", "dim")
     held = f"{len(check.outcomes) - len(check.violated)} of {len(check.outcomes)} hold"
     line(
         f"{held} in every run of at most {check.steps} steps of {check.replicas} replicas, from every first state"
