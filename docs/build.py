@@ -123,7 +123,7 @@ def main(out: Path) -> None:
         source = Path(scratch) / SOURCE_LINK
         shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("*.py", "__pycache__", "*.yml", "tests"))
         for name, text in pages().items():
-            (source / name).parent.mkdir(exist_ok=True)
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_text(text, encoding="utf-8")
         shutil.copy(HERE / "mkdocs.yml", scratch)
         command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", f"{scratch}/mkdocs.yml"]

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 from rich.table import Table
 
 from conformance.commands import bounded
 from conformance.commands import clauses as clauses_told
+from conformance.commands.bars import bar
 from conformance.commands.options import exits_on, no_color
 from conformance.report.terminal import console_for
 from properties.explore.bounded import Check, check
@@ -80,11 +78,11 @@ def prove(
             bounded.tell(console, found)
         sys.exit(1 if found.violated else 0)
     if clauses:
-        with exits_on(UnknownNameError), _bar(console, quiet=as_json) as show_bar:
+        with exits_on(UnknownNameError), bar(console, quiet=as_json) as show_bar:
             needed = list(needs(list(claimed_of(machine)), partial(show_bar, "clauses"), workers))
         clauses_told.tell(console, machine, needed, as_json=as_json)
         sys.exit(1 if any(each.by is None for each in needed) else 0)
-    with exits_on(UnknownNameError), _bar(console, quiet=as_json) as show_bar:
+    with exits_on(UnknownNameError), bar(console, quiet=as_json) as show_bar:
         proof = proved(machine, theorem, show=partial(_show, show_bar), workers=workers)
     if as_json:
         click.echo(json.dumps(proof.as_data()))
@@ -112,22 +110,6 @@ def _checked(
 def _show(show_bar: Callable[[str, int, int], None], progress: Progress) -> None:
     said = f"{progress.open} open" if progress.open else progress.newest.obligation.about
     show_bar(said, progress.done, progress.of)
-
-
-@contextmanager
-def _bar(console: Console, *, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar that shows how far it is (what is said, how many are done, of how many); nothing without a terminal."""
-    if quiet or not console.is_terminal:
-        yield lambda _said, _done, _of: None
-        return
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("reading the machine", total=None)
-
-        def show(said: str, done: int, of: int) -> None:
-            bar.update(task, total=of, completed=done, description=said)
-
-        yield show
 
 
 def _tell(console: Console, proof: Proof, *, table: bool) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 from rich.table import Table
 
+from conformance.commands.bars import bar
 from conformance.commands.options import exits_on, file_to_write, no_color
+from conformance.commands.theorems import a_line_each, tell_table
 from conformance.report.terminal import console_for
 from properties.refute import diagram
 from properties.refute.catalogue import catalogue, variant_named
@@ -30,6 +29,9 @@ VARIANT is a design that was tried (truncate-to-hw, acks-1, ...), a theorem with
 (n-1/it_never_lags), or an action without a guard, or without a conjunct of one (controller_elects.it_is_in_the_isr).
 If no theorem breaks, the proof is tried without the guard, which then was redundant, or nothing is known.
 
+--table says of every theorem under which failures it holds, with and without KIP-966, and whether or not slow replicas
+leave the ISR: proved, or how it breaks.
+
 --all takes the designs, the assumptions and the safety-critical guards; with --conjuncts also the conjuncts of these.
 
 Exit code 0: all that must break breaks, and of what is redundant it is known why it is kept; 1: something else came
@@ -42,6 +44,7 @@ Examples:
   tidegauge refute controller_elects.it_is_in_the_isr --svg way.svg --itf way.itf.json
   tidegauge refute --all
   tidegauge refute --all --conjuncts --json
+  tidegauge refute --table
 """
 
 
@@ -49,6 +52,7 @@ Examples:
 @click.argument("name", metavar="[VARIANT]", required=False)
 @click.option("--all", "all_of_them", is_flag=True, help="Designs, assumptions, and safety-critical guards.")
 @click.option("--conjuncts", is_flag=True, help="With --all or --list: also the conjuncts of guards.")
+@click.option("--table", "as_table", is_flag=True, help="Every theorem under every failure model.")
 @click.option("--list", "list_only", is_flag=True, help="Name the variants and do nothing.")
 @click.option("--states", type=click.IntRange(min=1), help="States that a search looks at, at most.")
 @click.option("--workers", default=WORKERS, show_default=True, type=click.IntRange(min=1), help="Threads or processes.")
@@ -60,6 +64,7 @@ def refute(
     name: str | None,
     all_of_them: bool,
     conjuncts: bool,
+    as_table: bool,
     list_only: bool,
     states: int | None,
     workers: int,
@@ -75,15 +80,22 @@ def refute(
             for each in _all(conjuncts=conjuncts, only_critical=False):
                 click.echo(f"{each.name}  ({each.kind}{'' if each.is_critical else ', not safety-critical'})")
             return
+        if as_table:
+            sys.exit(tell_table(console, workers, as_json=as_json))
         if all_of_them:
             names = [each.name for each in _all(conjuncts=conjuncts, only_critical=True)]
-            with _bar(console, quiet=as_json, total=len(names)) as done:
-                found = refute_all(names, states=states, workers=workers, show=done)
+            with bar(console, quiet=as_json) as show:
+                found = refute_all(
+                    names,
+                    states=states,
+                    workers=workers,
+                    show=lambda newest, done: show(f"{newest.variant}: {newest.verdict}", done, len(names)),
+                )
         else:
             found = [_one(name, states, workers, console, quiet=as_json)]
     _write(found, svg, itf)
     if as_json:
-        click.echo(json.dumps([each.as_data() for each in found]))
+        click.echo(a_line_each(each.as_data() for each in found))
     elif all_of_them:
         console.print(_table(found))
     else:
@@ -114,18 +126,6 @@ def _one(name: str | None, states: int | None, workers: int, console: Console, *
         return refuted(variant, states=states, workers=workers)
     with console.status(variant.name) as status:
         return refuted(variant, states=states, workers=workers, show=status.update)
-
-
-@contextmanager
-def _bar(console: Console, *, quiet: bool, total: int) -> Iterator[Callable[[Refutation], None]]:
-    """A bar that shows how far it is; nothing where there is no terminal."""
-    if quiet or not console.is_terminal:
-        yield lambda _done: None
-        return
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda done: bar.update(task, advance=1, description=f"{done.variant}: {done.verdict}")
 
 
 def _write(found: Sequence[Refutation], svg: Path | None, itf: Path | None) -> None:

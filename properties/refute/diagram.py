@@ -25,6 +25,9 @@ from model.readings.values import ValueMap, ValueSequence, ValueSet
 LANE_PX, LINE_PX, TOP_PX, LABEL_PX = 230, 15, 56, 250
 CONTROLLER = "controller"
 
+Steps = Sequence[tuple[str, Mapping[str, int]]]
+"""Actions with their arguments, from the first state."""
+
 
 @frozen
 class Told:
@@ -53,7 +56,7 @@ class Story:
     steps: tuple[Told, ...]
 
 
-def story(machine: Machine, sizes: Sizes, steps: Sequence[tuple[str, Mapping[str, int]]]) -> Story:
+def story(machine: Machine, sizes: Sizes, steps: Steps) -> Story:
     """Run the steps, whatever their guards say, and tell what each changes."""
     state = first = values.initial(machine, sizes)
     lanes = [CONTROLLER, *(f"replica {number}" for number in range(sizes.get("Replica", 0)))]

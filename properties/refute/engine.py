@@ -194,7 +194,7 @@ def refute_all(
     *,
     states: int | None = None,
     workers: int = WORKERS,
-    show: Callable[[Refutation], None] = lambda _done: None,
+    show: Callable[[Refutation, int], None] = lambda _newest, _done: None,
 ) -> list[Refutation]:
     """What becomes of variants, side by side in processes of their own; in the order of the names.
 
@@ -202,7 +202,7 @@ def refute_all(
         names: which variants.
         states: how many states are looked at in each search, at most; None: as many as it says.
         workers: processes.
-        show: told of each that is done.
+        show: told of each that is done, and how many are.
     """
     found = {}
     # Started afresh, not forked: the solver has threads, and what it holds must not be shared.
@@ -212,7 +212,7 @@ def refute_all(
             for done in as_completed(futures):
                 refutation = done.result()
                 found[refutation.variant] = refutation
-                show(refutation)
+                show(refutation, len(found))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from model.language import Machine, Sizes, State
 from model.readings import values
 from properties.claims import Theorem
 from properties.refute.catalogue import variant_named
+from properties.refute.diagram import Steps
 from properties.refute.engine import Refutation
 from properties.variants.changes import guards_that_fail
 from properties.variants.variant import machine_of, theorems_of
-
-Steps = Sequence[tuple[str, Mapping[str, Any]]]
 
 
 class NotACounterexampleError(Exception):

@@ -50,6 +50,11 @@ class Result:
     """The theorem that breaks: the row's, or one that it rests on."""
     steps: tuple[tuple[str, Mapping[str, int]], ...] = ()
 
+    @property
+    def said(self) -> str:
+        """What became of it, in a few words."""
+        return f"breaks with step {len(self.steps)}" if self.state is State.REFUTED else str(self.state)
+
     def as_data(self) -> dict[str, Any]:
         """This result as JSON data."""
         row, column = CELLS[self.cell].row, CELLS[self.cell].column
@@ -81,7 +86,7 @@ def table(
     *,
     states: int = STATES_MOST,
     workers: int = WORKERS,
-    show: Callable[[Result], None] = lambda _done: None,
+    show: Callable[[Result, int], None] = lambda _newest, _done: None,
 ) -> list[Result]:
     """What becomes of cells, side by side in processes of their own; in their order.
 
@@ -89,7 +94,7 @@ def table(
         names: which.
         states: how many states are looked at for each size, at most.
         workers: processes.
-        show: told of each that is done.
+        show: told of each that is done, and how many are.
     """
     found = {}
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -97,11 +102,36 @@ def table(
             for done in as_completed([pool.submit(result_of, name, states) for name in names]):
                 result = done.result()
                 found[result.cell] = result
-                show(result)
+                show(result, len(found))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
     return [found[name] for name in names]
+
+
+def summary(results: Sequence[Result], tell: Callable[[Result], str] = lambda each: each.said) -> list[str]:
+    """What became of a theorem under one failure model, in as few lines as say it.
+
+    Args:
+        results: with and without KIP-966, with slow replicas that leave the ISR and without.
+        tell: what is said of each; of those that came out alike only of the first.
+    """
+    first: dict[str, str] = {}
+    outcomes = {}
+    for each in results:
+        column = CELLS[each.cell].column
+        outcomes[column.has_elr, column.is_slow] = first.setdefault(each.said, tell(each))
+    if len(first) == 1:
+        return list(first.values())
+    lines = []
+    for has_elr in (False, True):
+        stay, leave = outcomes[has_elr, False], outcomes[has_elr, True]
+        elr = "with KIP-966" if has_elr else "without KIP-966"
+        if stay == leave:
+            lines.append(f"{elr}: {stay}")
+        else:
+            lines += [f"{elr}, slow replicas stay: {stay}", f"{elr}, slow replicas leave: {leave}"]
+    return lines
 
 
 def result_of(name: str, states: int = STATES_MOST) -> Result:

@@ -32,6 +32,7 @@ ONLY_POWER = ("disk_is_lost", "replica_flushes", "broker_crashes", "broker_stops
 ELECTING = ("controller_elects", "become_leader", "leader_appends", "leader_advances_hw")
 COPYING = ("become_follower", "follower_copies", "follower_sends_fetch", "leader_handles_fetch")
 FENCING = ("controller_fences", "controller_unfences", "controller_drops")
+SHRINKING = ("leader_asks_to_drop", "controller_removes", "leader_learns_isr")
 JOINING = ("replica_learns_registration", "leader_asks_to_add", "controller_adds")
 LOSING_DISKS = ("disk_is_lost", "broker_registers")
 
@@ -84,6 +85,9 @@ KNOWN: Mapping[str, Search] = {
         {"min_isr": 1},
     ),
     "controller_removes.the_leader_asked": Search(SURVIVOR, PAIR, ONLY_DISKS),
+    "leader_asks_to_add.it_asks_for_nothing_else": Search(
+        LAST, TRIO_ONCE, only(*ELECTING, *COPYING, *JOINING, *SHRINKING), states=12_000_000
+    ),
     "leader_asks_to_add.it_fetches_as_it_is_registered": Search(LAST, PAIR_ONCE, _JOINING_ONCE),
     "leader_asks_to_add.it_has_fetched_to_the_epochs_start": Search(
         LAST,
@@ -96,6 +100,9 @@ KNOWN: Mapping[str, Search] = {
             *("broker_crashes", "broker_registers", "controller_gives_up_leader"),
         ),
         states=12_000_000,
+    ),
+    "leader_asks_to_drop.it_asks_for_nothing_else": Search(
+        LAST, TRIO_ONCE, only(*ELECTING, *COPYING, *JOINING, *SHRINKING), states=12_000_000
     ),
     "leader_handles_fetch.the_broker_epoch_is_not_stale": Search(LAST, PAIR_ONCE, _JOINING_ONCE),
     "replica_learns_registration.it_is_newer": Search(LAST, PAIR_ONCE, _JOINING_ONCE),

@@ -1,0 +1,135 @@
+"""Pages of counterexamples: what is otherwise, who did so and when, and the steps, told and drawn.
+
+What was found is read from `docs/data/refutations.json`, which `tidegauge refute --all --conjuncts --json` writes, and
+`docs/data/theorems.json` (`tidegauge refute --table --json`). A test runs every trace again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from properties.refute import diagram
+from properties.refute.catalogue import variant_named
+from properties.refute.engine import Refutation, Verdict
+from properties.variants.redundant import why_kept
+from properties.variants.variant import Kind, Search, Variant, machine_of, setting_called, theorems_of
+
+DATA = Path(__file__).parent / "data"
+FOLDER = "machines/counterexamples"
+
+
+@cache
+def refutations() -> Mapping[str, Refutation]:
+    """What became of every variant, by name."""
+    data = json.loads((DATA / "refutations.json").read_text(encoding="utf-8"))
+    return {each["variant"]: Refutation.of_data(each) for each in data}
+
+
+def pages() -> Mapping[str, str]:
+    """A page and a drawing for every variant with a counterexample, and the table of all designs and assumptions."""
+    made = {f"{FOLDER}/index.md": index_page()}
+    for refutation in refutations().values():
+        if refutation.counterexample is not None:
+            made |= _pages_of(refutation)
+    return made
+
+
+def slug(name: str) -> str:
+    """A variant's name as that of a file."""
+    return name.replace("/", "-").replace(".", "-").replace("_", "-").lower()
+
+
+def index_page() -> str:
+    """All designs and assumptions."""
+    lines = [
+        "# Counterexamples",
+        "",
+        "What goes wrong in designs that were tried, in releases of Kafka, and where theorems are claimed without what",
+        "they assume. `tidegauge refute NAME` finds it again. The guards of a machine are on its page.",
+        "",
+    ]
+    for kind, heading in ((Kind.DESIGN, "Designs, releases, failures"), (Kind.ASSUMPTION, "Theorems without")):
+        chosen = [each for each in refutations().values() if each.kind is kind]
+        lines += [f"## {heading}", "", "| name | what is otherwise | in Kafka | what breaks |", "|---|---|---|---|"]
+        for each in chosen:
+            variant = variant_named(each.variant)
+            until = variant.history.until if variant.history is not None else ""
+            lines.append(f"| `{each.variant}` | {variant.about} | {until} | {outcome(each, '')} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def outcome(refutation: Refutation | None, folder: str = "counterexamples/") -> str:
+    """What became of a variant, in a few words, with a link to its counterexample."""
+    if refutation is None:
+        return ""
+    found = refutation.counterexample
+    if found is not None:
+        return f"[{found.theorem} breaks with step {len(found.steps)}]({folder}{slug(refutation.variant)}.md)"
+    if refutation.verdict is Verdict.REDUNDANT:
+        why = why_kept(refutation.variant)
+        return "redundant: all is proved without it" + (f"; it is kept because {why}" if why else "")
+    why = why_kept(refutation.variant)
+    return "nothing broke where it was looked for, and it is not proved without it" + (f"; {why}" if why else "")
+
+
+def _pages_of(refutation: Refutation) -> Mapping[str, str]:
+    variant, found = variant_named(refutation.variant), refutation.counterexample
+    assert found is not None
+    said = [variant.about, ""]
+    if variant.history is not None:
+        said += [f"- **In Kafka:** {variant.history.until}", f"- **Source:** {variant.history.source}"]
+    theorem = theorems_of(found.search.setting)[found.theorem]
+    said += [
+        f"- **What breaks:** {found.theorem}. {theorem.sentence}",
+        f"- **Looked for:** {looked_for(found.search)}",
+        f"- **Find it again:** `tidegauge refute {variant.name}`",
+    ]
+    story = diagram.story(machine_of(variant, found.search), found.search.sizes, found.steps)
+    return story_pages(slug(variant.name), f"{variant.name}: {found.theorem} breaks", said, story)
+
+
+def story_pages(name: str, heading: str, said: Iterable[str], story: diagram.Story) -> Mapping[str, str]:
+    """A page and a drawing of a counterexample."""
+    lines = [f"# {heading}", "", *said, "", *told(story), "", f"![space-time diagram]({name}.svg)"]
+    return {
+        f"{FOLDER}/{name}.md": "\n".join(lines) + "\n",
+        f"{FOLDER}/{name}.svg": diagram.as_svg(story, heading),
+    }
+
+
+def looked_for(search: Search) -> str:
+    """Where a counterexample was looked for, in words."""
+    sizes = ", ".join(f"{name.lower()} {size}" for name, size in search.sizes.items())
+    given = "".join(f", {name} = {value}" for name, value in search.given.items())
+    without = f"; without {', '.join(each.replace('_', ' ') for each in search.without)}" if search.without else ""
+    return f"setting `{setting_called(search.setting)}`{given}; number of values: {sizes}{without}"
+
+
+def told(story: diagram.Story) -> Iterator[str]:
+    """The steps as a numbered list."""
+    for each in story.steps:
+        yield f"{each.number}. **{each.title}**"
+        for lane in story.lanes:
+            if lane in each.changes:
+                yield f"    - {lane}: {'; '.join(f'`{said}`' for said in each.changes[lane])}"
+
+
+def without(assumption: str, setting: str) -> str | None:
+    """The variant that is a theorem of a setting without an assumption (`action.guard`); None: there is none."""
+    for each in refutations().values():
+        variant = variant_named(each.variant)
+        if each.kind is Kind.ASSUMPTION and _is_of(variant, setting) and assumption in _left_out(variant):
+            return each.variant
+    return None
+
+
+def _is_of(variant: Variant, setting: str) -> bool:
+    return all(search.setting == setting for search in variant.searches)
+
+
+def _left_out(variant: Variant) -> Iterable[str]:
+    return [each.name for each in variant.changes]
