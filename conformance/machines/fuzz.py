@@ -36,6 +36,7 @@ DATABASE = Path(".tidegauge/examples")
 
 
 NOT_NEEDED: Mapping[str, str] = {
+    "connection.awaited": "only a broker whose socket.request.max.bytes was raised takes frames of such a length",
     "find_coordinator.not_yet": "a broker may say so while it starts, and sequences ask then; it need not",
     "init_producer_id.not_yet": "a broker may say so while it starts, and sequences ask then; it need not",
 }
