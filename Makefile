@@ -56,7 +56,8 @@ lint: $(VENV)/.dev  ## ruff: rules and format
 types: $(VENV)/.dev  ## mypy, strict, over all trees
 	$(BIN)/mypy
 
-bench: $(VENV)/.dev  ## speed of the bundled broker against Apache Kafka, in one run
+bench: $(VENV)/.dev  ## speed of exploration and proof, and of the bundled broker against Apache Kafka in one run
+	$(BIN)/python -m properties.benchmarks
 	$(BIN)/python -m conformance.benchmarks
 
 docs: $(VENV)/.docs  ## the documentation as a site in site/
