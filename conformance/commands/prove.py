@@ -76,7 +76,7 @@ def prove(
             click.echo(json.dumps(found.as_data()))
         else:
             bounded.tell(console, found)
-        sys.exit(1 if found.violated else 0)
+        sys.exit(1 if found.violated or not found.is_exact else 0)
     if clauses:
         with exits_on(UnknownNameError), bar(console, quiet=as_json) as show_bar:
             needed = list(needs(list(claimed_of(machine)), partial(show_bar, "clauses"), workers))

@@ -27,6 +27,7 @@ from conformance.wire.apis import Api
 from conformance.wire.errors import AnswerTimedOut, ConnectionClosed, MalformedAnswer, Unreachable
 from model.reference.administration import CreateTopics, DeleteTopics
 from model.reference.batch import Batch
+from model.reference.errors import ErrorCode
 from model.reference.operations import (
     DeleteRecords,
     FetchInSession,
@@ -126,13 +127,22 @@ class Actor:
     def producer(self, place: int) -> Producer:
         """The producer at this place; made when it is first needed."""
         while len(self.producers) <= place:
-            (answered,) = self.perform([(InitProducerId(transactional_id=None), 0)])
-            outcome = answered.outcome
-            found = outcome.sections[0].get("producer_id") if isinstance(outcome, Answered) else None
-            if not isinstance(found, int):
-                raise Unsupported("no producer id was handed out")
-            self.producers.append(Producer(found))
+            self.producers.append(poll("a producer id", self._new_producer))
         return self.producers[place]
+
+    def _new_producer(self) -> Producer | None:
+        """A producer with an id of its own; None if the broker is not ready to hand one out."""
+        events = self.perform([(InitProducerId(transactional_id=None), 0)])
+        outcome = events[0].outcome if events else None
+        if isinstance(outcome, Unknown):
+            return None
+        given = outcome.sections[0] if isinstance(outcome, Answered) else {}
+        if given.get("error") is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
+            return None
+        found = given.get("producer_id")
+        if not isinstance(found, int):
+            raise Unsupported("no producer id was handed out")
+        return Producer(found)
 
     def new_topic(self, config: dict[str, str], partitions: int = 2) -> None:
         """Make a topic and wait until it can be used."""

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.database import ExampleDatabase
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from conformance.client import NotReady
 from conformance.engine import Bench
 from conformance.history.explain import SearchGivenUpError
 from conformance.machines import generate_history, registered
@@ -214,7 +215,7 @@ def _perform(actor: Actor, steps: Sequence[Step], tally: Tally, started_ms: int)
     before = actor.operations
     try:
         actor.act(steps)
-    except SearchGivenUpError as error:
+    except (SearchGivenUpError, NotReady) as error:
         tally.given_up[str(error)] += 1
         actor.is_lost = True
     except Violation as violation:

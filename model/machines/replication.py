@@ -14,8 +14,11 @@ Modelled: KIP-101, KIP-279 and KIP-320 (truncation by epoch, fetches are fenced)
 bounds who may join the ISR), KIP-380 and KIP-903 (broker epochs), KIP-497 (pending ISR changes, the maximal ISR),
 KAFKA-15021 (a changed ISR does not raise the leader epoch: 3.6 and later with KRaft; `bumps_epoch` for others),
 min.insync.replicas (below it the high watermark stands still: 3.7 and later), KIP-966 (`has_elr`), acknowledgements.
-Not modelled: KIP-966's election of the last known leader (it is an unclean one), reassignment, the log's start,
-several records at once. Time is not modelled: a step that never happens is a message that is lost.
+Not modelled: KIP-966's election of the last known leader (it is an unclean one, and on by default), a request that
+drops several followers at once, a min.insync.replicas that changes, a leader that stays leader in a new epoch and keeps
+what it knows of its followers (here it forgets), fetches that are taken whatever their broker epoch while the broker is
+fenced, reassignment, the log's start, several records at once. Time is not modelled: a step that never happens is a
+message that is lost.
 
 Source: Partition.scala, Replica.scala, AbstractFetcherThread.scala, ReplicationControlManager.java (3.9).
 """

@@ -225,7 +225,8 @@ def controller_drops_unclean(s: State, replica: Any) -> Step:
     Who: the controller, with KIP-966.
     When: the broker is about to register again, and can't show that it shut down by itself. It does not lead any more.
     Changes: the ISR and the eligible leader replicas.
-    Source: ReplicationControlManager.handleBrokerUncleanShutdown; KIP-966.
+    Source: ReplicationControlManager.handleBrokerUncleanShutdown; KIP-966. That a broker shows how it shut down is of
+        4.0; before, whoever registers anew is dropped.
     """
     return Step(
         (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.language import Guard, State, Step, allof, anyof, implies, no
+from model.language import Guard, State, Step, allof, anyof, implies, least, no
 from model.machines.replication_state import OFFSET, REPLICA, replication
 
 
@@ -22,10 +22,10 @@ def _stopped(s: State, replica: Any) -> State:
 
 
 def _cut(s: State, replica: Any, end: Any) -> State:
-    """A replica loses the records from an offset on, and with them its high watermark, which it will hear again."""
+    """A replica loses the records from an offset on, and its high watermark as far as it was past them."""
     return s.but(
         end=s.end.set(replica, end),
-        hw=s.hw.set(replica, 0),
+        hw=s.hw.set(replica, least(s.hw[replica], end)),
         has_lost=s.has_lost.set(replica, True),
         log=s.log.where(lambda holder, offset: allof(holder == replica, offset >= end), lambda _holder, _offset: 0),
     )
@@ -65,7 +65,7 @@ def broker_stops(s: State, replica: Any) -> Step:
     Who: any broker.
     When: at any time. Without KIP-966 it makes no difference how a broker that keeps its log went: it crashed.
     Changes: all that it has is on disk, and it can show that; it does nothing more until it starts again.
-    Source: LogManager.shutdown (the clean shutdown file, which holds the broker epoch); KIP-966.
+    Source: LogManager.shutdown, CleanShutdownFileHandler (the file holds the broker epoch); KIP-966 (4.0).
     """
     return Step(
         (Guard("it_is_alive", s.alive[replica]), Guard("it_makes_a_difference", s.has_elr)),

@@ -84,7 +84,7 @@ replication = Machine(
         "min_isr": Field(COUNT, "min.insync.replicas, or how many replicas there are if that is less", is_setting=True),
         "has_elr": Field(BOOLEAN, "whether the controller keeps eligible leader replicas (KIP-966)", is_setting=True),
         "bumps_epoch": Field(
-            BOOLEAN, "whether a smaller ISR raises the leader epoch, as before 3.6 and with ZooKeeper", is_setting=True
+            BOOLEAN, "whether a smaller ISR raises the leader epoch, as with KRaft before 3.6", is_setting=True
         ),
         # The controller.
         "leader": Field(OptionOf(REPLICA), "whom the controller made leader"),

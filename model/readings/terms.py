@@ -72,7 +72,9 @@ class Terms:
         match symbol.op:
             case "const":
                 return self._constant(symbol)
-            case "parameter" | "bound":
+            case "parameter":  # under a name that no field has
+                return z3.Const(f"argument {symbol.args[0]}", self.sort(symbol.sort))
+            case "bound":
                 return z3.Const(symbol.args[0], self.sort(symbol.sort))
             case "read":
                 return self._read(symbol)

@@ -88,6 +88,11 @@ class Check:
         return tuple(each for setting in self.settings for each in setting.outcomes)
 
     @property
+    def is_exact(self) -> bool:
+        """Whether every run of so many steps was seen."""
+        return all(each.is_exact for each in self.settings)
+
+    @property
     def violated(self) -> tuple[Outcome, ...]:
         """Those that do not hold."""
         return tuple(each for each in self.outcomes if each.violation is not None)

@@ -2,8 +2,8 @@
 
 A fingerprint is the sum of a state's cells, each times a random odd number of its cell, modulo 2^64, then mixed. The
 sum of a successor is that of the state before plus what the changed cells add, so that nothing but the changed cells
-is looked at. Two different states have the same sum with odds of at most 2^-64 times the greatest power of two that
-divides all differences of their cells; as cells hold small numbers, that is at most 2^-60 (`odds`).
+is looked at. Two different states have the same sum with odds of at most 2^-63 (of an odd number 63 bits are random)
+times the greatest power of two that divides all differences of their cells; cells hold small numbers (`odds`).
 
 The table has shards, by a fingerprint's first bits, each filled by one thread at a time: which of equal fingerprints
 counts as the first does not depend on how many threads there are.
@@ -39,7 +39,7 @@ def multipliers(layout: Layout) -> Sums:
 def odds(states: int, layout: Layout, permutations: int = 1) -> float:
     """At most how likely it is that two of so many states were taken for one; each has a sum for every permutation."""
     widest = max((column.most - column.least for column in layout.columns), default=1)
-    return min(1.0, states * (states - 1) / 2 * widest * permutations**2 / 2**64)
+    return min(1.0, states * (states - 1) / 2 * widest * permutations**2 / 2**63)
 
 
 @native

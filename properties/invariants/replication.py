@@ -5,7 +5,7 @@ last member of an ISR never comes back with less than it had; nothing committed 
 for: one replica never fails (`survivor`), no disk ever loses anything (`clean`), KIP-966 is on (`eligible`), and what
 producers are told (`acknowledged`). Whatever can happen in these can happen in `last` (shown action by action), so its
 invariant is theirs. But for `eligible`, all hold with and without KIP-966, and whether or not a smaller ISR raises the
-leader epoch.
+leader epoch. At first the ISR is everybody, no less than min.insync.replicas (which is what it is effectively).
 
 The proof itself is in `replication_decisions`, `replication_logs`, `replication_isr`, `replication_commits` and
 `replication_lemmas`; begin with `replication_commits`.
@@ -29,16 +29,37 @@ from properties.invariants.replication_theorems import (
     committed_stays,
     fetches_are_of_the_epoch,
     leaders_hw_grows,
+    leaders_stay_elected,
     nobody_goes_back,
     one_leader_per_epoch,
     read_is_committed,
     same_records_same_past,
-    somebody_is_eligible,
+    somebody_can_be_elected,
 )
 from properties.invariants.replication_words import every, is_eligible
 
 SMALL = sizes(replicas=2, log=1, epochs=2, versions=3)
 LAST = "properties.invariants.replication:last"
+
+# -- assumptions ------------------------------------------------------------------------------------------------------
+
+NOT_UNCLEAN = (
+    "nobody is elected but from the ISR and the eligible leader replicas: nor is the last known leader",
+    "controller_elects_unclean",
+)
+NOTICED = (
+    "a broker registers again only after the controller noticed its death",
+    "broker_registers.the_controller_noticed_its_death",
+)
+NOT_AGAIN = (
+    "a request that the controller refused is not handled again",
+    "controller_adds.it_was_not_refused_before",
+)
+NOT_TWICE = (
+    "a leader that hears once more of the decision that it knows goes on waiting for what it asked for",
+    "leader_learns_isr.it_is_newer",
+)
+COMMON = (NOT_UNCLEAN, NOTICED, NOT_AGAIN, NOT_TWICE)
 
 # -- whatever fails --------------------------------------------------------------------------------------------------
 
@@ -59,13 +80,18 @@ anything.theorem(
         "LOG-MATCHING",
         "Two logs that have a record of the same leader epoch at the same offset are the same up to there.",
         of_state=same_records_same_past,
+        assumes=(NOTICED,),
     )
 )
 
 
 anything.theorem(
     Theorem(
-        "ONE-LEADER-PER-EPOCH", "No two replicas ever lead in the same leader epoch.", of_state=one_leader_per_epoch
+        "ONE-LEADER-PER-EPOCH",
+        "No two replicas ever lead in the same leader epoch.",
+        of_state=one_leader_per_epoch,
+        of_step=leaders_stay_elected,
+        assumes=(NOTICED,),
     )
 )
 
@@ -73,9 +99,10 @@ anything.theorem(
 anything.theorem(
     Theorem(
         "EPOCH-FENCED",
-        "No replica goes back to an earlier leader epoch, and no leader heeds a fetch but from its own.",
+        "No replica goes back to an earlier leader epoch, and no leader heeds a fetch but of its own epoch.",
         of_state=fetches_are_of_the_epoch,
         of_step=nobody_goes_back,
+        assumes=(NOTICED,),
     )
 )
 
@@ -85,6 +112,7 @@ anything.theorem(
         "HW-MONOTONE",
         "As long as a replica leads in a leader epoch its high watermark does not fall.",
         of_step=leaders_hw_grows,
+        assumes=(NOTICED,),
     )
 )
 
@@ -119,16 +147,6 @@ last = Claims(
 claims = last
 
 
-NOT_UNCLEAN = ("nobody outside the ISR is elected", "controller_elects")
-NOTICED = (
-    "a broker registers again only after the controller noticed its death",
-    "broker_registers.the_controller_noticed_its_death",
-)
-NOT_AGAIN = (
-    "a request that the controller refused is not handled again",
-    "controller_adds.it_was_not_refused_before",
-)
-COMMON = (NOT_UNCLEAN, NOTICED, NOT_AGAIN)
 BY_LAST = (
     (
         "the last member of an ISR never comes back with less than it had",
@@ -300,12 +318,6 @@ eligible = Claims(
 )
 
 
-@eligible.clause
-def there_are_eligible_leader_replicas(s: State) -> Any:
-    """KIP-966 is on."""
-    return allof(s.has_elr)
-
-
 def who_is_eligible_or_dropped(s: State) -> Any:
     """Who is eligible, or is no more because it did not shut down by itself, are at least min.insync.replicas."""
     return s.at_least(s.min_isr, REPLICA, lambda r: anyof(is_eligible(s, r), s.was_dropped[r]))
@@ -317,9 +329,8 @@ eligible.clause(who_is_eligible_or_dropped)
 eligible.theorem(
     Theorem(
         "ELIGIBLE-HOLD-COMMITTED",
-        "With KIP-966 no committed record is lost or replaced, whatever crashes, losses of power and losses of disks"
-        " befall replicas, all of them too; all of the ISR and of the eligible leader replicas that have their logs"
-        " have it.",
+        "With KIP-966 nobody is elected, and nobody whose log is there is eligible, without what is committed, and no"
+        " committed record is replaced, whatever crashes, losses of power and losses of disks befall replicas.",
         of_state=committed_is_kept,
         of_step=committed_stays,
         assumes=COMMON,
@@ -328,9 +339,10 @@ eligible.theorem(
 eligible.theorem(
     Theorem(
         "MIN-ISR",
-        "With KIP-966 and min.insync.replicas = m, as long as fewer than m replicas have come back after shutting down"
-        " otherwise than by themselves, there is a replica that may be elected and has all that is committed.",
-        of_state=somebody_is_eligible,
+        "With KIP-966 and min.insync.replicas = m, as long as fewer than m replicas have lost records or come back"
+        " after shutting down otherwise than by themselves, there is a replica that may be elected and has all that is"
+        " committed.",
+        of_state=somebody_can_be_elected,
         assumes=COMMON,
     )
 )

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.language import State, allof, anyof, implies
-from model.machines.replication import OFFSET, REPLICA
+from model.language import State, allof, anyof, implies, no
+from model.machines.replication import EPOCH, OFFSET, REPLICA
 from properties.invariants.replication_lemmas import eligible_hold_committed, later_leaders_hold_committed
 from properties.invariants.replication_words import every, has, is_eligible
 
@@ -34,11 +34,27 @@ def one_leader_per_epoch(s: State) -> Any:
 
 
 def fetches_are_of_the_epoch(s: State) -> Any:
-    """A leader has heeded fetches only of those that were in its epoch."""
+    """What a leader knows of a fetch was sent in its own epoch, and no further than was asked for there."""
     return every(
         s,
         (REPLICA, REPLICA),
-        lambda l, q: implies(allof(s.leads[l], s.fetched[l, q] > 0), s.epoch[q] >= s.epoch[l]),  # noqa: E741
+        lambda leader, q: implies(
+            allof(s.leads[leader], s.fetched_as[leader, q] > 0),
+            allof(
+                s.has_sent[s.epoch[leader], q, s.fetched_as[leader, q]],
+                s.fetched[leader, q] <= s.sent_to[s.epoch[leader], q, s.fetched_as[leader, q]],
+            ),
+        ),
+    )
+
+
+def leaders_stay_elected(before: State, after: State) -> Any:
+    """Whoever was elected in a leader epoch remains the only one."""
+    return before.every(
+        EPOCH,
+        lambda e: implies(
+            allof(e <= before.leader_epoch, before.elected[e].exists), after.elected[e] == before.elected[e]
+        ),
     )
 
 
@@ -76,7 +92,17 @@ def read_is_committed(s: State) -> Any:
     )
 
 
-def somebody_is_eligible(s: State) -> Any:
-    """If fewer than min.insync.replicas were ever dropped, somebody is eligible."""
-    were_dropped = s.at_least(s.min_isr, REPLICA, lambda r: s.was_dropped[r])
-    return anyof(were_dropped, s.some(REPLICA, lambda r: is_eligible(s, r)))
+def somebody_can_be_elected(s: State) -> Any:
+    """Unless min.insync.replicas have lost records or were dropped, somebody eligible has all that is committed."""
+    are_gone = s.at_least(s.min_isr, REPLICA, lambda r: anyof(s.was_dropped[r], s.has_lost[r]))
+    return anyof(
+        are_gone,
+        s.some(
+            REPLICA,
+            lambda r: allof(
+                is_eligible(s, r),
+                no(s.has_lost[r]),
+                s.every(OFFSET, lambda o: implies(s.committed[o] != 0, has(s, r, o, s.committed[o]))),
+            ),
+        ),
+    )

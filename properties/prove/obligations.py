@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from model.language import Action, State, no
-from model.language.symbols import Symbol, conjunction, lifted, symbols_in
+from model.language.symbols import Symbol, conjunction, equal, lifted, symbols_in
 from model.language.tracing import Unbounded, first_conditions, parameters_of, symbolic_state, trace
 from model.readings.terms import Terms
 from properties.claims import Claims, Clause
@@ -128,6 +128,8 @@ class _Question:
     def __attrs_post_init__(self) -> None:
         within = None if self.claims.within is None else claims_in(self.claims.within)
         self.wider = within
+        if within is not None:
+            _refuse_what_is_not_within(self.claims, within)
         self.state = symbolic_state(self.claims.machine, Unbounded())
         every = [self.claims] if within is None else [within, self.claims]
         self.clauses = {name: self.fact(each) for claims in every for name, each in claims.clauses.items()}
@@ -193,8 +195,14 @@ class _Question:
         fields = frozenset().union(fields_in(goal), *(fields_in(each) for each in given))
         said = [*given, goal, *(each.symbol for each in known if each.counts)]
         counted = {id(each): each for one in said for each in symbols_in(one) if each.op == "at_least"}
-        terms = [*map(self.terms.term, given), *self.terms.at_least_axioms(counted.values())]
+        settings = [equal(lifted(getattr(self.state, name)), lifted(value)) for name, value in self.given_settings]
+        terms = [*map(self.terms.term, (*given, *settings)), *self.terms.at_least_axioms(counted.values())]
         return Asked(terms, self.terms.term(goal), known, fields)
+
+    @property
+    def given_settings(self) -> Iterable[tuple[str, Any]]:
+        """The settings that the machine gives: no action changes them, so that they hold in every state."""
+        return self.claims.machine.settings.items()
 
     def _allowed(self, action: Action, arguments: Mapping[str, Any], after: State) -> Any:
         """Whether the machine of the wider claims can take a step, or need not: what they look at stays the same."""
@@ -204,6 +212,19 @@ class _Question:
             return conjunction(tuple(lifted(guard.holds) for guard in allowed.guards))
         looked_at = frozenset().union(*(self.clauses[name].fields for name in self.wider.clauses))
         return not any(getattr(after, each) is not getattr(self.state, each) for each in looked_at)
+
+
+def _refuse_what_is_not_within(claims: Claims, wider: Claims) -> None:
+    """What every first state of the wider claims has must be known of these.
+
+    Raises:
+        TypeError: the wider claims assume something else of first states, or are themselves within others.
+    """
+    given = claims.machine.settings
+    others = [name for name, value in wider.machine.settings.items() if name not in given or given[name] != value]
+    assumes_more = wider.at_first is not None and wider.at_first is not claims.at_first
+    if others or assumes_more or wider.within is not None:
+        raise TypeError(f"claims can't be within {wider.machine.about!r}: it assumes more of first states")
 
 
 @lru_cache(maxsize=8)

@@ -119,10 +119,16 @@ def machine_of_cell(cell: Cell) -> Machine:
     return evolve(own, actions=actions, settings={**own.settings, "has_elr": cell.column.has_elr})
 
 
-def explored_machine(cell: Cell) -> Machine:
+def givens(cell: Cell) -> tuple[Mapping[str, Any], ...]:
+    """Settings with which the cell's states are enumerated: those of the claims, and the least min.insync.replicas."""
+    usual = claims_in(cell.row.setting).explored_with
+    return (usual, {**usual, "min_isr": 1}) if usual.get("min_isr", 1) != 1 else (usual,)
+
+
+def explored_machine(cell: Cell, given: Mapping[str, Any]) -> Machine:
     """The machine, as its states are enumerated."""
     machine = machine_of_cell(cell)
-    return machine.extended(machine.name, machine.about, settings=claims_in(cell.row.setting).explored_with)
+    return machine.extended(machine.name, machine.about, settings=given)
 
 
 # -- proofs ----------------------------------------------------------------------------------------------------------
@@ -146,6 +152,12 @@ def _same(theorem: Theorem, claims: Claims) -> str | None:
 def covers(cell: Cell, setting: str) -> bool:
     """Whether the machine of a setting can take every step of the cell's."""
     return next(_uncovered(cell, claims_in(setting)), None) is None
+
+
+def has_other_settings(cell: Cell, setting: str) -> bool:
+    """Whether the first states of a cell are not among those of a setting: then its invariant says nothing here."""
+    given = machine_of_cell(cell).settings
+    return any(given.get(name) != value for name, value in claims_in(setting).machine.settings.items())
 
 
 def _uncovered(cell: Cell, claims: Claims) -> Iterator[str]:

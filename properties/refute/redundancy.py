@@ -66,12 +66,21 @@ def _that_it_follows(left_out: LeftOut, settings: Sequence[str]) -> Iterator[Obl
 
 
 def __getattr__(name: str) -> Claims:
-    """The claims of a setting, within themselves if they are within no others (`in-SETTING`)."""
-    if not name.startswith("in-"):
+    """The claims of a setting with all that they rest on (`whole-SETTING`), and within these (`in-SETTING`)."""
+    kind, _, called = name.partition("-")
+    if kind not in ("in", "whole"):
         raise AttributeError(name)
-    setting = f"{REPLICATION}:{name.removeprefix('in-')}"
-    claims = claims_in(setting)
-    return evolve(claims, within=claims.within or setting, clauses={**claims.clauses, **further.clauses})
+    claims = claims_in(f"{REPLICATION}:{called}")
+    wider = claims if claims.within is None else claims_in(claims.within)
+    whole = evolve(
+        claims,
+        within=None,
+        clauses={**wider.clauses, **claims.clauses},
+        lemmas={**wider.lemmas, **claims.lemmas},
+    )
+    if kind == "whole":
+        return whole
+    return evolve(whole, within=f"{HERE}:whole-{called}", clauses={**whole.clauses, **further.clauses})
 
 
 def _that_all_is_kept(left_out: LeftOut, settings: Sequence[str]) -> Iterator[Obligation]:

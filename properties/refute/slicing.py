@@ -13,8 +13,10 @@ from typing import Any
 from attrs import evolve
 
 from model.language import Action, Machine, State, Step
-from model.language.symbols import fresh, lifted
+from model.language.sorts import Sort
+from model.language.symbols import Symbol, fresh, lifted
 from model.language.tracing import Unbounded, cells_of, check, symbolic_state
+from model.readings.columns import AFTER
 from properties.prove.asking import fields_in
 
 Condition = Callable[[State], Any]
@@ -35,12 +37,20 @@ def sliced(machine: Machine, of_states: Iterable[Condition], of_steps: Iterable[
     return evolve(machine, actions=actions)
 
 
+class _After(Unbounded):
+    """The state after a step: its cells are not those of the state before."""
+
+    def cell(self, name: str, keys: tuple[Any, ...], sorts: tuple[Sort, ...], sort: Sort) -> Symbol:
+        """A cell of any state."""
+        return super().cell(f"{AFTER}{name}", keys, sorts, sort)
+
+
 def fields_that_matter(machine: Machine, of_states: Iterable[Condition], of_steps: Iterable[Change]) -> frozenset[str]:
     """The fields that the guards, what is asked, and the fields that matter depend on."""
     state = symbolic_state(machine, Unbounded())
-    after = symbolic_state(machine, Unbounded())
+    after = symbolic_state(machine, _After())
     asked = [lifted(holds(state)) for holds in of_states] + [lifted(holds(state, after)) for holds in of_steps]
-    found = frozenset().union(*map(fields_in, asked))
+    found = frozenset(name.removeprefix(AFTER) for one in asked for name in fields_in(one))
     reads: dict[str, frozenset[str]] = {}
     for action in machine.actions.values():
         traced = check(machine, action)
