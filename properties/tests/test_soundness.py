@@ -1,0 +1,59 @@
+"""What would let something false pass for proved, or for redundant."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+
+from model.language import BOOLEAN, Field, Guard, Machine, State, Step
+from model.language.symbols import lifted
+from model.language.tracing import Unbounded, parameters_of, symbolic_state
+from model.machines.replication_state import OFFSET
+from model.readings.terms import Terms
+from properties.invariants.replication import eligible, last
+from properties.invariants.replication_theorems import committed_stays
+from properties.prove import obligations as made
+from properties.refute import cells
+from properties.refute.slicing import fields_that_matter
+from properties.refute.table import _is_shown
+
+LOSS = "ELIGIBLE-HOLD-COMMITTED/loss of the disk, without KIP-966, slow replicas leave the ISR"
+
+
+def test_what_is_asked_of_steps_matters() -> None:
+    assert "committed" in fields_that_matter(last.machine, [], [committed_stays])
+
+
+def test_a_setting_with_other_switches_shows_nothing_of_a_cell() -> None:
+    cell = cells.CELLS[LOSS]
+    assert cells.has_other_settings(cell, cell.row.setting)
+    assert not _is_shown(cell, cell.row.setting)
+
+
+@pytest.mark.parametrize("wider", [eligible, evolve(last, within="x:y")])
+def test_claims_are_not_within_those_that_assume_more_of_first_states(
+    wider: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(made, "claims_in", lambda _where: wider)
+    with pytest.raises(TypeError, match="can't be within"):
+        made._Question(evolve(last, within="somewhere"))
+
+
+def test_an_argument_is_no_field_of_its_name() -> None:
+    machine = Machine("toy", {"hw": Field(OFFSET, "a high watermark"), "flag": Field(BOOLEAN, "a flag")})
+
+    @machine.action(hw=OFFSET)
+    def moves(s: State, hw: object) -> Step:
+        """A step.
+
+        Who: somebody.
+        When: at any time.
+        Changes: nothing.
+        Source: this test.
+        """
+        return Step((Guard("it_is_the_hw", s.hw == hw),), lambda: s)
+
+    state, terms = symbolic_state(machine, Unbounded()), Terms()
+    (guard,) = moves.apply(state, **parameters_of(moves)).guards
+    one, other = terms.term(lifted(guard.holds)).children()
+    assert not one.eq(other)
