@@ -355,7 +355,9 @@ def a_deposed_leader(s: State) -> Any:
     """A leader that has committed something goes on in an old epoch while another leads in a newer one."""
     return s.some(
         REPLICA,
-        lambda l: s.some(REPLICA, lambda m: allof(s.leads[l], s.leads[m], s.epoch[l] < s.epoch[m], s.hw[l] > 0)),  # noqa: E741
+        lambda leader: s.some(
+            REPLICA, lambda m: allof(s.leads[leader], s.leads[m], s.epoch[leader] < s.epoch[m], s.hw[leader] > 0)
+        ),
     )
 
 
@@ -370,8 +372,11 @@ def a_log_that_differs(s: State) -> Any:
     """A follower has a record that its leader does not have at that offset."""
     return s.some(
         REPLICA,
-        lambda l: s.some(  # noqa: E741
-            REPLICA, lambda f: allof(s.leads[l], s.epoch[f] == s.epoch[l], s.end[f] > 0, s.log[f, 0] != s.log[l, 0])
+        lambda leader: s.some(
+            REPLICA,
+            lambda f: allof(
+                s.leads[leader], s.epoch[f] == s.epoch[leader], s.end[f] > 0, s.log[f, 0] != s.log[leader, 0]
+            ),
         ),
     )
 

@@ -52,7 +52,7 @@ def fetched_bounds(s: State) -> Any:
     return every(
         s,
         (REPLICA, REPLICA),
-        lambda l, q: allof(s.fetched[l, q] >= 0, s.fetched_as[l, q] >= 0, s.cached[l, q] >= 0),  # noqa: E741
+        lambda leader, q: allof(s.fetched[leader, q] >= 0, s.fetched_as[leader, q] >= 0, s.cached[leader, q] >= 0),
     )
 
 
@@ -206,16 +206,16 @@ def who_leads(s: State) -> Any:
     return every(
         s,
         (REPLICA,),
-        lambda l: implies(  # noqa: E741
-            s.leads[l],
+        lambda leader: implies(
+            s.leads[leader],
             allof(
-                s.alive[l],
-                s.epoch[l] > 0,
-                s.has_begun[s.epoch[l]],
-                s.elected[s.epoch[l]] == l,
-                s.knows[l] > 0,
-                s.epoch_of[s.knows[l]] == s.epoch[l],
-                s.announced[s.epoch[l]] == s.hw[l],
+                s.alive[leader],
+                s.epoch[leader] > 0,
+                s.has_begun[s.epoch[leader]],
+                s.elected[s.epoch[leader]] == leader,
+                s.knows[leader] > 0,
+                s.epoch_of[s.knows[leader]] == s.epoch[leader],
+                s.announced[s.epoch[leader]] == s.hw[leader],
             ),
         ),
     )

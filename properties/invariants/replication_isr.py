@@ -50,8 +50,9 @@ def leaders_that_may_commit_count_the_eligible(s: State) -> Any:
     return every(
         s,
         (REPLICA, REPLICA),
-        lambda l, q: implies(  # noqa: E741
-            allof(s.leads[l], s.is_enough[s.knows[l]], s.last_eligible[s.epoch[l]].has(q)), counts(s, l, q)
+        lambda leader, q: implies(
+            allof(s.leads[leader], s.is_enough[s.knows[leader]], s.last_eligible[s.epoch[leader]].has(q)),
+            counts(s, leader, q),
         ),
     )
 
@@ -88,14 +89,14 @@ def a_request_under_way_is_remembered(s: State) -> Any:
     return every(
         s,
         (REPLICA,),
-        lambda l: implies(  # noqa: E741
+        lambda leader: implies(
             allof(
-                s.leads[l],
-                s.epoch[l] == s.leader_epoch,
+                s.leads[leader],
+                s.epoch[leader] == s.leader_epoch,
                 no(s.is_refused[s.partition_epoch]),
                 anyof(s.asks_to_add[s.partition_epoch].exists, s.asks_to_drop[s.partition_epoch].exists),
             ),
-            s.asking[l],
+            s.asking[leader],
         ),
     )
 
@@ -113,7 +114,7 @@ def requests_name_registrations(s: State) -> Any:
 @ISR.add
 def metadata_is_of_registrations(s: State) -> Any:
     """Nobody has a broker epoch in its metadata that is yet to be."""
-    return every(s, (REPLICA, REPLICA), lambda l, q: s.cached[l, q] <= s.broker_epoch[q])  # noqa: E741
+    return every(s, (REPLICA, REPLICA), lambda leader, q: s.cached[leader, q] <= s.broker_epoch[q])
 
 
 @ISR.add
@@ -122,9 +123,14 @@ def refused_requests_changed_nothing(s: State) -> Any:
     return every(
         s,
         (REPLICA, REPLICA),
-        lambda l, q: implies(  # noqa: E741
-            allof(s.leads[l], s.is_refused[s.knows[l]], s.is_enough[s.knows[l]], s.last_eligible[s.epoch[l]].has(q)),
-            s.decided_isr[s.knows[l]].has(q),
+        lambda leader, q: implies(
+            allof(
+                s.leads[leader],
+                s.is_refused[s.knows[leader]],
+                s.is_enough[s.knows[leader]],
+                s.last_eligible[s.epoch[leader]].has(q),
+            ),
+            s.decided_isr[s.knows[leader]].has(q),
         ),
     )
 
@@ -135,14 +141,17 @@ def members_are_counted_as_they_are(s: State) -> Any:
     return every(
         s,
         (REPLICA, REPLICA),
-        lambda l, q: implies(  # noqa: E741
+        lambda leader, q: implies(
             allof(
-                s.leads[l],
-                q != l,
-                anyof(s.last_eligible[s.epoch[l]].has(q), allof(s.epoch[l] == s.leader_epoch, is_candidate(s, q))),
-                s.fetched[l, q] > 0,
+                s.leads[leader],
+                q != leader,
+                anyof(
+                    s.last_eligible[s.epoch[leader]].has(q),
+                    allof(s.epoch[leader] == s.leader_epoch, is_candidate(s, q)),
+                ),
+                s.fetched[leader, q] > 0,
             ),
-            s.fetched_as[l, q] >= s.entered_as[s.epoch[l], q],
+            s.fetched_as[leader, q] >= s.entered_as[s.epoch[leader], q],
         ),
     )
 
@@ -153,15 +162,18 @@ def members_earlier_fetches_are_refused(s: State) -> Any:
     return every(
         s,
         (REPLICA, REPLICA, BROKER_EPOCH),
-        lambda l, q, b: implies(  # noqa: E741
+        lambda leader, q, b: implies(
             allof(
-                s.leads[l],
-                q != l,
-                anyof(s.last_eligible[s.epoch[l]].has(q), allof(s.epoch[l] == s.leader_epoch, is_candidate(s, q))),
-                s.has_sent[s.epoch[l], q, b],
-                b < s.entered_as[s.epoch[l], q],
+                s.leads[leader],
+                q != leader,
+                anyof(
+                    s.last_eligible[s.epoch[leader]].has(q),
+                    allof(s.epoch[leader] == s.leader_epoch, is_candidate(s, q)),
+                ),
+                s.has_sent[s.epoch[leader], q, b],
+                b < s.entered_as[s.epoch[leader], q],
             ),
-            s.cached[l, q] > b,
+            s.cached[leader, q] > b,
         ),
     )
 

@@ -36,8 +36,8 @@ def who_leads_was_elected(s: State) -> Any:
     return every(
         s,
         (REPLICA,),
-        lambda l: implies(  # noqa: E741
-            s.leads[l], allof(s.elected[s.epoch[l]] == l, s.has_begun[s.epoch[l]])
+        lambda leader: implies(
+            s.leads[leader], allof(s.elected[s.epoch[leader]] == leader, s.has_begun[s.epoch[leader]])
         ),
     )
 
@@ -45,7 +45,9 @@ def who_leads_was_elected(s: State) -> Any:
 @LOG_LEMMAS.add
 def a_leader_sends_all_it_has(s: State) -> Any:
     """A leader's log is what followers can fetch."""
-    return every(s, (REPLICA,), lambda l: implies(s.leads[l], s.end[l] == s.written_end[s.epoch[l]]))  # noqa: E741
+    return every(
+        s, (REPLICA,), lambda leader: implies(s.leads[leader], s.end[leader] == s.written_end[s.epoch[leader]])
+    )
 
 
 @LOG_LEMMAS.add
@@ -54,7 +56,9 @@ def a_leader_sends_what_it_has(s: State) -> Any:
     return every(
         s,
         (REPLICA, OFFSET),
-        lambda l, o: implies(allof(s.leads[l], o < s.end[l]), s.log[l, o] == s.written[s.epoch[l], o]),  # noqa: E741
+        lambda leader, o: implies(
+            allof(s.leads[leader], o < s.end[leader]), s.log[leader, o] == s.written[s.epoch[leader], o]
+        ),
     )
 
 
@@ -168,11 +172,11 @@ def who_went_first_has_no_more_than_the_leader(s: State) -> Any:
     return every(
         s,
         (REPLICA,),
-        lambda l: implies(  # noqa: E741
-            allof(s.leads[l], s.first_to_go[s.epoch[l]].exists),
+        lambda leader: implies(
+            allof(s.leads[leader], s.first_to_go[s.epoch[leader]].exists),
             allof(
-                s.first_to_go[s.epoch[l]].value != l,
-                reach(s, s.epoch[l], s.first_to_go[s.epoch[l]].value) <= s.end[l],
+                s.first_to_go[s.epoch[leader]].value != leader,
+                reach(s, s.epoch[leader], s.first_to_go[s.epoch[leader]].value) <= s.end[leader],
             ),
         ),
     )
@@ -196,7 +200,7 @@ def what_all_have_fetched_may_be_committed(s: State) -> Any:
     return every(
         s,
         (REPLICA, OFFSET),
-        lambda l, o: implies(has_from_all(s, l, o), may_commit(s, s.epoch[l], o)),  # noqa: E741
+        lambda leader, o: implies(has_from_all(s, leader, o), may_commit(s, s.epoch[leader], o)),
     )
 
 
@@ -206,8 +210,8 @@ def nothing_is_committed_otherwise(s: State) -> Any:
     return every(
         s,
         (REPLICA, OFFSET),
-        lambda l, o: implies(  # noqa: E741
-            allof(has_from_all(s, l, o), s.committed[o] != 0), s.log[l, o] == s.committed[o]
+        lambda leader, o: implies(
+            allof(has_from_all(s, leader, o), s.committed[o] != 0), s.log[leader, o] == s.committed[o]
         ),
     )
 

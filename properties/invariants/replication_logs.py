@@ -86,8 +86,9 @@ def leaders_keep_their_log(s: State) -> Any:
     return every(
         s,
         (REPLICA,),
-        lambda l: implies(  # noqa: E741
-            allof(s.epoch[l] > 0, s.elected[s.epoch[l]] == l, no(s.has_lost[l])), s.end[l] == s.written_end[s.epoch[l]]
+        lambda leader: implies(
+            allof(s.epoch[leader] > 0, s.elected[s.epoch[leader]] == leader, no(s.has_lost[leader])),
+            s.end[leader] == s.written_end[s.epoch[leader]],
         ),
     )
 
@@ -98,9 +99,9 @@ def leaders_keep_their_records(s: State) -> Any:
     return every(
         s,
         (REPLICA, OFFSET),
-        lambda l, o: implies(  # noqa: E741
-            allof(s.epoch[l] > 0, s.elected[s.epoch[l]] == l, no(s.has_lost[l]), o < s.end[l]),
-            s.log[l, o] == s.written[s.epoch[l], o],
+        lambda leader, o: implies(
+            allof(s.epoch[leader] > 0, s.elected[s.epoch[leader]] == leader, no(s.has_lost[leader]), o < s.end[leader]),
+            s.log[leader, o] == s.written[s.epoch[leader], o],
         ),
     )
 
@@ -129,11 +130,11 @@ def what_is_known_was_sent(s: State) -> Any:
     return every(
         s,
         (REPLICA, REPLICA),
-        lambda l, q: implies(  # noqa: E741
-            s.leads[l],
+        lambda leader, q: implies(
+            s.leads[leader],
             allof(
-                s.fetched[l, q] <= s.sent_to[s.epoch[l], q, s.fetched_as[l, q]],
-                implies(s.fetched_as[l, q] > 0, s.has_sent[s.epoch[l], q, s.fetched_as[l, q]]),
+                s.fetched[leader, q] <= s.sent_to[s.epoch[leader], q, s.fetched_as[leader, q]],
+                implies(s.fetched_as[leader, q] > 0, s.has_sent[s.epoch[leader], q, s.fetched_as[leader, q]]),
             ),
         ),
     )

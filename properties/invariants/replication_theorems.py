@@ -29,7 +29,7 @@ def one_leader_per_epoch(s: State) -> Any:
     return every(
         s,
         (REPLICA, REPLICA),
-        lambda l, m: implies(allof(s.leads[l], s.leads[m], s.epoch[l] == s.epoch[m]), l == m),  # noqa: E741
+        lambda leader, m: implies(allof(s.leads[leader], s.leads[m], s.epoch[leader] == s.epoch[m]), leader == m),
     )
 
 
@@ -67,8 +67,9 @@ def leaders_hw_grows(before: State, after: State) -> Any:
     """Who goes on leading in the same epoch does not lower its high watermark."""
     return before.every(
         REPLICA,
-        lambda l: implies(  # noqa: E741
-            allof(before.leads[l], after.leads[l], before.epoch[l] == after.epoch[l]), after.hw[l] >= before.hw[l]
+        lambda leader: implies(
+            allof(before.leads[leader], after.leads[leader], before.epoch[leader] == after.epoch[leader]),
+            after.hw[leader] >= before.hw[leader],
         ),
     )
 
