@@ -20,7 +20,7 @@ from properties.refute.catalogue import catalogue, variant_named
 from properties.refute.engine import WORKERS, Counterexample, Refutation, Verdict, refute_all
 from properties.refute.engine import refute as refuted
 from properties.refute.variants import UnknownVariantError
-from properties.variants.redundant import REDUNDANT
+from properties.variants.redundant import why_kept
 from properties.variants.variant import Kind, Variant, machine_of, setting_called, theorems_of
 
 EXAMPLES = """Leave out what keeps a machine safe, and look for the shortest way in which a theorem breaks.
@@ -34,8 +34,8 @@ leave the ISR: proved, or how it breaks.
 
 --all takes the designs, the assumptions and the safety-critical guards; with --conjuncts also the conjuncts of these.
 
-Exit code 0: all that must break breaks, and of what is redundant it is known why it is kept; 1: something else came
-out; 2: a wrong choice; 130: interrupted.
+Exit code 0: all that must break breaks, or it is said why it is kept; 1: something else came out; 2: a wrong choice;
+130: interrupted.
 
 \b
 Examples:
@@ -107,7 +107,7 @@ def is_as_it_should_be(found: Refutation) -> bool:
     """Whether a theorem breaks, or need not, or it is known why what is redundant is kept."""
     if found.kind is Kind.CONJUNCT or not found.is_critical:
         return True  # a guard is needed as a whole; that one conjunct of it is not is told, and no failure
-    return found.verdict is Verdict.REFUTED or (found.verdict is Verdict.REDUNDANT and found.variant in REDUNDANT)
+    return found.verdict is Verdict.REFUTED or why_kept(found.variant) is not None
 
 
 def _all(*, conjuncts: bool, only_critical: bool) -> list[Variant]:
@@ -167,12 +167,12 @@ def _sizes(each: Refutation) -> str:
 
 
 def _said(each: Refutation) -> str:
-    if each.verdict is Verdict.REDUNDANT:
-        why = REDUNDANT.get(each.variant)
-        return "Redundant: the theorems are proved without it." + (f" It is kept because {why}" if why else "")
-    if not each.open:
-        return "Undecided: no theorem breaks at the sizes explored."
-    return f"Undecided: no theorem breaks at the sizes explored, and open without it: {', '.join(each.open)}"
+    said = "Redundant: the theorems are proved without it."
+    if each.verdict is Verdict.UNDECIDED:
+        still_open = f", and open without it: {', '.join(each.open)}" if each.open else ""
+        said = f"Undecided: no theorem breaks where it was looked for{still_open}."
+    why = why_kept(each.variant)
+    return said + (f" It is kept because {why}." if why is not None else "")
 
 
 def _table(found: Sequence[Refutation]) -> Table:

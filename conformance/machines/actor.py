@@ -32,11 +32,13 @@ from model.reference.operations import (
     DeleteRecords,
     FetchInSession,
     FindCoordinator,
+    GroupOffsets,
     InitProducerId,
     ListOffsets,
     ListOffsetsPart,
     LocateKeys,
     Metadata,
+    OffsetFetch,
     Operation,
 )
 from model.reference.outcomes import Mismatch
@@ -161,11 +163,15 @@ class Actor:
             self.settle([name])
 
     def remove_topic(self, name: str) -> None:
-        """Delete a topic, and wait until nobody knows it any more (deletion is not immediate)."""
+        """Delete a topic, and wait until nobody knows it any more, nor what was committed (neither is immediate)."""
+        kept = {group: [key for key in keys if key[0] == name] for group, keys in self.world.cluster.groups.items()}
         self.perform([(DeleteTopics(topics=(name,)), 0)])
         if name not in self.world.cluster.topics:
             self.topics.remove(name)
             poll(f"the end of {name}", partial(self.bench.client.is_gone, name))
+            for group, keys in kept.items():
+                if keys:
+                    self.see(OffsetFetch(groups=(GroupOffsets(group=group, partitions=tuple(keys)),)))
 
     def settle(self, topics: Sequence[str]) -> None:
         """Wait for leaders, and let the model learn ids and epochs."""
@@ -179,6 +185,10 @@ class Actor:
     def change(self, operation: Operation, look: Operation) -> None:
         """Perform what changes something, and wait until `look` shows it: a broker hears of it from its controller."""
         self.perform([(operation, 0)])
+        self.see(look)
+
+    def see(self, look: Operation) -> None:
+        """Ask until the answer is as it should be; as it is after a while, it is judged."""
 
         def is_seen() -> bool:
             events = self._read(self._send([(look, 0)]))

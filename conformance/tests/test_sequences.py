@@ -203,6 +203,17 @@ def test_a_sequence_that_nobody_can_account_for_ends_early(bench: Bench, monkeyp
     assert "ended early" in result.detail
 
 
+def test_what_was_committed_for_a_deleted_topic_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    actor = Actor(bench, frozenset())
+    asked: list[Any] = []
+    actor.act([step("commit", offset=3, metadata="", member="")])
+    monkeypatch.setattr(actor, "see", asked.append)
+    (name,) = actor.topics
+    actor.remove_topic(name)
+    actor.leave()
+    assert [each.groups[0].partitions for each in asked] == [((name, 0),)]
+
+
 def test_a_run_ends_when_time_is_up(bench: Bench) -> None:
     started = time.monotonic()
     report = run(bench, minutes=0.03, seed=1, faults=False, database=None)
