@@ -25,10 +25,10 @@ from model.language.symbols import TRUE, Symbol, conjunction, const, is_known, l
 from model.language.tracing import Bounded, cells_of, places, symbolic_state, trace
 from model.readings import vectors
 from model.readings.programs import Cells, Code, Program, joined, narrowing, shared
+from model.readings.weighing import Sums, Weighing
 
 Block = NDArray[Any]
 """States as columns, of shape (cells, states)."""
-Sums = NDArray[np.int64]
 Places = NDArray[np.uint32]
 """Places of states in a block."""
 Numbers = NDArray[np.uint32]
@@ -247,37 +247,6 @@ def _may_leave(layout: Layout, column: Column, value: Symbol) -> bool:
     read = [each for (name, _keys), each in layout.by_cell.items() if name == value.args[0]]
     lowest, highest = min(0, *(each.least for each in read)), max(0, *(each.most for each in read))
     return not column.least <= lowest <= highest <= column.most
-
-
-@frozen
-class Weighing:
-    """Ways to weigh states: a sum is a constant and every cell, or the image of its value, times a weight."""
-
-    constants: Sums
-    weights: NDArray[np.int64]
-    """By the way and the cell."""
-    sorts: NDArray[np.int32]
-    """By the cell: whose images are weighed; -1: the value itself is."""
-    images: NDArray[np.int64]
-    """By the way, the sort and the value."""
-
-    @classmethod
-    def plain(cls, weights: Sums) -> Weighing:
-        """One way, by the weight of each cell."""
-        nothing = np.zeros((1, 1, 1), np.int64)
-        return cls(np.zeros(1, np.int64), weights.reshape(1, -1), np.full(weights.size, -1, np.int32), nothing)
-
-    def sums(self, block: Block, start: int = 0, stop: int | None = None) -> Sums:
-        """What states weigh, a row for each way."""
-        end = block.shape[1] if stop is None else stop
-        found = np.empty((len(self.constants), end - start), np.int64)
-        vectors.weigh(block, start, end, self.data, found)
-        return found
-
-    @property
-    def data(self) -> tuple[Any, ...]:
-        """As what is compiled takes it."""
-        return self.constants, self.weights, self.sorts, self.images
 
 
 @define

@@ -195,7 +195,7 @@ def take_steps(
         block: the states.
         start: the first of them from which steps were looked for.
         sums: what the states from there on weigh, a row for each way to weigh them.
-        weighing: as for `weigh`.
+        weighing: (constants, weights, sorts, images), as for `model.readings.weighing`.
         effects: (code, order, spans, results, writes, write_spans). There is a program for each step, and after those
             one for each condition that every step must meet. A write is (cell, register, register of the cell
             before, least, most, whether it may be out of these).
@@ -316,38 +316,6 @@ def add_changes(
             image = images[way, sorts[cell]]
             for i in range(count):
                 total[i] += (image[new[i]] - image[old[i]]) * weight
-
-
-@native
-def weigh(block: Any, start: int, stop: int, weighing: Any, out: Any) -> None:  # pragma: no cover  compiled
-    """Weigh the states from `start` to `stop`.
-
-    Args:
-        block: the states.
-        start: the first of them.
-        stop: the one after the last.
-        weighing: (constants, weights, sorts, images): a sum is a constant and every cell times its weight, a row of
-            weights for each way to weigh. Where a cell has a sort (not -1), it is its value's image that is weighed.
-        out: gets the sums, a row for each way.
-    """
-    constants, weights, sorts, images = weighing
-    size = stop - start
-    for way in range(weights.shape[0]):
-        total = out[way]
-        for i in range(size):
-            total[i] = constants[way]
-        for cell in range(weights.shape[1]):
-            weight = weights[way, cell]
-            held = block[cell, start:stop]
-            if weight == 0:
-                continue
-            if sorts[cell] < 0:
-                for i in range(size):
-                    total[i] += np.int32(held[i]) * weight
-            else:
-                image = images[way, sorts[cell]]
-                for i in range(size):
-                    total[i] += image[held[i]] * weight
 
 
 @native

@@ -18,8 +18,9 @@ from model.language.tracing import Unbounded, cells_of, parameters_of, places, s
 from model.machines import replication
 from model.machines.published import PUBLISHED, base
 from model.readings import values
-from model.readings.columns import Hand, Instance, Layout, Steps, Weighing
+from model.readings.columns import Hand, Instance, Layout, Steps
 from model.readings.terms import Terms
+from model.readings.weighing import Weighing
 
 SMALL = base.sizes(replicas=2, log=2, records=2, epochs=2)
 MACHINES: dict[str, tuple[Machine, Sizes]] = {

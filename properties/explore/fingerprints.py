@@ -18,8 +18,9 @@ import numpy as np
 from attrs import define, field
 from numpy.typing import NDArray
 
-from model.readings.columns import Layout, Sums
+from model.readings.columns import Layout
 from model.readings.vectors import native
+from model.readings.weighing import Sums
 
 Fingerprints = NDArray[np.uint64]
 Truths = NDArray[np.bool_]

@@ -22,7 +22,8 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from model.language.sorts import Sizes, Sort, size_of
-from model.readings.columns import Block, Column, Hand, Layout, Sums, Watch, Weighing
+from model.readings.columns import Block, Column, Hand, Layout, Watch
+from model.readings.weighing import Sums, Weighing
 
 Permutation = Mapping[str, tuple[int, ...]]
 """For each named sort, what becomes of each of its values."""
