@@ -7,6 +7,7 @@ What was found is read from `docs/data/refutations.json`, which `tidegauge refut
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -69,11 +70,15 @@ def outcome(refutation: Refutation | None, folder: str = "counterexamples/") -> 
     found = refutation.counterexample
     if found is not None:
         return f"[{found.theorem} breaks with step {len(found.steps)}]({folder}{slug(refutation.variant)}.md)"
+    said = "nothing broke where it was looked for, nor is all proved without it"
     if refutation.verdict is Verdict.REDUNDANT:
-        why = why_kept(refutation.variant)
-        return "redundant: all is proved without it" + (f"; it is kept because {why}" if why else "")
+        said = "redundant: all is proved without it"
     why = why_kept(refutation.variant)
-    return "nothing broke where it was looked for, and it is not proved without it" + (f"; {why}" if why else "")
+    if why is None:
+        return said
+    return (
+        f"{said}; it may not be needed: {why}" if refutation.kind is Kind.ASSUMPTION else f"{said}; kept because {why}"
+    )
 
 
 def _pages_of(refutation: Refutation) -> Mapping[str, str]:
@@ -94,7 +99,8 @@ def _pages_of(refutation: Refutation) -> Mapping[str, str]:
 
 def story_pages(name: str, heading: str, said: Iterable[str], story: diagram.Story) -> Mapping[str, str]:
     """A page and a drawing of a counterexample."""
-    lines = [f"# {heading}", "", *said, "", *told(story), "", f"![space-time diagram]({name}.svg)"]
+    lines = [f"# {heading}", "", *said, "", "## Step by step", "", *told(story), ""]
+    lines += ["## Drawn", "", f"![space-time diagram]({name}.svg)"]
     return {
         f"{FOLDER}/{name}.md": "\n".join(lines) + "\n",
         f"{FOLDER}/{name}.svg": diagram.as_svg(story, heading),
@@ -103,10 +109,14 @@ def story_pages(name: str, heading: str, said: Iterable[str], story: diagram.Sto
 
 def looked_for(search: Search) -> str:
     """Where a counterexample was looked for, in words."""
-    sizes = ", ".join(f"{name.lower()} {size}" for name, size in search.sizes.items())
+    sizes = ", ".join(f"{_in_words(name)} {size}" for name, size in search.sizes.items())
     given = "".join(f", {name} = {value}" for name, value in search.given.items())
     without = f"; without {', '.join(each.replace('_', ' ') for each in search.without)}" if search.without else ""
     return f"setting `{setting_called(search.setting)}`{given}; number of values: {sizes}{without}"
+
+
+def _in_words(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 def told(story: diagram.Story) -> Iterator[str]:
@@ -118,18 +128,15 @@ def told(story: diagram.Story) -> Iterator[str]:
                 yield f"    - {lane}: {'; '.join(f'`{said}`' for said in each.changes[lane])}"
 
 
-def without(assumption: str, setting: str) -> str | None:
-    """The variant that is a theorem of a setting without an assumption (`action.guard`); None: there is none."""
-    for each in refutations().values():
-        variant = variant_named(each.variant)
-        if each.kind is Kind.ASSUMPTION and _is_of(variant, setting) and assumption in _left_out(variant):
-            return each.variant
-    return None
+def without(assumption: str, setting: str) -> list[Refutation]:
+    """What became of a theorem of a setting without an assumption: a guard, or actions that are not taken."""
+    parts = assumption.split(", ")
+    named = [each for each in refutations().values() if each.kind in {Kind.DESIGN, Kind.ASSUMPTION}]
+    return [each for each in named if _drops(variant_named(each.variant), parts, setting)]
 
 
-def _is_of(variant: Variant, setting: str) -> bool:
-    return all(search.setting == setting for search in variant.searches)
-
-
-def _left_out(variant: Variant) -> Iterable[str]:
-    return [each.name for each in variant.changes]
+def _drops(variant: Variant, parts: Iterable[str], setting: str) -> bool:
+    if not variant.changes or any(search.setting != setting for search in variant.searches):
+        return False
+    name = variant.changes[0].name
+    return any(name == part or ("." not in part and name.startswith(part)) for part in parts)

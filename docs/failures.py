@@ -64,8 +64,8 @@ def _pages_of(each: Result) -> Mapping[str, str]:
     said = [
         f"- **What breaks:** {each.theorem}. {theorem.sentence}",
         f"- **Failures:** {cell.column.about}",
-        f"- **Looked for:** {looked_for(Search(cell.row.setting, each.sizes))}",
+        f"- **Looked for:** {looked_for(Search(cell.row.setting, each.sizes, given=each.given))}",
         "- **Find it again:** `tidegauge refute --table`",
     ]
-    story = diagram.story(explored_machine(cell), each.sizes, each.steps)
+    story = diagram.story(explored_machine(cell, each.given), each.sizes, each.steps)
     return story_pages(_slug(each), f"{cell.row.theorem} breaks: {cell.column.about}", said, story)

@@ -14,8 +14,8 @@ nothing. What a record holds is not looked at, only its offset and its leader ep
 something takes long means that other things happen first.
 
 **What “proved for any number of replicas” means.** A *theorem* is a sentence about all that can ever happen. Trying
-out is no way to show it: there is no end of replicas, records and failures. Instead there is an *invariant*: some
-forty conditions that together say which states can come up. A program that looks for contradictions (an SMT solver,
+out is no way to show it: there is no end of replicas, records and failures. Instead there is an *invariant*: a
+few dozen conditions that together say which states can come up. A program that looks for contradictions (an SMT solver,
 z3) was asked, for every action and every condition: is there any state in which all conditions hold, and after the
 action this one does not? It answered that there is none, whatever the number of replicas, the lengths of logs, and
 the epochs. So the conditions hold at first and after every step, that is, always; and the theorem follows from them.

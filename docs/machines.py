@@ -136,9 +136,8 @@ def _theorem_part() -> Iterator[str]:
         yield from (f"### {theorem.name}", "", f"**{theorem.sentence}**", "")
         yield from (f"- Setting `{setting_called(setting)}`: {claims.machine.about}",)
         for said, guard in theorem.assumes:
-            variant = counterexamples.without(guard, setting)
-            broken = f" Without it: {outcome(refutations()[variant])}." if variant is not None else ""
-            yield f"- Assuming that {said} (`{guard}`).{broken}"
+            broken = [f"{outcome(each)} (`{each.variant}`)" for each in counterexamples.without(guard, setting)]
+            yield f"- Assuming that {said} (`{guard}`)." + (f" Without it: {'; '.join(broken)}." if broken else "")
         yield ""
 
 

@@ -20,7 +20,7 @@ from properties.refute.catalogue import catalogue, variant_named
 from properties.refute.engine import WORKERS, Counterexample, Refutation, Verdict, refute_all
 from properties.refute.engine import refute as refuted
 from properties.refute.variants import UnknownVariantError
-from properties.variants.redundant import why_kept
+from properties.variants.redundant import KEPT, why_kept
 from properties.variants.variant import Kind, Variant, machine_of, setting_called, theorems_of
 
 EXAMPLES = """Leave out what keeps a machine safe, and look for the shortest way in which a theorem breaks.
@@ -32,7 +32,8 @@ If no theorem breaks, the proof is tried without the guard, which then was redun
 --table says of every theorem under which failures it holds, with and without KIP-966, and whether or not slow replicas
 leave the ISR: proved, or how it breaks.
 
---all takes the designs, the assumptions and the safety-critical guards; with --conjuncts also the conjuncts of these.
+--all takes the designs, the assumptions and the safety-critical guards; with --conjuncts also all
+other guards, and every conjunct of a guard.
 
 Exit code 0: all that must break breaks, or it is said why it is kept; 1: something else came out; 2: a wrong choice;
 130: interrupted.
@@ -51,7 +52,7 @@ Examples:
 @click.command(help=EXAMPLES)
 @click.argument("name", metavar="[VARIANT]", required=False)
 @click.option("--all", "all_of_them", is_flag=True, help="Designs, assumptions, and safety-critical guards.")
-@click.option("--conjuncts", is_flag=True, help="With --all or --list: also the conjuncts of guards.")
+@click.option("--conjuncts", is_flag=True, help="With --all or --list: all guards, and every conjunct.")
 @click.option("--table", "as_table", is_flag=True, help="Every theorem under every failure model.")
 @click.option("--list", "list_only", is_flag=True, help="Name the variants and do nothing.")
 @click.option("--states", type=click.IntRange(min=1), help="States that a search looks at, at most.")
@@ -77,13 +78,13 @@ def refute(
     console = console_for(no_color=no_color)
     with exits_on(UnknownVariantError, click.UsageError):
         if list_only:
-            for each in _all(conjuncts=conjuncts, only_critical=False):
+            for each in _all(conjuncts=conjuncts):
                 click.echo(f"{each.name}  ({each.kind}{'' if each.is_critical else ', not safety-critical'})")
             return
         if as_table:
             sys.exit(tell_table(console, workers, as_json=as_json))
         if all_of_them:
-            names = [each.name for each in _all(conjuncts=conjuncts, only_critical=True)]
+            names = [each.name for each in _all(conjuncts=conjuncts)]
             with bar(console, quiet=as_json) as show:
                 found = refute_all(
                     names,
@@ -107,15 +108,16 @@ def is_as_it_should_be(found: Refutation) -> bool:
     """Whether a theorem breaks, or need not, or it is known why what is redundant is kept."""
     if found.kind is Kind.CONJUNCT or not found.is_critical:
         return True  # a guard is needed as a whole; that one conjunct of it is not is told, and no failure
-    return found.verdict is Verdict.REFUTED or why_kept(found.variant) is not None
+    return found.verdict is Verdict.REFUTED or found.variant in KEPT
 
 
-def _all(*, conjuncts: bool, only_critical: bool) -> list[Variant]:
-    return [
-        each
-        for each in catalogue().values()
-        if (conjuncts or each.kind is not Kind.CONJUNCT) and (each.is_critical or not only_critical)
-    ]
+def _all(*, conjuncts: bool) -> list[Variant]:
+    of_guards = {Kind.GUARD, Kind.CONJUNCT}
+    return [each for each in catalogue().values() if conjuncts or each.kind not in of_guards or _is_needed(each)]
+
+
+def _is_needed(each: Variant) -> bool:
+    return each.kind is Kind.GUARD and each.is_critical
 
 
 def _one(name: str | None, states: int | None, workers: int, console: Console, *, quiet: bool) -> Refutation:

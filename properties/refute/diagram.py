@@ -139,9 +139,9 @@ def as_svg(told: Story, title: str) -> str:
     body: list[str] = []
     y = TOP_PX
     for each in told.steps:
-        height = max((len(_lines(each, lane)) for lane in told.lanes), default=1)
+        height = max(len(_title(each)), *(len(_lines(each, lane)) for lane in told.lanes))
         body += _row(told, each, y)
-        y += max(height, 1) * LINE_PX + 14
+        y += height * LINE_PX + 14
     lanes = []
     for index, lane in enumerate(told.lanes):
         x = LABEL_PX + LANE_PX * index + 8
@@ -163,8 +163,15 @@ def _lines(each: Told, lane: str) -> list[str]:
     return [line for said in each.changes.get(lane, ()) for line in textwrap.wrap(said, 34)]
 
 
+def _title(each: Told) -> list[str]:
+    return textwrap.wrap(f"{each.number}. {each.title}", 38)
+
+
 def _row(told: Story, each: Told, y: int) -> list[str]:
-    body = [f'<text x="8" y="{y + 11}">{each.number}. {html.escape(each.title)}</text>']
+    body = [
+        f'<text x="8" y="{y + 11 + line * LINE_PX}">{html.escape(said)}</text>'
+        for line, said in enumerate(_title(each))
+    ]
     for index, lane in enumerate(told.lanes):
         x = LABEL_PX + LANE_PX * index + 8
         for line, said in enumerate(_lines(each, lane)):

@@ -159,6 +159,8 @@ def violated(
     conjuncts = [each for each in variant.changes if isinstance(each, LeftOut) and each.conjunct is not None]
     guards = {name: kept for each in conjuncts for name, kept in guards_of(machine, each, search.sizes).items()}
     theorems = theorems_of(search.setting)
+    if search.theorem is not None:
+        theorems = {search.theorem: theorems[search.theorem]}
     return first_violation(
         machine, theorems, search.sizes, guards=guards, states=states or search.states, workers=workers
     )

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from enum import StrEnum
+from itertools import product
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from model.language import Sizes
 from properties.explore.engine import Violation
@@ -22,7 +23,7 @@ from properties.refute import cells
 from properties.refute.cells import CELLS, Cell
 from properties.refute.engine import WORKERS, first_violation
 from properties.variants.searching import PAIR, PAIR_LATER_LONGER, PAIR_LONGER
-from properties.variants.variant import STATES_MOST, setting_called
+from properties.variants.variant import ANYTHING, STATES_MOST, setting_called
 
 SIZES = (PAIR, PAIR_LONGER, PAIR_LATER_LONGER)
 
@@ -49,6 +50,8 @@ class Result:
     theorem: str | None = None
     """The theorem that breaks: the row's, or one that it rests on."""
     steps: tuple[tuple[str, Mapping[str, int]], ...] = ()
+    given: Mapping[str, Any] = field(factory=dict)
+    """Settings of the first state."""
 
     @property
     def said(self) -> str:
@@ -70,6 +73,7 @@ class Result:
             "level": self.level,
             "sizes": dict(self.sizes) if self.sizes is not None else None,
             "steps": [[action, dict(arguments)] for action, arguments in self.steps],
+            "given": dict(self.given),
             "seconds": round(self.seconds, 3),
         }
 
@@ -77,7 +81,7 @@ class Result:
     def of_data(cls, data: Mapping[str, Any]) -> Result:
         """The result that was written as JSON data."""
         steps = tuple((action, arguments) for action, arguments in data["steps"])
-        broken = (data["sizes"], data["level"], data["breaks"], steps)
+        broken = (data["sizes"], data["level"], data["breaks"], steps, data["given"])
         return cls(data["cell"], State(data["state"]), data["seconds"], tuple(data["by"]), *broken)
 
 
@@ -142,21 +146,26 @@ def result_of(name: str, states: int = STATES_MOST) -> Result:
     if covering:
         return Result(name, State.PROVED, time.monotonic() - began, covering)
     for setting in cells.SETTINGS:
-        if cells.covers(cell, setting) and _is_shown(cell, setting):
+        # Of what holds whatever happens nothing follows about what is committed.
+        if setting != ANYTHING and cells.covers(cell, setting) and _is_shown(cell, setting):
             return Result(name, State.PROVED, time.monotonic() - began, (setting_called(setting),))
-    for sizes in SIZES:
-        broken = _violation(cell, sizes, states)
+    for sizes, given in product(SIZES, cells.givens(cell)):
+        broken = _violation(cell, sizes, given, states)
         if broken is not None:
             seconds = time.monotonic() - began
-            return Result(name, State.REFUTED, seconds, (), sizes, broken.level, broken.invariant, broken.steps)
-    if _is_shown(cell, cell.row.setting):
+            where = (sizes, broken.level, broken.invariant, broken.steps, given)
+            return Result(name, State.REFUTED, seconds, (), *where)
+    if not cells.has_other_settings(cell, cell.row.setting) and _is_shown(cell, cell.row.setting):
         return Result(name, State.PROVED, time.monotonic() - began, (setting_called(cell.row.setting),))
     return Result(name, State.OPEN, time.monotonic() - began)
 
 
 def _is_shown(cell: Cell, setting: str) -> bool:
+    if cells.has_other_settings(cell, setting):
+        return False
     return all(discharge(each).is_discharged for each in cells.obligations_of_cell(cell, setting))
 
 
-def _violation(cell: Cell, sizes: Sizes, states: int) -> Violation | None:
-    return first_violation(cells.explored_machine(cell), cells.theorems_of_cell(cell), sizes, states=states, workers=1)
+def _violation(cell: Cell, sizes: Sizes, given: Mapping[str, Any], states: int) -> Violation | None:
+    machine = cells.explored_machine(cell, given)
+    return first_violation(machine, cells.theorems_of_cell(cell), sizes, states=states, workers=1)

@@ -27,7 +27,7 @@ from properties.variants.searching import (
     SURVIVOR,
     only,
 )
-from properties.variants.variant import Kind, Search, Variant
+from properties.variants.variant import ANYTHING, Kind, Search, Variant
 
 
 def _assumption(name: str, about: str, search: Search, *changes: Change, is_needed: bool = True) -> Variant:
@@ -89,9 +89,10 @@ N_1 = (
     ),
     _assumption(
         "n-1/nobody_outside_the_isr_is_elected",
-        "Somebody outside the ISR is elected when nobody in it has a session.",
+        "Somebody outside the ISR may be elected when nobody in it has a session; but the survivor has one.",
         Search(SURVIVOR, PAIR, ONLY_DISKS),
-        LeftOut("controller_elects", "it_is_in_the_isr"),
+        Allowed("controller_elects_unclean"),
+        is_needed=False,
     ),
     _assumption(
         "n-1/the_controller_noticed_its_death",
@@ -104,6 +105,12 @@ N_1 = (
         "The controller handles a request again that it refused.",
         Search(SURVIVOR, PAIR, NO_FAILURES),
         LeftOut("controller_adds", "it_was_not_refused_before"),
+    ),
+    _assumption(
+        "n-1/no_decision_is_heard_twice",
+        "A leader hears once more of the decision that it knows, and forgets what it asked for.",
+        Search(SURVIVOR, PAIR, NO_FAILURES),
+        LeftOut("leader_learns_isr", "it_is_newer"),
     ),
 )
 
@@ -141,6 +148,12 @@ CLEAN_ONES = (
         Search(CLEAN, PAIR, NO_FAILURES),
         LeftOut("controller_adds", "it_was_not_refused_before"),
     ),
+    _assumption(
+        "clean/no_decision_is_heard_twice",
+        "A leader hears once more of the decision that it knows, and forgets what it asked for.",
+        Search(CLEAN, PAIR, NO_FAILURES),
+        LeftOut("leader_learns_isr", "it_is_newer"),
+    ),
 )
 
 # -- the others ------------------------------------------------------------------------------------------------------
@@ -172,6 +185,19 @@ OTHERS = (
         "With KIP-966 on, the controller handles a request again that it refused.",
         Search(ELIGIBLE, PAIR, NO_FAILURES, {"min_isr": 1}),
         LeftOut("controller_adds", "it_was_not_refused_before"),
+    ),
+    _assumption(
+        "eligible/no_decision_is_heard_twice",
+        "With KIP-966 on, a leader hears once more of the decision that it knows, and forgets what it asked for.",
+        Search(ELIGIBLE, PAIR, NO_FAILURES, {"min_isr": 1}),
+        LeftOut("leader_learns_isr", "it_is_newer"),
+    ),
+    _assumption(
+        "log-matching/the_controller_noticed_its_death",
+        "Whatever fails, and a broker comes back before the controller has dropped it from the ISR.",
+        Search(ANYTHING, PAIR_LONGER, ONLY_DISKS),
+        LeftOut("broker_registers", "the_controller_noticed_its_death"),
+        is_needed=False,
     ),
 )
 

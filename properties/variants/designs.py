@@ -117,7 +117,7 @@ LAST_REPLICA_STANDING = _design(
     "last-replica-standing",
     "Without eligible leader replicas the last member of the ISR is waited for, and elected though it lost its log.",
     History("until 4.0, and by default until 4.1 (KIP-966)", "KIP-966; KAFKA-15332"),
-    Search(ELIGIBLE, PAIR_LONGER, ONLY_DISKS),
+    Search(ELIGIBLE, PAIR_LONGER, ONLY_DISKS, theorem="ELIGIBLE-HOLD-COMMITTED"),
     Switched("has_elr", value=False),
 )
 FETCH_WITHOUT_EPOCH = _design(

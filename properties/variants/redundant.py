@@ -4,10 +4,82 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-REDUNDANT: Mapping[str, str] = {}
-"""By the name of the variant that leaves the guard out: a clause that goes on after “It is kept because”."""
+_NOBODY = "nobody can hear of what does not exist yet"
+_LED = "Kafka's leaders are in the ISR; a leader outside it would go on counting all that are in it"
+_EMPTY = "without KIP-966 nobody could ever be elected from an empty ISR: nothing would be lost, and nothing served"
+
+KEPT: Mapping[str, str] = {
+    "controller_drops_leader.it_is_not_the_last": _EMPTY,
+    "controller_drops.it_is_not_the_last": _EMPTY,
+    "controller_drops_unclean.there_are_eligible_leader_replicas": (
+        "it is what KIP-966 brings; without KIP-966 nobody could ever be elected from an empty ISR"
+    ),
+    "controller_drops.it_does_not_lead": _LED,
+    "controller_drops_unclean.it_does_not_lead": _LED,
+    "leader_asks_to_drop.it_is_another": _LED,
+    "controller_removes.it_was_not_refused_before": (
+        "the controller looks at all requests alike, though it refuses none to drop"
+    ),
+    "leader_learns_isr.it_was_decided": _NOBODY,
+    "become_leader.it_was_decided": _NOBODY,
+    "replica_learns_registration.it_was_registered": _NOBODY,
+    "become_leader.it_is_newer": "a decision of a newer leader epoch is newer in any case",
+    "become_follower.it_is_newer": "the only older one that it could still heed is that nothing is decided yet",
+    "become_leader.the_epoch_is_newer": (
+        "who takes up the epoch again that it leads in only forgets what it knows of its followers"
+    ),
+    "become_follower.another_was_elected": "who follows itself only leaves its epoch without a leader",
+    "follower_copies.it_follows": (
+        "who follows nobody has nobody to copy from; it could only copy what its last leader sent"
+    ),
+    "n-1/it_never_shuts_down": (
+        "it would leave the ISR as if it crashed; but only KIP-966 tells the two apart, and with it nothing is lost"
+    ),
+    "n-1/nobody_outside_the_isr_is_elected": "the survivor has a session, so that nobody outside the ISR is elected",
+    "log-matching/the_controller_noticed_its_death": (
+        "who comes back could otherwise still be the leader of its epoch in the controller's eyes"
+    ),
+    "clean/the_controller_noticed_its_death": "it comes back with all that it had",
+    "eligible/the_controller_noticed_its_death": (
+        "who did not shut down by itself may not register as long as it is eligible"
+    ),
+}
+"""By the name of the variant: a clause that goes on after “because”."""
+
+
+BY_GUARD: Mapping[str, str] = {
+    "it_has_a_session": "the controller chooses among brokers that it hears from",
+    "it_is_fenced": "the controller drops nobody that it hears from",
+    "it_is_alive": "who is down does nothing",
+    "it_is_another": "nobody does this to itself",
+    "it_is_in_the_isr": "there would be nothing to change",
+    "it_is_not_in_the_isr": "there would be nothing to change",
+    "it_is_eligible": "there would be nothing to change",
+    "nobody_in_the_isr_has_a_session": "Kafka prefers members of the ISR, also where unclean elections are allowed",
+    "the_isr_is_empty": "Kafka prefers members of the ISR",
+    "it_leads": "it is a leader's or its controller's doing",
+    "it_is_alone_in_the_isr": "another would be elected otherwise",
+    "it_is_dead": "who runs does not start again",
+    "its_session_is_over": "Kafka registers nobody whose old session is valid",
+    "it_did_not_shut_down_by_itself": "who did shut down by itself has all that it had",
+    "the_leader_asked": "the controller answers requests",
+    "it_was_not_refused_before": "the controller answers a request once",
+    "it_is_not_eligible": "the controller refuses nobody without a reason",
+    "there_is_more": "there would be nothing to do",
+    "it_makes_a_difference": "without KIP-966 it is a crash that keeps the log",
+    "it_was_flushed": "what is on disk stays there",
+    "it_loses_records": "it would be a crash that keeps the log",
+    "it_wrote_the_hw_to_disk": "nobody comes back with a higher watermark than it had",
+    "it_asks": "there would be nothing to go back on",
+    "it_has_the_record": "nobody acknowledges what it does not have",
+    "it_is_news": "there would be nothing to learn",
+    "it_follows": "who follows nobody has nobody to learn from",
+    "it_was_elected": "an epoch without a leader is nobody's to lead",
+}
+"""Of guards of which nothing is said by name, and of their conjuncts: by the guard's own name."""
 
 
 def why_kept(name: str) -> str | None:
-    """Why a guard is kept, or a conjunct of it: a clause that goes on after “It is kept because”; None: nobody says."""
-    return REDUNDANT.get(name)
+    """Why a guard is kept, or a conjunct of it: a clause that goes on after “because”; None: nobody says."""
+    guard = name.split(".")[1] if "." in name else ""
+    return KEPT.get(name) or BY_GUARD.get(guard)

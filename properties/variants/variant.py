@@ -49,6 +49,8 @@ class Search:
     """Settings that are others than those with which the claims are explored."""
     states: int = STATES_MOST
     """How many states are looked at, at most."""
+    theorem: str | None = None
+    """The only theorem that is looked at; None: all."""
 
 
 @frozen

@@ -127,6 +127,7 @@ def become_follower(s: State, replica: Any, leader: Any, epoch: Any, end: Any) -
             Guard("the_leader_presumes_to_lead", presumes_leadership(s, leader)),
             Guard("the_leader_is_in_that_epoch", s.epoch[leader] == epoch, safety_critical=True),
             Guard("what_they_share_ends_there", is_end_of_shared(s, leader, replica, end), safety_critical=True),
+            Guard("its_log_reaches_so_far", end <= s.log[replica].end),
         ),
         lambda: followed(s, replica, leader, epoch, end),
     )

@@ -1,0 +1,65 @@
+"""The pages of the machines: they say what there is, and their links lead somewhere."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+
+import pytest
+
+from docs import machines
+from docs.introductions import INTRODUCTIONS
+from model.machines.replication import replication
+from properties.prove.engine import claimed_of
+from properties.variants import designs
+
+LINK = re.compile(r"\]\(([^)#]+\.(?:md|svg))\)")
+
+
+@pytest.fixture(scope="module")
+def pages() -> Mapping[str, str]:
+    return machines.pages()
+
+
+def test_every_link_leads_to_a_page_or_a_drawing(pages: Mapping[str, str]) -> None:
+    for name, text in pages.items():
+        for target in LINK.findall(text):
+            assert posixpath.normpath(posixpath.join(posixpath.dirname(name), target)) in pages, (name, target)
+
+
+def test_the_page_begins_with_what_is_modelled_and_how_it_is_read(pages: Mapping[str, str]) -> None:
+    page = pages["machines/replication.md"]
+    assert page.index(INTRODUCTIONS["replication"]) < page.index("## What is proved, for any number of replicas")
+    for heading in ("any number of replicas” means", "How to read a counterexample"):
+        assert heading in INTRODUCTIONS["replication"]
+
+
+def test_the_page_has_every_action_guard_field_theorem_and_clause(pages: Mapping[str, str]) -> None:
+    page = pages["machines/replication.md"]
+    assert all(f"### {name.replace('_', ' ')}\n" in page for name in replication.actions)
+    assert all(f"| `{name}` |" in page for name in replication.fields)
+    for claims in claimed_of("replication").values():
+        assert all(f"**{theorem.sentence}**" in page for theorem in claims.theorems.values())
+        assert all(clause.about in page for clause in claims.clauses.values())
+        assert all(kind.about in page for kind in claims.sometimes.values())
+    assert all(f"| `{each.name}` | {each.about} |" in page for each in designs.DESIGNS)
+
+
+def test_a_guard_says_what_breaks_without_it(pages: Mapping[str, str]) -> None:
+    (line,) = re.findall(r"^\| it is in the isr \| yes \|(.*)\|$", pages["machines/replication.md"], re.MULTILINE)
+    assert "LAST-MEMBER breaks with step 9" in line
+    assert "counterexamples/controller-elects-it-is-in-the-isr.md" in line
+
+
+def test_a_broken_design_says_how_it_breaks(pages: Mapping[str, str]) -> None:
+    assert "It does not: [WeakIsr breaks with step 8]" in pages["machines/truncate-to-hw.md"]
+    assert "It does not" not in pages["machines/kip320.md"]
+
+
+def test_every_drawing_can_be_read(pages: Mapping[str, str]) -> None:
+    drawings = {name: text for name, text in pages.items() if name.endswith(".svg")}
+    assert drawings
+    for text in drawings.values():
+        ET.fromstring(text)
