@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from conformance.collected import WRONG_CHOICES
-from conformance.commands.options import INTERRUPTED, USAGE, file_to_write, no_color, target_options
+from conformance.commands.options import exits_on, file_to_write, no_color, target_options
 from conformance.machines.fuzz import FuzzReport, Progress, run
 from conformance.report.terminal import console_for, left_lines
 from conformance.selection import split_ids
@@ -55,25 +55,18 @@ def fuzz(
     """See EXAMPLES."""
     seed = secrets.randbits(32) if seed is None else seed
     console = console_for(no_color=no_color)
-    try:
-        with Sitting(evolve(settings, only=split_ids(only))) as sitting:
-            console.print(f"Fuzzing {sitting.target.name} for {minutes:g} minutes, seed {seed}", soft_wrap=True)
-            with _live(console) as show:
-                report = run(
-                    sitting.bench,
-                    minutes=minutes,
-                    seed=seed,
-                    only=[family.name for family in sitting.families],
-                    faults=faults,
-                    deviations=sitting.deviations,
-                    show=show,
-                )
-    except WRONG_CHOICES as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(USAGE)
-    except KeyboardInterrupt:
-        click.echo("Interrupted.", err=True)
-        sys.exit(INTERRUPTED)
+    with exits_on(*WRONG_CHOICES), Sitting(evolve(settings, only=split_ids(only))) as sitting:
+        console.print(f"Fuzzing {sitting.target.name} for {minutes:g} minutes, seed {seed}", soft_wrap=True)
+        with _live(console) as show:
+            report = run(
+                sitting.bench,
+                minutes=minutes,
+                seed=seed,
+                only=[family.name for family in sitting.families],
+                faults=faults,
+                deviations=sitting.deviations,
+                show=show,
+            )
     _tell(console, report, save)
     for text in left_lines(sitting):
         console.print(text, soft_wrap=True)
