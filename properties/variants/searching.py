@@ -73,8 +73,16 @@ def usual_searches(settings: Sequence[str], action: str) -> tuple[Search, ...]:
     )
 
 
+_STOPPING_CLEANLY = Search(
+    ELIGIBLE,
+    PAIR_LATER_LONGER,
+    only(*ELECTING, *FENCING, *LOSING_DISKS, "broker_stops", "controller_drops_leader", "controller_gives_up_leader"),
+    {"min_isr": 1},
+)
 _JOINING_ONCE = only(*_CORE, *JOINING, *LOSING_DISKS)
 KNOWN: Mapping[str, Search] = {
+    "broker_stops.it_is_alive": _STOPPING_CLEANLY,
+    "disk_is_lost.it_is_alive": _STOPPING_CLEANLY,
     "broker_registers.the_controller_noticed_its_death": Search(SURVIVOR, PAIR, ONLY_DISKS),
     "controller_adds.its_broker_epoch_is_the_one_named": Search(LAST, PAIR_ONCE, _JOINING_ONCE),
     "controller_adds.the_leader_asked": Search(LAST, TRIO_ONCE, only(*_CORE, *JOINING), states=8_000_000),
