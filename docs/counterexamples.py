@@ -52,15 +52,20 @@ def index_page() -> str:
         "they assume. `tidegauge refute NAME` finds it again. The guards of a machine are on its page.",
         "",
     ]
-    for kind, heading in ((Kind.DESIGN, "Designs, releases, failures"), (Kind.ASSUMPTION, "Theorems without")):
-        chosen = [each for each in refutations().values() if each.kind is kind]
-        lines += [f"## {heading}", "", "| name | what is otherwise | in Kafka | what breaks |", "|---|---|---|---|"]
-        for each in chosen:
-            variant = variant_named(each.variant)
-            until = variant.history.until if variant.history is not None else ""
-            lines.append(f"| `{each.variant}` | {variant.about} | {until} | {outcome(each, '')} |")
-        lines.append("")
+    lines += ["## Designs, releases, failures", ""]
+    lines += ["| name | what is otherwise | in Kafka | what breaks |", "|---|---|---|---|"]
+    for each, variant in _of(Kind.DESIGN):
+        until = variant.history.until if variant.history is not None else ""
+        lines.append(f"| `{variant.name}` | {variant.about} | {until} | {outcome(each, '')} |")
+    lines += ["", "## Theorems without one of their assumptions", ""]
+    lines += ["| name | what is otherwise | what breaks |", "|---|---|---|"]
+    lines += [f"| `{variant.name}` | {variant.about} | {outcome(each, '')} |" for each, variant in _of(Kind.ASSUMPTION)]
+    lines.append("")
     return "\n".join(lines)
+
+
+def _of(kind: Kind) -> list[tuple[Refutation, Variant]]:
+    return [(each, variant_named(each.variant)) for each in refutations().values() if each.kind is kind]
 
 
 def outcome(refutation: Refutation | None, folder: str = "counterexamples/") -> str:
@@ -100,7 +105,7 @@ def _pages_of(refutation: Refutation) -> Mapping[str, str]:
 def story_pages(name: str, heading: str, said: Iterable[str], story: diagram.Story) -> Mapping[str, str]:
     """A page and a drawing of a counterexample."""
     lines = [f"# {heading}", "", *said, "", "## Step by step", "", *told(story), ""]
-    lines += ["## Drawn", "", f"![space-time diagram]({name}.svg)"]
+    lines += ["With the last step it holds no more.", "", "## Drawn", "", f"![space-time diagram]({name}.svg)"]
     return {
         f"{FOLDER}/{name}.md": "\n".join(lines) + "\n",
         f"{FOLDER}/{name}.svg": diagram.as_svg(story, heading),

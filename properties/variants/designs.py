@@ -57,7 +57,7 @@ KIP101 = _design(
 KIP279 = _design(
     "kip279-without-fencing",
     "Followers truncate by leader epoch, and nobody looks at the leader epoch of a fetch.",
-    History("2.0 (KIP-320)", "KIP-320; hachikuji's Kip279.tla"),
+    History("2.0, until 2.1.0 (KIP-320)", "KIP-320; hachikuji's Kip279.tla"),
     Search(f"{PUBLISHED}:kip279", _TRIO_OF_OLD),
 )
 KIP320_FIRST_TRY = _design(
