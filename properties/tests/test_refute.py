@@ -16,7 +16,7 @@ from model.machines.replication import replication, sizes
 from model.readings import values
 from properties.refute import diagram
 from properties.refute.catalogue import catalogue, variant_named
-from properties.refute.engine import Refutation, Verdict, refute
+from properties.refute.engine import Refutation, Verdict, refute, refute_all
 from properties.refute.redundancy import open_without
 from properties.refute.replay import NotACounterexampleError, replay
 from properties.refute.variants import UnknownVariantError, variants
@@ -136,6 +136,15 @@ def test_what_is_redundant_is_proved_without_it() -> None:
     variant = variant_named("controller_fences.it_has_a_session")
     found = refute(variant)
     assert (found.verdict, found.counterexample) == (Verdict.REDUNDANT, None)
+
+
+def test_several_run_side_by_side_and_come_back_in_order() -> None:
+    told: list[tuple[str, int]] = []
+    names = ["unclean-election", "acks-1"]
+    found = refute_all(names, workers=2, show=lambda newest, done: told.append((newest.variant, done)))
+    assert [(each.variant, each.verdict) for each in found] == [(name, Verdict.REFUTED) for name in names]
+    assert sorted(name for name, _done in told) == sorted(names)
+    assert [done for _name, done in told] == [1, 2]
 
 
 # -- what is shown of one --------------------------------------------------------------------------------------------

@@ -1,0 +1,53 @@
+"""What `tidegauge refute --all` and `--table` print, of what was found and saved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from conformance.commands import refute as command
+from conformance.commands import theorems
+from docs.counterexamples import refutations
+from docs.failures import results
+from properties.refute.engine import Refutation
+
+
+@pytest.fixture(autouse=True)
+def saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found_again(names: Sequence[str], **_options: Any) -> list[Refutation]:
+        return [refutations()[name] for name in names]
+
+    monkeypatch.setattr(command, "refute_all", found_again)
+    monkeypatch.setattr(theorems, "table", lambda **_options: results())
+
+
+def test_all_are_one_table() -> None:
+    done = CliRunner().invoke(command.refute, ["--all", "--no-color"])
+    assert done.exit_code == 0, done.output
+    lines = {line.split()[0]: line.split() for line in done.output.splitlines() if line.strip()}
+    assert lines["truncate-to-hw"][1:5] == ["refuted", "WeakIsr", "truncate-to-hw", "9"]
+    assert lines["n-1/it_never_lags"][1:5] == ["refuted", "N-1", "survivor", "13"]
+    assert lines["leader_learns_isr.it_was_decided"][1] == "redundant"
+
+
+def test_all_as_json_are_what_is_saved() -> None:
+    done = CliRunner().invoke(command.refute, ["--all", "--json"])
+    found = json.loads(done.output)
+    assert [each["variant"] for each in found][:2] == ["truncate-to-hw", "kip101-without-kip279"]
+    assert all(each == refutations()[each["variant"]].as_data() for each in found)
+
+
+def test_theorems_by_failure_are_one_table() -> None:
+    done = CliRunner().invoke(command.refute, ["--table", "--no-color"])
+    assert done.exit_code == 0, done.output
+    assert "without KIP-966: breaks" in done.output
+    assert "open" not in done.output
+
+
+def test_theorems_by_failure_as_json_are_what_is_saved() -> None:
+    done = CliRunner().invoke(command.refute, ["--table", "--json"])
+    assert json.loads(done.output) == [each.as_data() for each in results()]
