@@ -117,7 +117,11 @@ def _checked(name: str, keys: tuple[Any, ...], sorts: tuple[Sort, ...]) -> tuple
     for key, sort in zip(found, sorts, strict=True):
         if not symbols.is_known(key) and key.sort.measure not in (sort.measure, NUMBER.name):
             raise LanguageError(f"{name} is looked up by a {key.sort.name}, not by a {sort.name}")
-    return found
+    return tuple(
+        # The value of an option that is none: some value of the sort.
+        make("const", key.args, sort) if symbols.is_known(key) and sort.is_named else key
+        for key, sort in zip(found, sorts, strict=True)
+    )
 
 
 # -- cells -----------------------------------------------------------------------------------------------------------

@@ -258,10 +258,15 @@ def follower_sends_fetch(s: State, follower: Any) -> Step:
 def _hears(s: State, replica: Any, version: Any) -> tuple[Guard, ...]:
     return (
         Guard("it_is_alive", s.alive[replica]),
-        Guard("it_was_decided", version <= s.partition_epoch, safety_critical=True),
+        Guard("it_was_decided", allof(version > 0, version <= s.partition_epoch), safety_critical=True),
         Guard("it_is_newer", version > s.knows[replica], safety_critical=True),
         Guard("it_is_not_from_before_its_start", version >= s.started_at[replica], safety_critical=True),
     )
+
+
+def _is_news(s: State, replica: Any, epoch: Any) -> Any:
+    """Whether a leader epoch is another than the replica is in; who has just started is in none yet."""
+    return anyof(s.epoch[replica] < epoch, s.knows[replica] == 0)
 
 
 def _enters(s: State, replica: Any, version: Any) -> State:
@@ -298,15 +303,17 @@ def become_leader(s: State, replica: Any, version: Any) -> Step:
     """A replica takes up leadership.
 
     Who: a replica that was elected; the decision may be an old one.
-    When: its epoch is newer than the one that the replica is in.
+    When: its epoch is newer than the one that the replica is in, or the replica has just started.
     Changes: it leads in that epoch, with the ISR decided, and knows of no follower how far it has fetched.
-    Source: Partition.makeLeader; KIP-380 (nothing from before its start).
+    Source: Partition.makeLeader, Replica.resetReplicaState (who leads already keeps what it knows of its followers);
+        KIP-380 (nothing from before its start).
     """
     epoch, end = s.epoch_of[version], s.end[replica]
+    forgets = no(allof(s.keeps_positions, s.leads[replica]))
     return Step(
         (
             *_hears(s, replica, version),
-            Guard("the_epoch_is_newer", s.epoch[replica] < epoch, safety_critical=True),
+            Guard("it_is_news", _is_news(s, replica, epoch), safety_critical=True),
             Guard("it_was_elected", s.elected[epoch] == replica, safety_critical=True),
         ),
         lambda: _enters(s, replica, version).but(
@@ -316,8 +323,8 @@ def become_leader(s: State, replica: Any, version: Any) -> Step:
             written_end=s.written_end.set(epoch, end),
             written=s.written.where(lambda e, _offset: e == epoch, lambda _epoch, o: s.log[replica, o]),
             announced=s.announced.set(epoch, s.hw[replica]),
-            fetched=s.fetched.where(lambda leader, _follower: leader == replica, lambda _leader, _follower: 0),
-            fetched_as=s.fetched_as.where(lambda leader, _follower: leader == replica, lambda _leader, _follower: 0),
+            fetched=s.fetched.where(lambda leader, _q: allof(leader == replica, forgets), lambda _leader, _q: 0),
+            fetched_as=s.fetched_as.where(lambda leader, _q: allof(leader == replica, forgets), lambda _leader, _q: 0),
         ),
     )
 
@@ -335,7 +342,7 @@ def become_follower(s: State, replica: Any, version: Any) -> Step:
     return Step(
         (
             *_hears(s, replica, version),
-            Guard("it_is_news", anyof(s.epoch[replica] < epoch, s.knows[replica] == 0)),
+            Guard("it_is_news", _is_news(s, replica, epoch)),
             Guard("another_was_elected", s.elected[epoch] != replica, safety_critical=True),
         ),
         lambda: _enters(s, replica, version).but(leads=s.leads.set(replica, False)),

@@ -249,7 +249,11 @@ def controller_drops_unclean(s: State, replica: Any) -> Step:
 
 def _is_asked_now(s: State) -> tuple[Guard, ...]:
     """What the controller looks at in any AlterPartition request: the rest is said by its partition epoch."""
-    return (Guard("it_was_not_refused_before", no(s.is_refused[s.partition_epoch]), safety_critical=True),)
+    is_the_same = allof(s.leader.exists, s.asked_by[s.partition_epoch] == s.broker_epoch[s.leader.value])
+    return (
+        Guard("it_was_not_refused_before", no(s.is_refused[s.partition_epoch]), safety_critical=True),
+        Guard("the_leader_is_registered_as_it_was", is_the_same, safety_critical=True),
+    )
 
 
 @replication.action(replica=REPLICA)

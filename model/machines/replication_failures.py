@@ -114,22 +114,17 @@ def broker_registers(s: State, replica: Any, hw: Any) -> Step:
     """A broker starts again and registers, under a new broker epoch.
 
     Who: a broker that is down.
-    When: its session is over, and the controller has dropped it from the ISR, or it is alone there. With KIP-966, if
-        it did not shut down by itself, it must be eligible no more.
+    When: its session is over. With KIP-966, if it did not shut down by itself, it must be eligible no more.
     Changes: it is alive, fenced for now, and will heed no decision from before; its high watermark is the one that it
         last wrote to disk.
-    Source: ClusterControlManager.registerBroker (refuses as long as the old session is valid; what it does not look
-        at is whether the broker was dropped from the ISR when the session ended a moment ago), KIP-380.
+    Source: ClusterControlManager.registerBroker (refuses as long as the old session is valid; that the broker is in
+        the ISR still, if the session ended a moment ago, it looks at only where the metadata version knows KIP-966),
+        ReplicationControlManager.handleBrokerUncleanShutdown, KIP-380.
     """
     return Step(
         (
             Guard("it_is_dead", no(s.alive[replica])),
             Guard("its_session_is_over", s.fenced[replica]),
-            Guard(
-                "the_controller_noticed_its_death",
-                allof(s.leader != replica, anyof(no(s.isr.has(replica)), s.isr.is_only(replica))),
-                safety_critical=True,
-            ),
             Guard(
                 "it_shut_down_by_itself",
                 implies(allof(s.has_elr, anyof(s.isr.has(replica), s.elr.has(replica))), s.was_clean[replica]),

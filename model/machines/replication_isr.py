@@ -45,6 +45,7 @@ def leader_asks_to_add(s: State, leader: Any, follower: Any) -> Step:
             asks_to_add=s.asks_to_add.set(known, some(follower)),
             asks_as=s.asks_as.set(known, named),
             asks_to_drop=s.asks_to_drop.set(known, NONE),
+            asked_by=s.asked_by.set(known, s.broker_epoch[leader]),
             is_refused=s.is_refused.set(known, False),
         ),
     )
@@ -71,6 +72,7 @@ def leader_asks_to_drop(s: State, leader: Any, follower: Any) -> Step:
             asking=s.asking.set(leader, True),
             asks_to_add=s.asks_to_add.set(known, NONE),
             asks_to_drop=s.asks_to_drop.set(known, some(follower)),
+            asked_by=s.asked_by.set(known, s.broker_epoch[leader]),
             is_refused=s.is_refused.set(known, False),
         ),
     )

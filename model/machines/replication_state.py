@@ -10,8 +10,8 @@ ever sent, so that any of it may arrive late, twice or never.
   the others are answered with where to truncate, and the leader takes no notice of them.
 - A fetch response: `written` and `announced`, what the leader of an epoch has had to send. A follower takes one only
   if it answers its present offset and last epoch; whenever it was sent, the next record in it is the same.
-- An AlterPartition request, by the partition epoch that it starts from: `asks_to_add`, `asks_as`, `asks_to_drop`; its
-  refusal: `is_refused`. A request may be handled at any time as long as no newer decision was made.
+- An AlterPartition request, by the partition epoch that it starts from: `asks_to_add`, `asks_as`, `asks_to_drop`,
+  `asked_by`; its refusal: `is_refused`. A request may be handled at any time as long as no newer decision was made.
 """
 
 from __future__ import annotations
@@ -86,6 +86,12 @@ replication = Machine(
         "bumps_epoch": Field(
             BOOLEAN, "whether a smaller ISR raises the leader epoch, as with KRaft before 3.6", is_setting=True
         ),
+        "keeps_positions": Field(
+            BOOLEAN,
+            "whether a leader that is elected again, and has not heard that it was deposed, goes on with what it knew of"
+            " its followers, as Kafka's does",
+            is_setting=True,
+        ),
         # The controller.
         "leader": Field(OptionOf(REPLICA), "whom the controller made leader"),
         "leader_epoch": Field(EPOCH, "the controller's leader epoch"),
@@ -102,6 +108,7 @@ replication = Machine(
         "asks_to_add": Field(OptionOf(REPLICA), "whom the leader asked to add to the ISR of a decision", (VERSION,)),
         "asks_as": Field(BROKER_EPOCH, "the broker epoch that the request names for it", (VERSION,)),
         "asks_to_drop": Field(OptionOf(REPLICA), "whom the leader asked to drop from the ISR", (VERSION,)),
+        "asked_by": Field(BROKER_EPOCH, "the leader's own broker epoch when it asked", (VERSION,)),
         "is_refused": Field(BOOLEAN, "whether the controller refused the request", (VERSION,)),
         # Brokers.
         "alive": Field(BOOLEAN, "whether the broker runs", (REPLICA,)),

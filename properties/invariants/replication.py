@@ -13,6 +13,7 @@ The proof itself is in `replication_decisions`, `replication_logs`, `replication
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from model.language import State, allof, anyof, implies, no
@@ -47,9 +48,19 @@ NOT_UNCLEAN = (
     "nobody is elected but from the ISR and the eligible leader replicas: nor is the last known leader",
     "controller_elects_unclean",
 )
-NOTICED = (
+NOTICES = Assumption(
+    "broker_registers",
+    "the_controller_noticed_its_death",
     "a broker registers again only after the controller noticed its death",
-    "broker_registers.the_controller_noticed_its_death",
+    lambda s, replica, hw: allof(  # noqa: ARG005
+        s.leader != replica, anyof(no(s.isr.has(replica)), s.isr.is_only(replica))
+    ),
+)
+"""It dropped it from the ISR, or it is alone there and does not lead."""
+NOTICED = (NOTICES.sentence, f"{NOTICES.action}.{NOTICES.guard}")
+FORGETS = (
+    "a leader that is elected again and has not heard that it was deposed forgets what it knew of its followers",
+    "keeps_positions = True",
 )
 NOT_AGAIN = (
     "a request that the controller refused is not handled again",
@@ -59,15 +70,23 @@ NOT_TWICE = (
     "a leader that hears once more of the decision that it knows goes on waiting for what it asked for",
     "leader_learns_isr.it_is_newer",
 )
-COMMON = (NOT_UNCLEAN, NOTICED, NOT_AGAIN, NOT_TWICE)
+COMMON = (NOT_UNCLEAN, FORGETS, NOT_AGAIN, NOT_TWICE)
 
 # -- whatever fails --------------------------------------------------------------------------------------------------
 
+FORGETTING: Mapping[str, Any] = {"keeps_positions": False}
+"""What is assumed of all releases, and true of none; see `FORGETS`."""
 UNTOLD = "leader_acknowledges"
 """What producers are told changes nothing else; it is looked at where it matters."""
 
 anything = Claims(
-    under(replication, "Any failure, and unclean elections.", without=(UNTOLD,)),
+    under(
+        replication,
+        "Any failure, and unclean elections.",
+        without=(UNTOLD,),
+        assuming=(NOTICES,),
+        settings=FORGETTING,
+    ),
     SMALL,
     clauses={**DECISIONS, **LOGS},
     lemmas=dict(LOG_LEMMAS),
@@ -137,6 +156,7 @@ last = Claims(
         "Any failure, but the last member of an ISR never comes back with less than it had; no unclean election.",
         without=("controller_elects_unclean", UNTOLD),
         assuming=(LAST_MEMBER_KEEPS,),
+        settings=FORGETTING,
     ),
     SMALL,
     refuted_at=GROWING,
@@ -186,6 +206,7 @@ acknowledged = Claims(
         "As where the last member keeps its log, and producers are told that records are safe.",
         without=("controller_elects_unclean",),
         assuming=(LAST_MEMBER_KEEPS,),
+        settings=FORGETTING,
     ),
     SMALL,
     refuted_at=GROWING,
@@ -231,10 +252,11 @@ survivor = Claims(
         replication,
         "One replica of the first ISR never fails and never leaves the ISR; to all others anything may happen.",
         without=("controller_elects_unclean", UNTOLD),
-        assuming=tuple(
+        assuming=(NOTICES,)+tuple(
             Assumption(action, "it_is_not_the_survivor", sentence, _is_not_the_survivor(parameter))
             for action, (parameter, sentence) in SURVIVES.items()
         ),
+        settings=FORGETTING,
     ),
     SMALL,
     within=LAST,
@@ -278,6 +300,7 @@ clean = Claims(
         replication,
         "Any number of crashes, of all replicas at once too; every log is kept. No unclean election.",
         without=("controller_elects_unclean", UNTOLD, *LOSSES),
+        settings=FORGETTING,
     ),
     SMALL,
     within=LAST,
@@ -308,7 +331,7 @@ eligible = Claims(
         replication,
         "Any failure, of all replicas at once too, and KIP-966 is on. No unclean election.",
         without=("controller_elects_unclean", UNTOLD),
-        settings={"has_elr": True},
+        settings={**FORGETTING, "has_elr": True},
     ),
     SMALL,
     refuted_at=GROWING,

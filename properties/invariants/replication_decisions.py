@@ -245,13 +245,13 @@ def starts_are_late(s: State) -> Any:
 
 @DECISIONS.add
 def a_dead_leader_is_deposed_before_it_starts(s: State) -> Any:
-    """Who was elected in the epoch that it is in and leads no more is down, or started after the epoch."""
+    """Who was elected in the epoch that it is in and leads no more is down, or started and lost nothing, or later."""
     return every(
         s,
         (REPLICA,),
         lambda r: implies(
             allof(s.epoch[r] > 0, s.elected[s.epoch[r]] == r, no(s.leads[r]), s.alive[r]),
-            allof(s.knows[r] == 0, s.epoch_of[s.started_at[r]] > s.epoch[r]),
+            allof(s.knows[r] == 0, anyof(s.epoch_of[s.started_at[r]] > s.epoch[r], no(s.has_lost[r]))),
         ),
     )
 

@@ -130,6 +130,19 @@ HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ),
     ("committed_by_a_leader", "become_follower"): WHO_GOES_ON_LEAVES_IT_COMMITTED,
     ("committed_by_a_leader", "become_leader"): WHO_GOES_ON_LEAVES_IT_COMMITTED,
+    ("a_request_under_way_is_remembered", "leader_reverts"): (
+        "a_request_under_way_is_remembered",
+        "nothing_is_asked_of_the_unheard",
+        "newest_decision",
+        "who_leads",
+        "bounds",
+    ),
+    ("unheard_decisions_only_shrink", "broker_registers"): (
+        "unheard_decisions_only_shrink",
+        "newest_decision",
+        "bounds",
+        "controller_bounds",
+    ),
     ("committed_by_all", "leader_advances_hw"): (
         "committed_by_all",
         "leaders_that_may_commit_count_the_eligible",

@@ -12,7 +12,7 @@ from model.language import State, allof, anyof, implies, no
 from model.machines.replication import BROKER_EPOCH, EPOCH, REPLICA, VERSION
 from model.machines.replication_state import counts, reach
 from properties.claims import Clauses
-from properties.invariants.replication_words import every, is_candidate, is_decided, is_eligible, is_unheard
+from properties.invariants.replication_words import every, is_candidate, is_decided, is_eligible, is_its_epochs_leader, is_under_way, is_unheard
 
 ISR = Clauses()
 """Clauses that every step keeps."""
@@ -78,7 +78,7 @@ def nothing_is_asked_of_the_unheard(s: State) -> Any:
         (VERSION,),
         lambda v: implies(
             anyof(no(is_decided(s, v)), is_unheard(s, v)),
-            allof(no(s.asks_to_add[v].exists), no(s.asks_to_drop[v].exists)),
+            no(is_under_way(s, v)),
         ),
     )
 
@@ -94,7 +94,7 @@ def a_request_under_way_is_remembered(s: State) -> Any:
                 s.leads[leader],
                 s.epoch[leader] == s.leader_epoch,
                 no(s.is_refused[s.partition_epoch]),
-                anyof(s.asks_to_add[s.partition_epoch].exists, s.asks_to_drop[s.partition_epoch].exists),
+                is_under_way(s, s.partition_epoch),
             ),
             s.asking[leader],
         ),
@@ -103,11 +103,18 @@ def a_request_under_way_is_remembered(s: State) -> Any:
 
 @ISR.add
 def requests_name_registrations(s: State) -> Any:
-    """A request names a broker epoch that the follower has registered with."""
+    """A request names broker epochs that the follower and the leader have registered with."""
     return every(
         s,
         (VERSION,),
-        lambda v: implies(s.asks_to_add[v].exists, s.asks_as[v] <= s.broker_epoch[s.asks_to_add[v].value]),
+        lambda v: implies(
+            anyof(s.asks_to_add[v].exists, s.asks_to_drop[v].exists),
+            allof(
+                implies(s.asks_to_add[v].exists, s.asks_as[v] <= s.broker_epoch[s.asks_to_add[v].value]),
+                s.elected[s.epoch_of[v]].exists,
+                s.asked_by[v] <= s.broker_epoch[s.elected[s.epoch_of[v]].value],
+            ),
+        ),
     )
 
 
@@ -158,13 +165,16 @@ def members_are_counted_as_they_are(s: State) -> Any:
 
 @ISR.add
 def members_earlier_fetches_are_refused(s: State) -> Any:
-    """Of an eligible replica, or one about to be, a leader refuses fetches from before it came back with less."""
+    """Of an eligible replica, or one about to be, a leader refuses fetches from before it came back with less.
+
+    So will it once it has started again, and leads in the same epoch.
+    """
     return every(
         s,
         (REPLICA, REPLICA, BROKER_EPOCH),
         lambda leader, q, b: implies(
             allof(
-                s.leads[leader],
+                is_its_epochs_leader(s, leader),
                 q != leader,
                 anyof(
                     s.last_eligible[s.epoch[leader]].has(q),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.language import State, allof, iff, implies, no
+from model.language import State, allof, implies, no
 from model.machines.replication import EPOCH, OFFSET, REPLICA
 from model.machines.replication_state import reach
 from properties.claims import Clauses
@@ -61,7 +61,7 @@ def leaders_records_are_their_epochs_leaders(s: State) -> Any:
             allof(
                 was_written_in(s, s.written[e, o], o),
                 s.written[e, o] <= e,
-                iff(s.written[e, o] < e, o < s.began_at[e]),
+                implies(s.written[e, o] < e, o < s.began_at[e]),
             ),
         ),
     )

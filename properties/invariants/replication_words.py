@@ -43,7 +43,12 @@ def is_decided(s: State, version: Any) -> Any:
 def is_candidate(s: State, replica: Any) -> Any:
     """Whether the controller would now add a replica to the ISR, if it had a session."""
     now = s.partition_epoch
-    return allof(s.asks_to_add[now] == replica, no(s.is_refused[now]), s.asks_as[now] == s.broker_epoch[replica])
+    return allof(
+        s.asks_to_add[now] == replica,
+        no(s.is_refused[now]),
+        s.asks_as[now] == s.broker_epoch[replica],
+        is_under_way(s, now),
+    )
 
 
 def is_intact(s: State, replica: Any, epoch: Any) -> Any:
@@ -57,10 +62,26 @@ def is_eligible(s: State, replica: Any) -> Any:
 
 
 def is_unheard(s: State, version: Any) -> Any:
-    """Whether a decision's leader has heard of neither it nor a newer one, and may yet."""
+    """Whether a decision's leader has heard of neither it nor a newer one, and may yet, also once it has started again."""
     epoch = s.epoch_of[version]
     leader = s.elected[epoch].value
-    return anyof(no(s.has_begun[epoch]), allof(s.leads[leader], s.epoch[leader] == epoch, s.knows[leader] < version))
+    return anyof(
+        no(s.has_begun[epoch]),
+        allof(s.leads[leader], s.epoch[leader] == epoch, s.knows[leader] < version),
+        allof(s.knows[leader] == 0, s.started_at[leader] <= version),
+    )
+
+
+def is_under_way(s: State, version: Any) -> Any:
+    """Whether the leader asked for a change of a decision's ISR, and has not registered anew since."""
+    leader = s.elected[s.epoch_of[version]]
+    asks = anyof(s.asks_to_add[version].exists, s.asks_to_drop[version].exists)
+    return allof(asks, leader.exists, s.asked_by[version] == s.broker_epoch[leader.value])
+
+
+def is_its_epochs_leader(s: State, replica: Any) -> Any:
+    """Whether a replica was elected in the epoch that it is in; it may have stopped since."""
+    return allof(s.epoch[replica] > 0, s.elected[s.epoch[replica]] == replica)
 
 
 def has_from_all(s: State, leader: Any, offset: Any) -> Any:
