@@ -119,12 +119,6 @@ def requests_name_registrations(s: State) -> Any:
 
 
 @ISR.add
-def metadata_is_of_registrations(s: State) -> Any:
-    """Nobody has a broker epoch in its metadata that is yet to be."""
-    return every(s, (REPLICA, REPLICA), lambda leader, q: s.cached[leader, q] <= s.broker_epoch[q])
-
-
-@ISR.add
 def refused_requests_changed_nothing(s: State) -> Any:
     """A leader that may commit, and whose request was refused, knows of all that are eligible in the end."""
     return every(
