@@ -343,7 +343,7 @@ def become_follower(s: State, replica: Any, version: Any) -> Step:
         (
             *_hears(s, replica, version),
             Guard("it_is_news", _is_news(s, replica, epoch)),
-            Guard("another_was_elected", s.elected[epoch] != replica, safety_critical=True),
+            Guard("another_was_elected", s.elected[epoch] != replica),
         ),
         lambda: _enters(s, replica, version).but(leads=s.leads.set(replica, False)),
     )

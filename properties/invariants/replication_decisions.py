@@ -191,16 +191,6 @@ def reigns(s: State) -> Any:
 
 
 @DECISIONS.add
-def who_is_elected_and_there_has_begun(s: State) -> Any:
-    """Who is in an epoch as its elected leader took it up."""
-    return every(
-        s,
-        (REPLICA,),
-        lambda r: implies(allof(s.elected[s.epoch[r]] == r, s.epoch[r] > 0), s.has_begun[s.epoch[r]]),
-    )
-
-
-@DECISIONS.add
 def who_leads(s: State) -> Any:
     """Who leads was elected in the epoch that it is in, knows a decision of it, and is alive."""
     return every(
@@ -250,8 +240,8 @@ def a_dead_leader_is_deposed_before_it_starts(s: State) -> Any:
         s,
         (REPLICA,),
         lambda r: implies(
-            allof(s.epoch[r] > 0, s.elected[s.epoch[r]] == r, no(s.leads[r]), s.alive[r]),
-            allof(s.knows[r] == 0, anyof(s.epoch_of[s.started_at[r]] > s.epoch[r], no(s.has_lost[r]))),
+            allof(s.has_begun[s.epoch[r]], s.elected[s.epoch[r]] == r, no(s.leads[r]), s.alive[r]),
+            anyof(s.epoch_of[s.started_at[r]] > s.epoch[r], no(s.has_lost[r])),
         ),
     )
 

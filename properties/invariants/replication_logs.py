@@ -87,7 +87,7 @@ def leaders_keep_their_log(s: State) -> Any:
         s,
         (REPLICA,),
         lambda leader: implies(
-            allof(s.epoch[leader] > 0, s.elected[s.epoch[leader]] == leader, no(s.has_lost[leader])),
+            allof(s.has_begun[s.epoch[leader]], s.elected[s.epoch[leader]] == leader, no(s.has_lost[leader])),
             s.end[leader] == s.written_end[s.epoch[leader]],
         ),
     )
@@ -100,7 +100,7 @@ def leaders_keep_their_records(s: State) -> Any:
         s,
         (REPLICA, OFFSET),
         lambda leader, o: implies(
-            allof(s.epoch[leader] > 0, s.elected[s.epoch[leader]] == leader, no(s.has_lost[leader]), o < s.end[leader]),
+            allof(s.has_begun[s.epoch[leader]], s.elected[s.epoch[leader]] == leader, no(s.has_lost[leader]), o < s.end[leader]),
             s.log[leader, o] == s.written[s.epoch[leader], o],
         ),
     )
