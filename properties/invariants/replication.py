@@ -265,8 +265,9 @@ survivor = Claims(
 
 @survivor.clause
 def survivor_lives_in_isr(s: State) -> Any:
-    """The survivor is alive, has a session, is in the ISR, and lost nothing."""
-    return allof(s.alive[s.survivor], no(s.fenced[s.survivor]), s.isr.has(s.survivor), no(s.has_lost[s.survivor]))
+    """Without KIP-966, the survivor is alive, has a session, is in the ISR, and lost nothing."""
+    lives = allof(s.alive[s.survivor], no(s.fenced[s.survivor]), s.isr.has(s.survivor), no(s.has_lost[s.survivor]))
+    return implies(no(s.has_elr), lives)
 
 
 @survivor.clause

@@ -62,13 +62,15 @@ def is_eligible(s: State, replica: Any) -> Any:
 
 
 def is_unheard(s: State, version: Any) -> Any:
-    """Whether a decision's leader has heard of neither it nor a newer one, and may yet, also once it has started again."""
+    """Whether a decision's leader has not led under it or a newer one since it started, and may yet."""
     epoch = s.epoch_of[version]
     leader = s.elected[epoch].value
+    known = s.knows[leader]
+    only_follows = allof(s.alive[leader], no(s.leads[leader]), known > 0, known <= version)
     return anyof(
         no(s.has_begun[epoch]),
-        allof(s.leads[leader], s.epoch[leader] == epoch, s.knows[leader] < version),
-        allof(s.knows[leader] == 0, s.started_at[leader] <= version),
+        allof(s.epoch[leader] == epoch, anyof(allof(s.leads[leader], known < version), only_follows)),
+        allof(known == 0, s.started_at[leader] <= version),
     )
 
 
