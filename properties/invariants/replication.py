@@ -85,7 +85,6 @@ anything = Claims(
         "Any failure, and unclean elections.",
         without=(UNTOLD,),
         assuming=(NOTICES,),
-        settings=FORGETTING,
     ),
     SMALL,
     clauses={**DECISIONS, **LOGS},
@@ -118,7 +117,8 @@ anything.theorem(
 anything.theorem(
     Theorem(
         "EPOCH-FENCED",
-        "No replica goes back to an earlier leader epoch, and no leader heeds a fetch but of its own epoch.",
+        "No replica goes back to an earlier leader epoch, and no leader heeds a fetch but of its own epoch, as long as"
+        " it forgets what it knew of its followers when it is elected again.",
         of_state=fetches_are_of_the_epoch,
         of_step=nobody_goes_back,
         assumes=(NOTICED,),
@@ -234,13 +234,13 @@ acknowledged.theorem(
 # -- one replica never fails -----------------------------------------------------------------------------------------
 
 SURVIVES = {
-    "broker_crashes": ("replica", "it never crashes"),
-    "broker_stops": ("replica", "it never shuts down"),
-    "power_is_lost": ("replica", "its power is never lost"),
-    "disk_is_lost": ("replica", "its disk is never lost"),
-    "controller_fences": ("replica", "its session is never over"),
-    "leader_asks_to_drop": ("follower", "it never lags"),
+    "it never stops": {"broker_crashes": "replica", "broker_stops": "replica"},
+    "its power is never lost": {"power_is_lost": "replica"},
+    "its disk is never lost": {"disk_is_lost": "replica"},
+    "its session is never over": {"controller_fences": "replica"},
+    "it never lags": {"leader_asks_to_drop": "follower"},
 }
+"""Assumptions, each with the actions of which it is made, and which of their parameters is not the survivor."""
 
 
 def _is_not_the_survivor(parameter: str) -> Any:
@@ -251,10 +251,14 @@ survivor = Claims(
     under(
         replication,
         "One replica of the first ISR never fails and never leaves the ISR; to all others anything may happen.",
-        without=("controller_elects_unclean", UNTOLD),
-        assuming=(NOTICES,)+tuple(
-            Assumption(action, "it_is_not_the_survivor", sentence, _is_not_the_survivor(parameter))
-            for action, (parameter, sentence) in SURVIVES.items()
+        without=(UNTOLD,),
+        assuming=(
+            NOTICES,
+            *(
+                Assumption(action, "it_is_not_the_survivor", sentence, _is_not_the_survivor(parameter))
+                for sentence, actions in SURVIVES.items()
+                for action, parameter in actions.items()
+            ),
         ),
         settings=FORGETTING,
     ),
@@ -265,9 +269,8 @@ survivor = Claims(
 
 @survivor.clause
 def survivor_lives_in_isr(s: State) -> Any:
-    """Without KIP-966, the survivor is alive, has a session, is in the ISR, and lost nothing."""
-    lives = allof(s.alive[s.survivor], no(s.fenced[s.survivor]), s.isr.has(s.survivor), no(s.has_lost[s.survivor]))
-    return implies(no(s.has_elr), lives)
+    """The survivor is alive, has a session, is in the ISR, and lost nothing."""
+    return allof(s.alive[s.survivor], no(s.fenced[s.survivor]), s.isr.has(s.survivor), no(s.has_lost[s.survivor]))
 
 
 @survivor.clause
@@ -285,10 +288,16 @@ survivor.theorem(
         of_step=committed_stays,
         assumes=(
             *(
-                (f"one replica of the first ISR: {why}", f"{a}.it_is_not_the_survivor")
-                for a, (_, why) in SURVIVES.items()
+                (
+                    f"one replica of the first ISR: {why}",
+                    ", ".join(f"{each}.it_is_not_the_survivor" for each in actions),
+                )
+                for why, actions in SURVIVES.items()
             ),
-            *COMMON,
+            NOTICED,
+            FORGETS,
+            NOT_AGAIN,
+            NOT_TWICE,
         ),
     )
 )

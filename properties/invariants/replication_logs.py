@@ -126,12 +126,12 @@ def fetches_are_less_than_the_log(s: State) -> Any:
 
 @LOGS.add
 def what_is_known_was_sent(s: State) -> Any:
-    """What a leader knows of a fetch was sent in its epoch."""
+    """What a leader knows of a fetch was sent in its epoch, if it forgets what it knew when it is elected again."""
     return every(
         s,
         (REPLICA, REPLICA),
         lambda leader, q: implies(
-            s.leads[leader],
+            allof(no(s.keeps_positions), s.leads[leader]),
             allof(
                 s.fetched[leader, q] <= s.sent_to[s.epoch[leader], q, s.fetched_as[leader, q]],
                 implies(s.fetched_as[leader, q] > 0, s.has_sent[s.epoch[leader], q, s.fetched_as[leader, q]]),

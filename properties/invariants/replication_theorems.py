@@ -34,12 +34,12 @@ def one_leader_per_epoch(s: State) -> Any:
 
 
 def fetches_are_of_the_epoch(s: State) -> Any:
-    """What a leader knows of a fetch was sent in its own epoch, and no further than was asked for there."""
+    """What a leader that forgets knows of a fetch was sent in its own epoch, and no further than was asked for there."""
     return every(
         s,
         (REPLICA, REPLICA),
         lambda leader, q: implies(
-            allof(s.leads[leader], s.fetched_as[leader, q] > 0),
+            allof(no(s.keeps_positions), s.leads[leader], s.fetched_as[leader, q] > 0),
             allof(
                 s.has_sent[s.epoch[leader], q, s.fetched_as[leader, q]],
                 s.fetched[leader, q] <= s.sent_to[s.epoch[leader], q, s.fetched_as[leader, q]],
