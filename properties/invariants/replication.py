@@ -1,7 +1,7 @@
 """What is claimed of `model.machines.replication`, under which failures and assumptions.
 
-`anything`: every failure and unclean elections; what holds of epochs and logs. `last`: no unclean election, and the
-last member of an ISR never comes back with less than it had; nothing committed is lost. The others are what users ask
+`anything`: every failure and unclean elections; what holds of epochs and logs. `last`: no unclean election, and nobody
+comes back with less than it had as long as it is in the ISR; nothing committed is lost. The others are what users ask
 for: one replica never fails (`survivor`), no disk ever loses anything (`clean`), KIP-966 is on (`eligible`), and what
 producers are told (`acknowledged`). Whatever can happen in these can happen in `last` (shown action by action), so its
 invariant is theirs. But for `eligible`, all hold with and without KIP-966, and whether or not a smaller ISR raises the
@@ -140,8 +140,9 @@ anything.theorem(
 
 LAST_MEMBER_KEEPS = Assumption(
     "broker_registers",
-    "it_is_not_a_last_member_that_lost_records",
-    "the last member of an ISR never comes back with less than it had",
+    "it_is_not_a_member_that_lost_records",
+    "nobody comes back with less than it had as long as it is in the ISR, or eligible beside it; its last member always"
+    " is",
     lambda s, replica, hw: implies(s.has_lost[replica], no(is_eligible(s, replica))),  # noqa: ARG005
 )
 GROWING = tuple(
@@ -153,7 +154,7 @@ GROWING = tuple(
 last = Claims(
     under(
         replication,
-        "Any failure, but the last member of an ISR never comes back with less than it had; no unclean election.",
+        "Any failure, but no member of an ISR comes back with less than it had; no unclean election.",
         without=("controller_elects_unclean", UNTOLD),
         assuming=(LAST_MEMBER_KEEPS,),
         settings=FORGETTING,
@@ -168,10 +169,7 @@ claims = last
 
 
 BY_LAST = (
-    (
-        "the last member of an ISR never comes back with less than it had",
-        "broker_registers.it_is_not_a_last_member_that_lost_records",
-    ),
+    (LAST_MEMBER_KEEPS.sentence, f"{LAST_MEMBER_KEEPS.action}.{LAST_MEMBER_KEEPS.guard}"),
     *COMMON,
 )
 
@@ -179,7 +177,8 @@ last.theorem(
     Theorem(
         "LAST-MEMBER",
         "No committed record is lost or replaced, whatever crashes, losses of power and losses of disks befall"
-        " replicas, unless the last member of an ISR loses records.",
+        " replicas, unless somebody comes back with less than it had as long as it is in the ISR; its last member always"
+        " is.",
         of_state=committed_is_kept,
         of_step=committed_stays,
         assumes=BY_LAST,

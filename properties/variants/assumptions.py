@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from model.language import State, anyof, no
+from properties.invariants.replication import LAST_MEMBER_KEEPS, NOTICES
 from properties.variants.changes import Allowed, Change, LeftOut, Weakened
 from properties.variants.searching import (
     CLEAN,
@@ -19,10 +20,10 @@ from properties.variants.searching import (
     LAST,
     LOSING_DISKS,
     NO_FAILURES,
-    NO_LOSSES,
     ONLY_DISKS,
     ONLY_POWER,
     PAIR,
+    PAIR_DEEPER,
     PAIR_LONGER,
     SURVIVOR,
     only,
@@ -47,19 +48,12 @@ _NOT_THE_SURVIVOR = "it_is_not_the_survivor"
 
 N_1 = (
     _assumption(
-        "n-1/it_never_crashes",
-        "The survivor crashes, its session ends, and it leaves the ISR with its log.",
-        Search(SURVIVOR, PAIR_LONGER, ("power_is_lost", "replica_flushes", "broker_stops")),
+        "n-1/it_never_stops",
+        "The survivor crashes or shuts down, its session ends, and it leaves the ISR with its log.",
+        Search(SURVIVOR, PAIR_LONGER, ("power_is_lost", "replica_flushes")),
         LeftOut("broker_crashes", _NOT_THE_SURVIVOR),
-        _ITS_SESSION_ENDS_WITH_IT,
-    ),
-    _assumption(
-        "n-1/it_never_shuts_down",
-        "The survivor shuts down by itself, its session ends, and it leaves the ISR with its log.",
-        Search(SURVIVOR, PAIR_LONGER, ("power_is_lost", "replica_flushes", "broker_crashes"), {"has_elr": True}),
         LeftOut("broker_stops", _NOT_THE_SURVIVOR),
         _ITS_SESSION_ENDS_WITH_IT,
-        is_needed=False,  # with KIP-966, which alone tells it from a crash, its log is waited for
     ),
     _assumption(
         "n-1/its_power_is_never_lost",
@@ -86,13 +80,6 @@ N_1 = (
         "The survivor is slow, and its leader has it dropped from the ISR.",
         Search(SURVIVOR, PAIR_LONGER, ONLY_DISKS),
         LeftOut("leader_asks_to_drop", _NOT_THE_SURVIVOR),
-    ),
-    _assumption(
-        "n-1/nobody_outside_the_isr_is_elected",
-        "Somebody outside the ISR may be elected when nobody in it has a session; but the survivor has one.",
-        Search(SURVIVOR, PAIR, ONLY_DISKS),
-        Allowed("controller_elects_unclean"),
-        is_needed=False,
     ),
     _assumption(
         "n-1/the_controller_noticed_its_death",
@@ -136,13 +123,6 @@ CLEAN_ONES = (
         Allowed("controller_elects_unclean"),
     ),
     _assumption(
-        "clean/the_controller_noticed_its_death",
-        "A broker comes back before the controller has dropped it from the ISR.",
-        Search(CLEAN, PAIR_LONGER, NO_LOSSES),
-        LeftOut("broker_registers", "the_controller_noticed_its_death"),
-        is_needed=False,  # it comes back with all that it had
-    ),
-    _assumption(
         "clean/it_was_not_refused_before",
         "The controller handles a request again that it refused.",
         Search(CLEAN, PAIR, NO_FAILURES),
@@ -162,23 +142,16 @@ _UNCLEAN_WITH_ELR = ("controller_drops_unclean", "controller_elects_unclean")
 
 OTHERS = (
     _assumption(
-        "last-member/it_keeps_its_log",
+        "last-member/no_member_comes_back_with_less",
         "The last member of the ISR comes back with less than it had.",
         Search(LAST, PAIR, ONLY_DISKS),
-        LeftOut("broker_registers", "it_is_not_a_last_member_that_lost_records"),
+        Weakened("broker_registers", LAST_MEMBER_KEEPS.guard, NOTICES.holds),
     ),
     _assumption(
         "eligible/nobody_outside_the_isr_is_elected",
         "With KIP-966 on, somebody who is not eligible is elected.",
         Search(ELIGIBLE, PAIR, only(*ELECTING, *COPYING, *FENCING, *LOSING_DISKS, *_UNCLEAN_WITH_ELR)),
         Allowed("controller_elects_unclean"),
-    ),
-    _assumption(
-        "eligible/the_controller_noticed_its_death",
-        "With KIP-966 on, a broker comes back while the controller takes it for the leader or a member of the ISR.",
-        Search(ELIGIBLE, PAIR_LONGER, ONLY_DISKS),
-        LeftOut("broker_registers", "the_controller_noticed_its_death"),
-        is_needed=False,  # who did not shut down by itself may not register as long as it is eligible
     ),
     _assumption(
         "eligible/it_was_not_refused_before",
@@ -194,10 +167,15 @@ OTHERS = (
     ),
     _assumption(
         "log-matching/the_controller_noticed_its_death",
-        "Whatever fails, and a broker comes back before the controller has dropped it from the ISR.",
-        Search(ANYTHING, PAIR_LONGER, ONLY_DISKS),
-        LeftOut("broker_registers", "the_controller_noticed_its_death"),
-        is_needed=False,
+        "A leader comes back without its log before the controller noticed its death, and takes up its epoch again.",
+        Search(ANYTHING, PAIR_DEEPER, only(*ELECTING, *COPYING, *LOSING_DISKS, "controller_fences"), theorem="LOG-MATCHING"),
+        LeftOut("broker_registers", NOTICES.guard),
+    ),
+    _assumption(
+        "last-member/no_decision_is_heard_twice",
+        "A leader hears once more of the decision that it knows, and forgets what it asked for.",
+        Search(LAST, PAIR, NO_FAILURES),
+        LeftOut("leader_learns_isr", "it_is_newer"),
     ),
 )
 

@@ -10,6 +10,7 @@ from typing import Any
 from model.language import State, allof, implies
 from model.machines.published import base
 from model.machines.replication import EPOCH, REPLICA
+from properties.invariants.replication import LAST_MEMBER_KEEPS, NOTICES
 from properties.variants.changes import Allowed, Change, LeftOut, Switched, Weakened
 from properties.variants.searching import (
     ACKNOWLEDGED,
@@ -27,6 +28,7 @@ from properties.variants.searching import (
     PAIR_LATER,
     PAIR_LONGER,
     PAIR_ONCE,
+    SURVIVOR,
     TRIO_LATER,
     only,
 )
@@ -164,10 +166,21 @@ REFUSED_REQUEST_AGAIN = _design(
 REGISTERS_BEFORE_NOTICED = _design(
     "registers-before-its-death-is-noticed",
     "A broker comes back with an empty disk before the controller has dropped it from the ISR.",
-    History("until 4.0 (KIP-966), if it is quicker than its session is over", "KAFKA-14139; KIP-966"),
-    Search(LAST, PAIR_LONGER, ONLY_DISKS),
+    History(
+        "as long as the metadata version does not know KIP-966, if the session ended but a moment ago",
+        "KAFKA-14139; KIP-966; ClusterControlManager.registerBroker, ReplicationControlManager"
+        ".handleBrokerUncleanShutdown",
+    ),
+    Search(SURVIVOR, PAIR_LONGER, ONLY_DISKS),
     LeftOut("broker_registers", "the_controller_noticed_its_death"),
-    LeftOut("broker_registers", "it_is_not_a_last_member_that_lost_records"),
+)
+POSITIONS_KEPT = _design(
+    "positions-kept",
+    "A leader that is elected again, and has not heard that it was deposed in between, goes on with what it knew of its"
+    " followers; but they may have dropped it since.",
+    History("still", "Partition.makeLeader, Replica.resetReplicaState: isNewLeader says whether it led before"),
+    KNOWN["positions-kept"],
+    Switched("keeps_positions", value=True),
 )
 ELECTION_OUTSIDE_THE_ISR = _design(
     "election-outside-the-isr",
@@ -179,7 +192,8 @@ ELECTION_OUTSIDE_THE_ISR = _design(
 
 # -- failures that nothing withstands --------------------------------------------------------------------------------
 
-_LAST_MEMBER_KEEPS = LeftOut("broker_registers", "it_is_not_a_last_member_that_lost_records")
+_LAST_MEMBER_KEEPS = Weakened("broker_registers", LAST_MEMBER_KEEPS.guard, NOTICES.holds)
+"""The others come back only after the controller noticed their death."""
 POWER_LOSS_OF_ALL = _design(
     "power-loss-of-all",
     "All of the ISR lose power before the record was written to disk.",
@@ -211,6 +225,7 @@ DESIGNS = (
     ACKS_1,
     REFUSED_REQUEST_AGAIN,
     REGISTERS_BEFORE_NOTICED,
+    POSITIONS_KEPT,
     ELECTION_OUTSIDE_THE_ISR,
     POWER_LOSS_OF_ALL,
     DISK_OF_THE_LAST_MEMBER,

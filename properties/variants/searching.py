@@ -83,7 +83,13 @@ _JOINING_ONCE = only(*_CORE, *JOINING, *LOSING_DISKS)
 KNOWN: Mapping[str, Search] = {
     "broker_stops.it_is_alive": _STOPPING_CLEANLY,
     "disk_is_lost.it_is_alive": _STOPPING_CLEANLY,
-    "broker_registers.the_controller_noticed_its_death": Search(SURVIVOR, PAIR, ONLY_DISKS),
+    "positions-kept": Search(
+        LAST,
+        sizes(replicas=3, log=1, epochs=3, versions=3, registrations=1),
+        only(*ELECTING, *COPYING, "follower_truncates"),
+        theorem="LAST-MEMBER",
+        states=12_000_000,
+    ),
     "controller_adds.its_broker_epoch_is_the_one_named": Search(LAST, PAIR_ONCE, _JOINING_ONCE),
     "controller_adds.the_leader_asked": Search(LAST, TRIO_ONCE, only(*_CORE, *JOINING), states=8_000_000),
     "controller_elects_eligible.it_is_eligible": Search(
