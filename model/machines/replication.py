@@ -13,12 +13,12 @@ it in `model.machines.replication_isr`.
 Modelled: KIP-101, KIP-279 and KIP-320 (truncation by epoch, fetches are fenced), KAFKA-7128 (the leader epoch's start
 bounds who may join the ISR), KIP-380 and KIP-903 (broker epochs), KIP-497 (pending ISR changes, the maximal ISR),
 KAFKA-15021 (a changed ISR does not raise the leader epoch: 3.6 and later with KRaft; `bumps_epoch` for others),
-min.insync.replicas (below it the high watermark stands still: 3.7 and later), KIP-966 (`has_elr`), acknowledgements.
+min.insync.replicas (below it the high watermark stands still: 3.7 and later), KIP-966 (`has_elr`), acknowledgements,
+leaders that are elected again and keep what they knew of their followers (`keeps_positions`).
 Not modelled: KIP-966's election of the last known leader (it is an unclean one, and on by default), a request that
-drops several followers at once, a min.insync.replicas that changes, a leader that stays leader in a new epoch and keeps
-what it knows of its followers (here it forgets), fetches that are taken whatever their broker epoch while the broker is
-fenced, reassignment, the log's start, several records at once. Time is not modelled: a step that never happens is a
-message that is lost.
+drops several followers at once, a min.insync.replicas that changes, fetches that are taken whatever their broker epoch
+while the broker is fenced, reassignment, the log's start, several records at once. Time is not modelled: a step that
+never happens is a message that is lost.
 
 Source: Partition.scala, Replica.scala, AbstractFetcherThread.scala, ReplicationControlManager.java (3.9).
 """
@@ -202,7 +202,7 @@ def follower_copies(s: State, follower: Any) -> Step:
     end, epoch = s.end[follower], s.epoch[follower]
     return Step(
         (
-            Guard("it_follows", follows(s, follower), safety_critical=True),
+            Guard("it_follows", follows(s, follower)),
             Guard("its_last_record_is_the_leaders", tail_matches(s, follower), safety_critical=True),
             Guard("there_is_more", end < s.written_end[epoch], safety_critical=True),
         ),
@@ -255,11 +255,12 @@ def follower_sends_fetch(s: State, follower: Any) -> Step:
 # -- learning of an epoch --------------------------------------------------------------------------------------------
 
 
-def _hears(s: State, replica: Any, version: Any) -> tuple[Guard, ...]:
+def _hears(s: State, replica: Any, version: Any, *, leads: bool) -> tuple[Guard, ...]:
+    """Whether a replica may hear of a decision. A leader is elected by what was decided: it need not look itself."""
     return (
         Guard("it_is_alive", s.alive[replica]),
-        Guard("it_was_decided", allof(version > 0, version <= s.partition_epoch), safety_critical=True),
-        Guard("it_is_newer", version > s.knows[replica], safety_critical=True),
+        Guard("it_was_decided", allof(version > 0, version <= s.partition_epoch), safety_critical=not leads),
+        Guard("it_is_newer", version > s.knows[replica]),
         Guard("it_is_not_from_before_its_start", version >= s.started_at[replica], safety_critical=True),
     )
 
@@ -312,8 +313,8 @@ def become_leader(s: State, replica: Any, version: Any) -> Step:
     forgets = no(allof(s.keeps_positions, s.leads[replica]))
     return Step(
         (
-            *_hears(s, replica, version),
-            Guard("it_is_news", _is_news(s, replica, epoch), safety_critical=True),
+            *_hears(s, replica, version, leads=True),
+            Guard("it_is_news", _is_news(s, replica, epoch)),
             Guard("it_was_elected", s.elected[epoch] == replica, safety_critical=True),
         ),
         lambda: _enters(s, replica, version).but(
@@ -341,7 +342,7 @@ def become_follower(s: State, replica: Any, version: Any) -> Step:
     epoch = s.epoch_of[version]
     return Step(
         (
-            *_hears(s, replica, version),
+            *_hears(s, replica, version, leads=False),
             Guard("it_is_news", _is_news(s, replica, epoch)),
             Guard("another_was_elected", s.elected[epoch] != replica),
         ),

@@ -176,7 +176,7 @@ def controller_gives_up_leader(s: State, replica: Any) -> Step:
 def _others_are_left(s: State, replica: Any) -> Guard:
     """With KIP-966 the ISR may be empty: who leaves it last remains eligible."""
     others = anyof(s.has_elr, s.isr.some(lambda q: q != replica))
-    return Guard("it_is_not_the_last", others, safety_critical=True)
+    return Guard("it_is_not_the_last", others)
 
 
 @replication.action(replica=REPLICA)
@@ -230,7 +230,7 @@ def controller_drops_unclean(s: State, replica: Any) -> Step:
     """
     return Step(
         (
-            Guard("there_are_eligible_leader_replicas", s.has_elr, safety_critical=True),
+            Guard("there_are_eligible_leader_replicas", s.has_elr),
             Guard("it_is_dead", no(s.alive[replica])),
             Guard("its_session_is_over", s.fenced[replica]),
             Guard("it_did_not_shut_down_by_itself", no(s.was_clean[replica])),
@@ -247,12 +247,15 @@ def controller_drops_unclean(s: State, replica: Any) -> Step:
     )
 
 
-def _is_asked_now(s: State) -> tuple[Guard, ...]:
-    """What the controller looks at in any AlterPartition request: the rest is said by its partition epoch."""
+def _is_asked_now(s: State, *, adds: bool) -> tuple[Guard, ...]:
+    """What the controller looks at in any AlterPartition request: the rest is said by its partition epoch.
+
+    It is safety-critical only where the request adds to the ISR.
+    """
     is_the_same = allof(s.leader.exists, s.asked_by[s.partition_epoch] == s.broker_epoch[s.leader.value])
     return (
-        Guard("it_was_not_refused_before", no(s.is_refused[s.partition_epoch]), safety_critical=True),
-        Guard("the_leader_is_registered_as_it_was", is_the_same, safety_critical=True),
+        Guard("it_was_not_refused_before", no(s.is_refused[s.partition_epoch]), safety_critical=adds),
+        Guard("the_leader_is_registered_as_it_was", is_the_same, safety_critical=adds),
     )
 
 
@@ -269,7 +272,7 @@ def controller_adds(s: State, replica: Any) -> Step:
     return Step(
         (
             Guard("the_leader_asked", s.asks_to_add[version] == replica, safety_critical=True),
-            *_is_asked_now(s),
+            *_is_asked_now(s, adds=True),
             Guard("it_has_a_session", no(s.fenced[replica])),
             Guard(
                 "its_broker_epoch_is_the_one_named", s.asks_as[version] == s.broker_epoch[replica], safety_critical=True
@@ -291,7 +294,7 @@ def controller_removes(s: State, replica: Any) -> Step:
     return Step(
         (
             Guard("the_leader_asked", s.asks_to_drop[s.partition_epoch] == replica, safety_critical=True),
-            *_is_asked_now(s),
+            *_is_asked_now(s, adds=False),
         ),
         lambda: _decided(s, s.leader, s.isr.minus(replica), _epoch_after_shrink(s)),
     )

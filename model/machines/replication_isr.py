@@ -109,7 +109,7 @@ def leader_learns_isr(s: State, leader: Any, version: Any) -> Step:
     return Step(
         (
             Guard("it_leads", s.leads[leader]),
-            Guard("it_was_decided", version <= s.partition_epoch, safety_critical=True),
+            Guard("it_was_decided", version <= s.partition_epoch),
             Guard("it_is_newer", version > s.knows[leader], safety_critical=True),
             Guard("it_is_of_its_epoch", s.epoch_of[version] == s.epoch[leader], safety_critical=True),
         ),
@@ -129,7 +129,7 @@ def replica_learns_registration(s: State, replica: Any, other: Any, broker_epoch
     return Step(
         (
             Guard("it_is_alive", s.alive[replica]),
-            Guard("it_was_registered", broker_epoch <= s.broker_epoch[other], safety_critical=True),
+            Guard("it_was_registered", broker_epoch <= s.broker_epoch[other]),
             Guard("it_is_newer", broker_epoch > s.cached[replica, other], safety_critical=True),
         ),
         lambda: s.but(cached=s.cached.set((replica, other), broker_epoch)),

@@ -177,8 +177,8 @@ last.theorem(
     Theorem(
         "LAST-MEMBER",
         "No committed record is lost or replaced, whatever crashes, losses of power and losses of disks befall"
-        " replicas, unless somebody comes back with less than it had as long as it is in the ISR; its last member always"
-        " is.",
+        " replicas, unless somebody comes back with less than it had as long as it is in the ISR; its last member"
+        " always is.",
         of_state=committed_is_kept,
         of_step=committed_stays,
         assumes=BY_LAST,

@@ -12,7 +12,15 @@ from model.language import State, allof, anyof, implies, no
 from model.machines.replication import BROKER_EPOCH, EPOCH, REPLICA, VERSION
 from model.machines.replication_state import counts, reach
 from properties.claims import Clauses
-from properties.invariants.replication_words import every, is_candidate, is_decided, is_eligible, is_its_epochs_leader, is_under_way, is_unheard
+from properties.invariants.replication_words import (
+    every,
+    is_candidate,
+    is_decided,
+    is_eligible,
+    is_its_epochs_leader,
+    is_under_way,
+    is_unheard,
+)
 
 ISR = Clauses()
 """Clauses that every step keeps."""

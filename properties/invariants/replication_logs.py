@@ -100,7 +100,12 @@ def leaders_keep_their_records(s: State) -> Any:
         s,
         (REPLICA, OFFSET),
         lambda leader, o: implies(
-            allof(s.has_begun[s.epoch[leader]], s.elected[s.epoch[leader]] == leader, no(s.has_lost[leader]), o < s.end[leader]),
+            allof(
+                s.has_begun[s.epoch[leader]],
+                s.elected[s.epoch[leader]] == leader,
+                no(s.has_lost[leader]),
+                o < s.end[leader],
+            ),
             s.log[leader, o] == s.written[s.epoch[leader], o],
         ),
     )

@@ -31,8 +31,8 @@ from properties.variants.searching import (
 from properties.variants.variant import ANYTHING, Kind, Search, Variant
 
 
-def _assumption(name: str, about: str, search: Search, *changes: Change, is_needed: bool = True) -> Variant:
-    return Variant(name, about, Kind.ASSUMPTION, changes, (search,), is_needed, (search.setting,))
+def _assumption(name: str, about: str, search: Search, *changes: Change) -> Variant:
+    return Variant(name, about, Kind.ASSUMPTION, changes, (search,), proved_in=(search.setting,))
 
 
 # -- N-1 -------------------------------------------------------------------------------------------------------------
@@ -168,7 +168,9 @@ OTHERS = (
     _assumption(
         "log-matching/the_controller_noticed_its_death",
         "A leader comes back without its log before the controller noticed its death, and takes up its epoch again.",
-        Search(ANYTHING, PAIR_DEEPER, only(*ELECTING, *COPYING, *LOSING_DISKS, "controller_fences"), theorem="LOG-MATCHING"),
+        Search(
+            ANYTHING, PAIR_DEEPER, only(*ELECTING, *COPYING, *LOSING_DISKS, "controller_fences"), theorem="LOG-MATCHING"
+        ),
         LeftOut("broker_registers", NOTICES.guard),
     ),
     _assumption(

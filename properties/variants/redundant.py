@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _NOBODY = "nobody can hear of what does not exist yet"
-_LED = "Kafka's leaders are in the ISR; a leader outside it would go on counting all that are in it"
+_ALIKE = "the controller looks at all requests alike, though none to drop does harm"
 _EMPTY = "without KIP-966 nobody could ever be elected from an empty ISR: nothing would be lost, and nothing served"
 
 KEPT: Mapping[str, str] = {
@@ -14,34 +14,21 @@ KEPT: Mapping[str, str] = {
     "controller_drops_unclean.there_are_eligible_leader_replicas": (
         "it is what KIP-966 brings; without KIP-966 nobody could ever be elected from an empty ISR"
     ),
-    "controller_drops.it_does_not_lead": _LED,
-    "controller_drops_unclean.it_does_not_lead": _LED,
-    "leader_asks_to_drop.it_is_another": _LED,
-    "controller_removes.it_was_not_refused_before": (
-        "the controller looks at all requests alike, though it refuses none to drop"
-    ),
+    "controller_removes.it_was_not_refused_before": _ALIKE,
+    "controller_removes.the_leader_is_registered_as_it_was": _ALIKE,
     "leader_learns_isr.it_was_decided": _NOBODY,
     "become_leader.it_was_decided": _NOBODY,
-    "replica_learns_registration.it_was_registered": _NOBODY,
+    "replica_learns_registration.it_was_registered": (
+        f"{_NOBODY}; who did would only refuse fetches before they are stale"
+    ),
     "become_leader.it_is_newer": "a decision of a newer leader epoch is newer in any case",
-    "become_follower.it_is_newer": "the only older one that it could still heed is that nothing is decided yet",
-    "become_leader.the_epoch_is_newer": (
+    "become_follower.it_is_newer": "a decision of a newer leader epoch is newer in any case",
+    "become_leader.it_is_news": (
         "who takes up the epoch again that it leads in only forgets what it knows of its followers"
     ),
     "become_follower.another_was_elected": "who follows itself only leaves its epoch without a leader",
     "follower_copies.it_follows": (
         "who follows nobody has nobody to copy from; it could only copy what its last leader sent"
-    ),
-    "n-1/it_never_shuts_down": (
-        "it would leave the ISR as if it crashed; but only KIP-966 tells the two apart, and with it nothing is lost"
-    ),
-    "n-1/nobody_outside_the_isr_is_elected": "the survivor has a session, so that nobody outside the ISR is elected",
-    "log-matching/the_controller_noticed_its_death": (
-        "who comes back could otherwise still be the leader of its epoch in the controller's eyes"
-    ),
-    "clean/the_controller_noticed_its_death": "it comes back with all that it had",
-    "eligible/the_controller_noticed_its_death": (
-        "who did not shut down by itself may not register as long as it is eligible"
     ),
 }
 """By the name of the variant: a clause that goes on after “because”."""
@@ -63,6 +50,7 @@ BY_GUARD: Mapping[str, str] = {
     "its_session_is_over": "Kafka registers nobody whose old session is valid",
     "it_did_not_shut_down_by_itself": "who did shut down by itself has all that it had",
     "the_leader_asked": "the controller answers requests",
+    "the_leader_is_registered_as_it_was": "nobody asks where nobody leads",
     "it_was_not_refused_before": "the controller answers a request once",
     "it_is_not_eligible": "the controller refuses nobody without a reason",
     "there_is_more": "there would be nothing to do",

@@ -91,6 +91,9 @@ KNOWN: Mapping[str, Search] = {
         states=12_000_000,
     ),
     "controller_adds.its_broker_epoch_is_the_one_named": Search(LAST, PAIR_ONCE, _JOINING_ONCE),
+    "controller_adds.the_leader_is_registered_as_it_was": Search(
+        LAST, PAIR_ONCE, only(*_CORE, *JOINING, "broker_crashes", "broker_registers")
+    ),
     "controller_adds.the_leader_asked": Search(LAST, TRIO_ONCE, only(*_CORE, *JOINING), states=8_000_000),
     "controller_elects_eligible.it_is_eligible": Search(
         ELIGIBLE,
