@@ -23,6 +23,15 @@ from properties.invariants.replication_commits import COMMITS
 from properties.invariants.replication_decisions import DECISIONS
 from properties.invariants.replication_hints import HINTS
 from properties.invariants.replication_isr import ISR
+from properties.invariants.replication_kinds import (
+    a_deposed_leader,
+    a_log_that_differs,
+    a_replica_that_lost_what_was_committed,
+    a_shrunk_isr,
+    an_acknowledged_record,
+    an_eligible_leader_replica,
+    an_empty_isr,
+)
 from properties.invariants.replication_lemmas import LEMMAS, LOG_LEMMAS
 from properties.invariants.replication_logs import LOGS
 from properties.invariants.replication_theorems import (
@@ -381,62 +390,11 @@ eligible.theorem(
 
 # -- states that must remain possible --------------------------------------------------------------------------------
 
-
-@clean.sometime
-def a_deposed_leader(s: State) -> Any:
-    """A leader that has committed something goes on in an old epoch while another leads in a newer one."""
-    return s.some(
-        REPLICA,
-        lambda leader: s.some(
-            REPLICA, lambda m: allof(s.leads[leader], s.leads[m], s.epoch[leader] < s.epoch[m], s.hw[leader] > 0)
-        ),
-    )
-
-
-@clean.sometime
-def a_shrunk_isr(s: State) -> Any:
-    """Something is committed, and somebody is out of the ISR."""
-    return s.some(REPLICA, lambda r: allof(no(s.isr.has(r)), s.some(OFFSET, lambda o: s.committed[o] != 0)))
-
-
-@clean.sometime
-def a_log_that_differs(s: State) -> Any:
-    """A follower has a record that its leader does not have at that offset."""
-    return s.some(
-        REPLICA,
-        lambda leader: s.some(
-            REPLICA,
-            lambda f: allof(
-                s.leads[leader], s.epoch[f] == s.epoch[leader], s.end[f] > 0, s.log[f, 0] != s.log[leader, 0]
-            ),
-        ),
-    )
-
-
-@eligible.sometime
-def an_eligible_leader_replica(s: State) -> Any:
-    """Something is committed, the leader alone is in the ISR, and another is eligible."""
-    return allof(
-        s.committed[0] != 0,
-        s.leader.exists,
-        s.isr.is_only(s.leader.value),
-        no(s.elr.is_empty()),
-    )
-
-
-@eligible.sometime
-def an_empty_isr(s: State) -> Any:
-    """Nobody is in the ISR, and somebody is eligible."""
-    return allof(s.isr.is_empty(), no(s.elr.is_empty()))
-
-
-@acknowledged.sometime
-def an_acknowledged_record(s: State) -> Any:
-    """A record was acknowledged."""
-    return s.acked[0] != 0
-
-
-@last.sometime
-def a_replica_that_lost_what_was_committed(s: State) -> Any:
-    """Somebody lost a record that is committed."""
-    return s.some(REPLICA, lambda r: allof(s.has_lost[r], s.end[r] == 0, s.committed[0] != 0))
+for _claims, _kinds in (
+    (clean, (a_deposed_leader, a_shrunk_isr, a_log_that_differs)),
+    (eligible, (an_eligible_leader_replica, an_empty_isr)),
+    (acknowledged, (an_acknowledged_record,)),
+    (last, (a_replica_that_lost_what_was_committed,)),
+):
+    for _kind in _kinds:
+        _claims.sometime(_kind)

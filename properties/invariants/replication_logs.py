@@ -80,6 +80,12 @@ def leaders_logs_match(s: State) -> Any:
     )
 
 
+def _leads_or_did(s: State, replica: Any) -> Any:
+    """Whether a replica leads in its epoch, or stopped leading and lost nothing."""
+    epoch = s.epoch[replica]
+    return allof(s.has_begun[epoch], s.elected[epoch] == replica, no(s.has_lost[replica]))
+
+
 @LOGS.add
 def leaders_keep_their_log(s: State) -> Any:
     """Who leads, or stopped leading and lost nothing, has the log that it sent."""
@@ -87,7 +93,7 @@ def leaders_keep_their_log(s: State) -> Any:
         s,
         (REPLICA,),
         lambda leader: implies(
-            allof(s.has_begun[s.epoch[leader]], s.elected[s.epoch[leader]] == leader, no(s.has_lost[leader])),
+            _leads_or_did(s, leader),
             s.end[leader] == s.written_end[s.epoch[leader]],
         ),
     )
@@ -100,12 +106,7 @@ def leaders_keep_their_records(s: State) -> Any:
         s,
         (REPLICA, OFFSET),
         lambda leader, o: implies(
-            allof(
-                s.has_begun[s.epoch[leader]],
-                s.elected[s.epoch[leader]] == leader,
-                no(s.has_lost[leader]),
-                o < s.end[leader],
-            ),
+            allof(_leads_or_did(s, leader), o < s.end[leader]),
             s.log[leader, o] == s.written[s.epoch[leader], o],
         ),
     )

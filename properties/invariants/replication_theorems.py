@@ -34,7 +34,7 @@ def one_leader_per_epoch(s: State) -> Any:
 
 
 def fetches_are_of_the_epoch(s: State) -> Any:
-    """What a leader that forgets knows of a fetch was sent in its own epoch, and no further than was asked for there."""
+    """What a leader that forgets knows of a fetch was sent in its epoch, and no further than was asked for there."""
     return every(
         s,
         (REPLICA, REPLICA),
