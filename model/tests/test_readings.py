@@ -11,7 +11,7 @@ import z3
 from attrs import frozen
 from hypothesis import given
 
-from model.language import IllegalStepError, LanguageError, Machine, Sizes, State
+from model.language import IllegalStepError, Machine, Sizes, State
 from model.language.sorts import size_of
 from model.language.symbols import const, lifted
 from model.language.tracing import Unbounded, cells_of, parameters_of, places, symbolic_state, trace
@@ -185,10 +185,3 @@ def test_a_step_that_the_solver_found_is_one_that_runs(name: str) -> None:
             return world.cell(cells.name, keys, cells.keys, cells.sort) if change is None else change(*keys)
 
         assert _row_in(model, terms, machine, sizes, changed) == after, action.name
-
-
-def test_counting_is_refused_on_terms() -> None:
-    machine, _sizes = MACHINES["replication"]
-    state = symbolic_state(machine, Unbounded())
-    with pytest.raises(LanguageError, match="counting"):
-        Terms().term(lifted(state.isr.count() > 1))
