@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from conformance.commands.options import exits_on, no_color
-from conformance.report.terminal import console_for
+from conformance.console import console_for
 from model.language import LanguageError
 from properties.explore.engine import WORKERS, Explorer, Progress, Result, Violation
 from properties.explore.machines import (

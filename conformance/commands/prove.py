@@ -15,7 +15,7 @@ from conformance.commands import bounded
 from conformance.commands import clauses as clauses_told
 from conformance.commands.bars import bar
 from conformance.commands.options import exits_on, no_color
-from conformance.report.terminal import console_for
+from conformance.console import console_for
 from properties.explore.bounded import Check, check
 from properties.prove.engine import MACHINES, Progress, Proof, UnknownNameError, claimed_of
 from properties.prove.engine import prove as proved

@@ -14,7 +14,7 @@ from rich.table import Table
 from conformance.commands.bars import bar
 from conformance.commands.options import exits_on, file_to_write, no_color
 from conformance.commands.theorems import a_line_each, tell_table
-from conformance.report.terminal import console_for
+from conformance.console import console_for
 from properties.refute import diagram
 from properties.refute.catalogue import catalogue, variant_named
 from properties.refute.engine import WORKERS, Counterexample, Refutation, Verdict, refute_all
