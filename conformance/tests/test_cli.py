@@ -41,6 +41,5 @@ def test_what_is_said_of_the_spec_needs_no_client(command: str) -> None:
 
 @pytest.mark.parametrize("command", ["conform", "fuzz", "replay", "report", "spec", "serve"])
 def test_what_speaks_to_brokers_needs_no_solver(command: str) -> None:
-    said, imported = run(command, "--help")
-    assert f" {command} [OPTIONS]" in said
-    assert not imported & {"conformance.sitting", "kafka", "hypothesis"}
+    _said, imported = run(command, "--help")
+    assert not imported & {"z3", "numba"}
