@@ -68,7 +68,8 @@ def machine_page(name: str, machine: Machine) -> str:
     if name in {CLAIMED, "kip320"}:
         lines += [
             "“Without it” says what a search or the proof says of the machine without the guard: the theorem that",
-            "breaks by a shortest way, or that all is proved without it, and then why it is kept.",
+            "breaks, with the fewest steps that a search of its size and of its actions needs, or that all is proved",
+            "without it, and then why it is kept.",
             "",
         ]
     for action in machine.actions.values():

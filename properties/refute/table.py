@@ -1,7 +1,8 @@
-"""What becomes of every cell of the table: proved, and by what; refuted, with a shortest way; or open.
+"""What becomes of every cell of the table: proved, and by what; refuted, by a way as short as any of its size; or open.
 
-A cell is proved if a theorem that says as much is proved of a machine that can take every step of the cell's, or if
-what is missing is discharged. The others are explored until the theorem breaks.
+A cell is proved if a theorem that says as much is claimed of a machine that can take every step of the cell's, or if
+what is missing is discharged. The theorem itself, and the invariant, are not proved once more here: `rests_on` says what
+`tidegauge prove` has to show. The other cells are explored until the theorem breaks.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from attrs import field, frozen
 
 from model.language import Sizes
 from properties.explore.engine import Violation
-from properties.prove.obligations import discharge
+from properties.prove.obligations import claims_in, discharge
 from properties.refute import cells
 from properties.refute.cells import CELLS, Cell
 from properties.refute.engine import WORKERS, first_violation
@@ -136,6 +137,23 @@ def summary(results: Sequence[Result], tell: Callable[[Result], str] = lambda ea
         else:
             lines += [f"{elr}, slow replicas stay: {stay}", f"{elr}, slow replicas leave: {leave}"]
     return lines
+
+
+def rests_on(results: Sequence[Result]) -> Mapping[str, Sequence[str]]:
+    """What the proved ones of these cells rest on, in words, and under which failures; `tidegauge prove` shows it."""
+    found: dict[str, dict[str, None]] = {}
+    for each in results:
+        if each.state is State.PROVED:
+            found.setdefault(_basis(each.by), {})[CELLS[each.cell].column.failure] = None
+    return {basis: tuple(failures) for basis, failures in found.items()}
+
+
+def _basis(by: tuple[str, ...]) -> str:
+    claimed = [(theorem, setting_called(each)) for each in cells.SETTINGS for theorem in claims_in(each).theorems]
+    where = {theorem: setting for theorem, setting in claimed if theorem in by}
+    if not where:
+        return f"the invariant of setting {by[0]}, and what was shown for the cell besides"
+    return " and ".join(f"{theorem} in setting {where[theorem]}" for theorem in by)
 
 
 def result_of(name: str, states: int = STATES_MOST) -> Result:
