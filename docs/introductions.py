@@ -22,22 +22,23 @@ the epochs. So the conditions hold at first and after every step, that is, alway
 Each theorem says what it takes for granted. Nothing here is about Kafka's code: what is shown is that these rules are
 enough.
 
-**How to read a counterexample.** Leave out a guard or an assumption, and something goes wrong: a computer looked for
-a way in which it does so, up to some size, and at times with some actions left out, so that there is less to look at;
-each page says which. In what it looked at no way is shorter. It is told step by step. The title of a step says who
-does what; beside it stands what it changes, and for whom. In the drawing time goes downwards, each replica and the controller has a line of its own, and a dot marks a line on which something changes.
-The last step breaks the theorem. Follow the records (`log[0]: 1` is: at offset 0 there is a record of leader epoch
-1), the high watermark (`hw`), and who is in the ISR; mostly somebody is elected, or counted, who does not have what
-was committed.
+**How to read a counterexample.** Leave out a guard or an assumption, and something goes wrong: a computer looked for a
+way in which it does so, up to some size, and at times with some actions left out, so that there is less to look at;
+each page says which. In what it looked at no way is shorter. It is told step by step. The title of a step says who does
+what; beside it stands what it changes, and for whom. In the drawing time goes downwards, each replica and the
+controller has a line of its own, and a dot marks a line on which something changes. The last step breaks the theorem.
+Follow the records (`log[0]: 1` is: at offset 0 there is a record of leader epoch 1), the high watermark (`hw`), and who
+is in the ISR; mostly somebody is elected, or counted, who does not have what was committed.
 """
 
 PUBLISHED_DESIGN = """\
-This is one of five designs that were written down in TLA+ and published (hachikuji/kafka-specification), each a step
-in how Kafka came to truncate followers' logs. They are here in this project's language, sharing what they share, to
-show that language and explorer are right: numbers of states and of steps, levels, and levels of violations are those
-that TLC counts. Nothing is proved of them; every state of small sizes is looked at. An action has *guards*, which are
-what has to be so for it to be taken, and then it changes the state. A *counterexample* is a way to a state
-in which what must hold does not, and none is shorter for that size; it is told step by step, with what each step changes, and for whom.
+This is one of five designs that were written down in TLA+ and published (hachikuji/kafka-specification), each a step in
+how Kafka came to truncate followers' logs. They are here in this project's language, sharing what they share, to show
+that language and explorer are right: numbers of states and of steps, levels, and levels of violations are those that
+TLC counts. Nothing is proved of them; every state of small sizes is looked at. An action has *guards*, which are what
+has to be so for it to be taken, and then it changes the state. A *counterexample* is a way to a state in which what
+must hold does not, and none is shorter for that size; it is told step by step, with what each step changes, and for
+whom.
 """
 
 PRODUCER = """\

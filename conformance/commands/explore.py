@@ -30,8 +30,8 @@ from properties.prove.engine import MACHINES
 EXAMPLES = f"""See every state that MACHINE can reach, and whether what must hold does in each.
 
 The search is breadth first, so no way to a violation is shorter, in these sizes, than the one shown. Levels and
-generated steps are counted as TLC counts them. With --symmetry, states that differ only in which replica is which count as one: fewer states, the
-same levels and violations. Machines: {", ".join(EXPLORABLE)}.
+generated steps are counted as TLC counts them. With --symmetry, states that differ only in which replica is which count
+as one: fewer states, the same levels and violations. Machines: {", ".join(EXPLORABLE)}.
 
 Of replication something is claimed in several settings of failures and assumptions (--claims), and it has settings of
 its own, for instance min.insync.replicas (--set). Which were explored is told. A size, a setting or claims that a

@@ -1,7 +1,7 @@
 """What becomes of every cell of the table: proved, and by what; refuted, by a way as short as any of its size; or open.
 
 A cell is proved if a theorem that says as much is claimed of a machine that can take every step of the cell's, or if
-what is missing is discharged. The theorem itself, and the invariant, are not proved once more here: `rests_on` says what
+what is missing is discharged. The theorem and the invariant are not proved once more here: `rests_on` says what
 `tidegauge prove` has to show. The other cells are explored until the theorem breaks.
 """
 
