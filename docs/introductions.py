@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from properties.prove.engine import claimed_of
 
 REPLICATION = """\
 This is one partition of a Kafka topic with its replicas and its controller: who may lead, who is in sync, what
@@ -13,14 +13,14 @@ late, come twice, or never; brokers stop at any moment, and may come back with a
 nothing. What a record holds is not looked at, only its offset and its leader epoch; and there is no clock: that
 something takes long means that other things happen first.
 
-**What “proved for any number of replicas” means.** A *theorem* is a sentence about all that can ever happen. Trying
-out is no way to show it: there is no end of replicas, records and failures. Instead there is an *invariant*: a
-few dozen conditions that together say which states can come up. A program that looks for contradictions (an SMT solver,
-z3) was asked, for every action and every condition: is there any state in which all conditions hold, and after the
-action this one does not? It answered that there is none, whatever the number of replicas, the lengths of logs, and
-the epochs. So the conditions hold at first and after every step, that is, always; and the theorem follows from them.
-Each theorem says what it takes for granted. Nothing here is about Kafka's code: what is shown is that these rules are
-enough.
+**What “proved for any number of replicas” means.** A *theorem* is a sentence about all that can ever happen. Trying out
+is no way to show it: there is no end of replicas, records and failures. Instead there is an *invariant*: {conditions}
+conditions, counted over all settings of failures, that together say which states can come up. A program that looks for
+contradictions (an SMT solver, z3) was asked, for every action and every condition: is there any state in which all
+conditions hold, and after the action this one does not? It answered that there is none, whatever the number of
+replicas, the lengths of logs, and the epochs. So the conditions hold at first and after every step, that is, always;
+and the theorem follows from them. Each theorem says what it takes for granted. Nothing here is about Kafka's code: what
+is shown is that these rules are enough.
 
 **How to read a counterexample.** Leave out a guard or an assumption, and something goes wrong: a computer looked for a
 way in which it does so, up to some size, and at times with some actions left out, so that there is less to look at;
@@ -46,5 +46,10 @@ This is what a leader keeps of an idempotent producer, and what it answers. The 
 beside a broker to know which answers are allowed.
 """
 
-INTRODUCTIONS: Mapping[str, str] = {"replication": REPLICATION, "producer": PRODUCER}
-"""By the machine's name; all others are published designs."""
+
+def introduction(name: str) -> str:
+    """What is said first of a machine."""
+    if name == "replication":
+        clauses = {clause for claims in claimed_of(name).values() for clause in claims.clauses}
+        return REPLICATION.format(conditions=len(clauses))
+    return PRODUCER if name == "producer" else PUBLISHED_DESIGN
