@@ -44,16 +44,8 @@ class Unbounded(_Sets):
     """Sorts are what they are: quantifiers stay quantifiers."""
 
     def cell(self, name: str, keys: tuple[Any, ...], sorts: tuple[Sort, ...], sort: Sort) -> Symbol:
-        """A cell of any state.
-
-        Raises:
-            LanguageError: a key is a bare number where things have none.
-        """
-        found = _checked(name, keys, sorts)
-        for key, of in zip(found, sorts, strict=True):
-            if of.is_named and symbols.is_known(key) and key.sort == NUMBER:
-                raise LanguageError(f"{name} is looked up by the number {key!r}: no {of.name} has one")
-        return make("read", (name, *found), sort)
+        """A cell of any state."""
+        return make("read", (name, *_checked(name, keys, sorts)), sort)
 
     def every(self, sort: Sort, predicate: Callable[[Any], Any]) -> Any:
         """For all values of the sort."""
@@ -74,6 +66,21 @@ class Unbounded(_Sets):
     def at_least(self, number: Any, sort: Sort, predicate: Callable[[Any], Any]) -> Any:
         """For at least so many values of the sort."""
         return symbols.at_least(number, sort, predicate)
+
+
+class _Written(Unbounded):
+    """As a text is read when it is defined: what it says of things that have no numbers must not give them any."""
+
+    def cell(self, name: str, keys: tuple[Any, ...], sorts: tuple[Sort, ...], sort: Sort) -> Symbol:
+        """A cell of any state.
+
+        Raises:
+            LanguageError: a key is a bare number where things have none.
+        """
+        for key, of in zip(map(lifted, keys), sorts, strict=True):
+            if of.is_named and symbols.is_known(key):
+                raise LanguageError(f"{name} is looked up by the number {key!r}: no {of.name} has one")
+        return super().cell(name, keys, sorts, sort)
 
 
 class Bounded(_Sets):
@@ -265,7 +272,7 @@ def check(machine: Machine, action: Action) -> Traced:
         LanguageError: it says what not every reading can express; names the line.
     """
     try:
-        traced = trace(machine, action, symbolic_state(machine, Unbounded()), parameters_of(action))
+        traced = trace(machine, action, symbolic_state(machine, _Written()), parameters_of(action))
         symbols.conjunction(tuple(guard.holds for guard in traced.guards))  # raises if one is no condition
         for cells in cells_of(machine):
             if cells.name in traced.changes:
