@@ -9,7 +9,7 @@ from functools import cache
 from docs.counterexamples import DATA, looked_for, slug, story_pages
 from properties.refute import diagram
 from properties.refute.cells import CELLS, FAILURES, ROWS, explored_machine, theorems_of_cell
-from properties.refute.table import Result, State, rests_on, summary
+from properties.refute.table import CellVerdict, Result, rests_on, summary
 from properties.variants.variant import Search
 
 NAME = "machines/failures.md"
@@ -25,7 +25,7 @@ def pages() -> Mapping[str, str]:
     """The table, and a page and a drawing of every counterexample in it."""
     made = {NAME: "\n".join(["# Theorems and failures", "", *table("counterexamples/")]) + "\n"}
     for each in results():
-        if each.state is State.REFUTED:
+        if each.verdict is CellVerdict.REFUTED:
             made |= _pages_of(each)
     return made
 
@@ -59,7 +59,7 @@ def _bases() -> Iterator[str]:
 
 
 def _linked(each: Result, folder: str) -> str:
-    return f"[{each.said}]({folder}{_slug(each)}.md)" if each.state is State.REFUTED else each.said
+    return f"[{each.said}]({folder}{_slug(each)}.md)" if each.verdict is CellVerdict.REFUTED else each.said
 
 
 def _slug(each: Result) -> str:

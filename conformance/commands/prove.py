@@ -139,5 +139,5 @@ def _table(proof: Proof) -> Table:
     for each in proof.answers:
         asked = each.obligation
         result = "discharged" if each.is_discharged else f"OPEN ({each.said})"
-        table.add_row(asked.name, asked.action or f"({asked.sort})", result, f"{each.seconds:.2f}")
+        table.add_row(asked.name, asked.action or f"({asked.purpose})", result, f"{each.seconds:.2f}")
     return table

@@ -12,14 +12,14 @@ from rich.table import Table
 
 from conformance.commands.bars import bar
 from properties.refute.cells import CELLS, FAILURES, ROWS
-from properties.refute.table import Result, State, rests_on, summary, table
+from properties.refute.table import CellVerdict, Result, rests_on, summary, table
 
 
 def tell_table(console: Console, workers: int, *, as_json: bool) -> int:
     """Find out what becomes of every cell, and tell it; the exit code: 1 if something is open."""
     with bar(console, quiet=as_json) as show:
         found = table(
-            workers=workers, show=lambda newest, done: show(f"{newest.cell}: {newest.state}", done, len(CELLS))
+            workers=workers, show=lambda newest, done: show(f"{newest.cell}: {newest.verdict}", done, len(CELLS))
         )
     if as_json:
         click.echo(a_line_each(each.as_data() for each in found))
@@ -27,7 +27,7 @@ def tell_table(console: Console, workers: int, *, as_json: bool) -> int:
         console.print(_table(found))
         for text in _bases(found):
             console.print(text, soft_wrap=True, highlight=False, markup=False)
-    return 1 if any(each.state is State.OPEN for each in found) else 0
+    return 1 if any(each.verdict is CellVerdict.OPEN for each in found) else 0
 
 
 def _table(found: Sequence[Result]) -> Table:

@@ -325,7 +325,7 @@ def _memory(code: Code, dtype: np.dtype[Any]) -> tuple[Any, ...]:
 
 
 @define
-class Hand:
+class StepTaker:
     """What one thread needs to take steps: registers, and room for what is found."""
 
     steps: Steps
@@ -373,7 +373,7 @@ class Hand:
 
 
 @define
-class Watch:
+class ViolationFinder:
     """What one thread needs to look for states in which conditions do not hold."""
 
     conditions: Code

@@ -20,7 +20,7 @@ from model.machines import replication
 from model.machines.producer import producer
 from model.machines.published import PUBLISHED, base
 from model.readings import values
-from model.readings.columns import Hand, Instance, Layout, Steps
+from model.readings.columns import Instance, Layout, Steps, StepTaker
 from model.readings.terms import Terms
 from model.readings.weighing import Weighing
 
@@ -29,13 +29,13 @@ MACHINES: dict[str, tuple[Machine, Sizes]] = {
     **{name: (machine, SMALL) for name, machine in PUBLISHED.items()},
     "replication": (replication.replication, replication.sizes(replicas=2, log=2, epochs=2)),
 }
-_COMPILED: dict[str, Hand] = {}
+_COMPILED: dict[str, StepTaker] = {}
 
 
-def compiled(name: str) -> Hand:
+def compiled(name: str) -> StepTaker:
     if name not in _COMPILED:
         machine, sizes = MACHINES[name]
-        _COMPILED[name] = Hand(Steps.of(machine, sizes, Layout.of(machine, sizes)))
+        _COMPILED[name] = StepTaker(Steps.of(machine, sizes, Layout.of(machine, sizes)))
     return _COMPILED[name]
 
 
@@ -75,12 +75,12 @@ def test_a_first_state_survives_being_written_as_a_row(name: str) -> None:
 @pytest.mark.parametrize("name", MACHINES)
 @given(data=st.data())
 def test_values_and_columns_take_the_same_steps(name: str, data: st.DataObject) -> None:
-    one, hand = drawn(name, data), compiled(name)
-    layout, chosen = hand.steps.layout, one.step
+    one, taker = drawn(name, data), compiled(name)
+    layout, chosen = taker.steps.layout, one.step
     block = layout.block([one.row, one.row])
     weights = np.arange(layout.width)
-    taken = hand.take(block, 0, 2, Weighing.plain(weights))
-    is_it = taken.steps == hand.steps.instances.index(chosen)
+    taken = taker.take(block, 0, 2, Weighing.plain(weights))
+    is_it = taken.steps == taker.steps.instances.index(chosen)
     try:
         after = values.row_of(one.machine, one.sizes, values.take(chosen.action, one.state, **chosen.arguments))
     except IllegalStepError:
@@ -90,7 +90,7 @@ def test_values_and_columns_take_the_same_steps(name: str, data: st.DataObject) 
     assert list(taken.places[is_it]) == ([0, 1] if stays else [])
     if stays:
         out = np.empty_like(block)
-        hand.make(block, taken.places[is_it], taken.steps[is_it], out, 0)
+        taker.make(block, taken.places[is_it], taken.steps[is_it], out, 0)
         assert [tuple(made) for made in out.T] == [after, after]
         assert list(taken.sums[is_it]) == list(weights @ out)
 

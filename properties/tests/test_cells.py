@@ -10,11 +10,11 @@ import pytest
 from attrs import evolve
 
 from model.language import Machine
-from properties.prove.obligations import Sort, claims_in
+from properties.prove.obligations import Purpose, claims_in
 from properties.refute import cells
 from properties.refute import table as refute_table
 from properties.refute.cells import CELLS, COLUMNS, FAILING, FAILURES, LAGGING, ROWS, Cell, machine_of_cell
-from properties.refute.table import Result, State, rests_on, result_of, summary, table
+from properties.refute.table import CellVerdict, Result, rests_on, result_of, summary, table
 from properties.refute.variants import guard_names
 from properties.variants.searching import CLEAN, ELIGIBLE, SURVIVOR
 
@@ -100,8 +100,8 @@ def test_what_is_missing_is_asked_of_the_steps_that_are_not_covered() -> None:
     (uncovered,) = FAILURES[UNCLEAN]
     assert {each.action for each in asked} == {uncovered}
     clauses = claims_in(SURVIVOR).clauses
-    assert [each.name for each in asked if each.sort is Sort.KEPT] == list(clauses)
-    assert [each.sort for each in asked if each.sort is not Sort.KEPT] == [Sort.WITHIN, Sort.STEP]
+    assert [each.name for each in asked if each.purpose is Purpose.KEPT] == list(clauses)
+    assert [each.purpose for each in asked if each.purpose is not Purpose.KEPT] == [Purpose.WITHIN, Purpose.STEP]
 
 
 def test_the_claims_of_a_cell_are_found_by_its_name() -> None:
@@ -124,11 +124,12 @@ def results_of(theorem: str, failure: str, became: Callable[[Cell], Result]) -> 
 
 
 def proved(cell: Cell, *by: str) -> Result:
-    return Result(cell.name, State.PROVED, 0.0, by or (cell.row.theorem,))
+    return Result(cell.name, CellVerdict.PROVED, 0.0, by or (cell.row.theorem,))
 
 
 def broken(cell: Cell, steps: int) -> Result:
-    return Result(cell.name, State.REFUTED, 0.0, steps=tuple(("leader_appends", {"leader": 0}) for _ in range(steps)))
+    step = ("leader_appends", {"leader": 0})
+    return Result(cell.name, CellVerdict.REFUTED, 0.0, steps=(step,) * steps)
 
 
 def test_what_is_alike_is_said_once() -> None:
@@ -168,18 +169,18 @@ def test_what_proved_cells_rest_on_is_named_with_the_setting() -> None:
 def test_a_result_is_data() -> None:
     cell = cell_of("MIN-ISR", DISK)
     found = evolve(broken(cell, 2), level=3, sizes={"Replica": 2}, theorem="MIN-ISR", given={"min_isr": 1})
-    for each in (found, proved(cell, "MIN-ISR"), Result(cell.name, State.OPEN, 1.5)):
+    for each in (found, proved(cell, "MIN-ISR"), Result(cell.name, CellVerdict.OPEN, 1.5)):
         assert Result.of_data(json.loads(json.dumps(each.as_data()))) == each
 
 
 def test_what_is_neither_proved_nor_broken_where_it_was_looked_for_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refute_table, "_is_shown", lambda _cell, _setting: False)
-    assert result_of(cell_of("CLEAN", UNCLEAN).name, states=1).state is State.OPEN
+    assert result_of(cell_of("CLEAN", UNCLEAN).name, states=1).verdict is CellVerdict.OPEN
 
 
 def test_a_cell_breaks_with_the_steps_to_it() -> None:
     found = result_of(cell_of("MIN-ISR", DISK).name)
-    assert (found.state, found.theorem) == (State.REFUTED, "MIN-ISR")
+    assert (found.verdict, found.theorem) == (CellVerdict.REFUTED, "MIN-ISR")
     assert found.level == len(found.steps) + 1
 
 
@@ -187,5 +188,5 @@ def test_results_come_back_in_order_and_are_told_one_by_one() -> None:
     names = [cell_of("CLEAN", CRASH).name, cell_of("LOG-MATCHING", CRASH).name]
     told: list[int] = []
     found = table(names, workers=1, show=lambda _newest, done: told.append(done))
-    assert [(each.cell, each.state) for each in found] == [(name, State.PROVED) for name in names]
+    assert [(each.cell, each.verdict) for each in found] == [(name, CellVerdict.PROVED) for name in names]
     assert told == [1, 2]

@@ -18,7 +18,7 @@ from model.language import IllegalStepError, LanguageError, State
 from model.machines import replication
 from model.machines.published import PUBLISHED, base
 from model.readings import columns, values
-from model.readings.columns import Hand
+from model.readings.columns import StepTaker
 from properties.explore import engine
 from properties.explore.engine import Explorer, Result
 from properties.explore.fingerprints import LOAD_MOST, SMALLEST, Seen
@@ -162,11 +162,11 @@ def test_a_small_room_for_steps_changes_nothing(monkeypatch: pytest.MonkeyPatch)
 def test_a_successors_sum_is_that_of_its_state() -> None:
     sizes = base.sizes(replicas=2, log=1, records=1, epochs=1)
     explorer = Explorer(PUBLISHED["kip320"], sizes)
-    hand, level, weighing = Hand(explorer.steps), explorer.first, explorer.weighing
-    taken = hand.take(level, 0, 1, weighing)
+    taker, level, weighing = StepTaker(explorer.steps), explorer.first, explorer.weighing
+    taken = taker.take(level, 0, 1, weighing)
     assert taken.places.size
     out = np.empty((level.shape[0], taken.places.size), level.dtype)
-    hand.make(level, taken.places, taken.steps, out, 0)
+    taker.make(level, taken.places, taken.steps, out, 0)
     assert list(weighing.sums(out)[0]) == list(taken.sums)
 
 
