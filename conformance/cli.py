@@ -6,17 +6,28 @@ import importlib
 from collections.abc import Mapping
 
 import click
+from attrs import frozen
 
-COMMANDS: Mapping[str, str] = {
-    "conform": "conformance.commands.conform:conform",
-    "fuzz": "conformance.commands.fuzz:fuzz",
-    "replay": "conformance.commands.replay:replay",
-    "report": "conformance.commands.report:report",
-    "spec": "conformance.commands.spec:spec",
-    "prove": "conformance.commands.prove:prove",
-    "refute": "conformance.commands.refute:refute",
-    "explore": "conformance.commands.explore:explore",
-    "serve": "impl.server.cli:serve",
+
+@frozen
+class Place:
+    """Where a command is, and what it does in a line."""
+
+    module: str
+    name: str
+    about: str
+
+
+COMMANDS: Mapping[str, Place] = {
+    "conform": Place("conformance.commands.conform", "conform", "Hold a broker to the specification, and report."),
+    "fuzz": Place("conformance.commands.fuzz", "fuzz", "Hold a broker to it by generated sequences, without end."),
+    "replay": Place("conformance.commands.replay", "replay", "Run the sequence in a file again."),
+    "report": Place("conformance.commands.report", "report", "Make reports from the JSON of one or several runs."),
+    "spec": Place("conformance.commands.spec", "spec", "Show what must hold, why, and who checks it."),
+    "prove": Place("conformance.commands.prove", "prove", "Prove the theorems about a machine, for any size."),
+    "refute": Place("conformance.commands.refute", "refute", "Show what breaks without what keeps a machine safe."),
+    "explore": Place("conformance.commands.explore", "explore", "See every state of a machine of a given size."),
+    "serve": Place("impl.server.cli", "serve", "Run a Kafka broker that keeps its data in files."),
 }
 """Where each command is. `serve` is the bundled broker's own: nothing else here knows `impl`."""
 
@@ -46,9 +57,14 @@ class Commands(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        place = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(place.module), place.name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """What each command does, without importing it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, place.about) for name, place in COMMANDS.items()])
 
 
 @click.group(cls=Commands, help=EXAMPLES)

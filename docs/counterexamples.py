@@ -105,7 +105,13 @@ def _pages_of(refutation: Refutation) -> Mapping[str, str]:
 def story_pages(name: str, heading: str, said: Iterable[str], story: diagram.Story) -> Mapping[str, str]:
     """A page and a drawing of a counterexample."""
     lines = [f"# {heading}", "", *said, "", "## Step by step", "", *told(story), ""]
-    lines += ["With the last step it holds no more.", "", "## Drawn", "", f"![space-time diagram]({name}.svg)"]
+    lines += [
+        "With the last step it holds no more. In these sizes, with these actions, no way is shorter.",
+        "",
+        "## Drawn",
+        "",
+        f"![space-time diagram]({name}.svg)",
+    ]
     return {
         f"{FOLDER}/{name}.md": "\n".join(lines) + "\n",
         f"{FOLDER}/{name}.svg": diagram.as_svg(story, heading),

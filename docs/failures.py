@@ -9,7 +9,7 @@ from functools import cache
 from docs.counterexamples import DATA, looked_for, slug, story_pages
 from properties.refute import diagram
 from properties.refute.cells import CELLS, FAILURES, ROWS, explored_machine, theorems_of_cell
-from properties.refute.table import Result, State, summary
+from properties.refute.table import CellVerdict, Result, rests_on, summary
 from properties.variants.variant import Search
 
 NAME = "machines/failures.md"
@@ -25,7 +25,7 @@ def pages() -> Mapping[str, str]:
     """The table, and a page and a drawing of every counterexample in it."""
     made = {NAME: "\n".join(["# Theorems and failures", "", *table("counterexamples/")]) + "\n"}
     for each in results():
-        if each.state is State.REFUTED:
+        if each.verdict is CellVerdict.REFUTED:
             made |= _pages_of(each)
     return made
 
@@ -34,8 +34,9 @@ def table(folder: str) -> Iterator[str]:
     """The table: a row a theorem, a column a failure model."""
     yield "Failures of a column come on top of crashes that keep the log. The same theorem may hold with KIP-966"
     yield "(eligible leader replicas) and not without it, or only as long as slow replicas stay in the ISR. “Breaks”"
-    yield "leads to a shortest way in which it does; all else is proved, for any number of replicas. What a theorem"
-    yield "assumes besides is said where it is stated."
+    yield "leads to a way in which it does, of which none is shorter within the sizes that were explored; all else is"
+    yield "proved, for any number of replicas, by what is named below. What a theorem assumes besides is said where it"
+    yield "is stated."
     yield ""
     yield f"| theorem | {' | '.join(FAILURES)} |"
     yield f"|---|{'---|' * len(FAILURES)}"
@@ -46,10 +47,19 @@ def table(folder: str) -> Iterator[str]:
             own = [each for each in of_row if CELLS[each.cell].column.failure == failure]
             cells.append("<br>".join(summary(own, lambda each: _linked(each, folder))))
         yield f"| {row.theorem} | {' | '.join(cells)} |"
+    yield from _bases()
+
+
+def _bases() -> Iterator[str]:
+    """What the proved cells rest on."""
+    yield from ("", "What is proved rests on this, and `tidegauge prove replication` shows it:", "")
+    for row in ROWS:
+        for basis, failures in rests_on([each for each in results() if CELLS[each.cell].row == row]).items():
+            yield f"- {row.theorem}: {basis} ({', '.join(failures)})"
 
 
 def _linked(each: Result, folder: str) -> str:
-    return f"[{each.said}]({folder}{_slug(each)}.md)" if each.state is State.REFUTED else each.said
+    return f"[{each.said}]({folder}{_slug(each)}.md)" if each.verdict is CellVerdict.REFUTED else each.said
 
 
 def _slug(each: Result) -> str:

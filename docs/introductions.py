@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from properties.prove.engine import claimed_of
 
 REPLICATION = """\
 This is one partition of a Kafka topic with its replicas and its controller: who may lead, who is in sync, what
@@ -13,31 +13,32 @@ late, come twice, or never; brokers stop at any moment, and may come back with a
 nothing. What a record holds is not looked at, only its offset and its leader epoch; and there is no clock: that
 something takes long means that other things happen first.
 
-**What “proved for any number of replicas” means.** A *theorem* is a sentence about all that can ever happen. Trying
-out is no way to show it: there is no end of replicas, records and failures. Instead there is an *invariant*: a
-few dozen conditions that together say which states can come up. A program that looks for contradictions (an SMT solver,
-z3) was asked, for every action and every condition: is there any state in which all conditions hold, and after the
-action this one does not? It answered that there is none, whatever the number of replicas, the lengths of logs, and
-the epochs. So the conditions hold at first and after every step, that is, always; and the theorem follows from them.
-Each theorem says what it takes for granted. Nothing here is about Kafka's code: what is shown is that these rules are
-enough.
+**What “proved for any number of replicas” means.** A *theorem* is a sentence about all that can ever happen. Trying out
+is no way to show it: there is no end of replicas, records and failures. Instead there is an *invariant*: {conditions}
+conditions, counted over all settings of failures, that together say which states can come up. A program that looks for
+contradictions (an SMT solver, z3) was asked, for every action and every condition: is there any state in which all
+conditions hold, and after the action this one does not? It answered that there is none, whatever the number of
+replicas, the lengths of logs, and the epochs. So the conditions hold at first and after every step, that is, always;
+and the theorem follows from them. Each theorem says what it takes for granted. Nothing here is about Kafka's code: what
+is shown is that these rules are enough.
 
-**How to read a counterexample.** Leave out a guard or an assumption, and something goes wrong: the shortest way in
-which it does so was looked for among all that may happen, by a computer, up to some size. It is told step by step.
-The title of a step says who does what; beside it stands what it changes, and for whom. In the drawing time goes
-downwards, each replica and the controller has a line of its own, and a dot marks a line on which something changes.
-The last step breaks the theorem. Follow the records (`log[0]: 1` is: at offset 0 there is a record of leader epoch
-1), the high watermark (`hw`), and who is in the ISR; mostly somebody is elected, or counted, who does not have what
-was committed.
+**How to read a counterexample.** Leave out a guard or an assumption, and something goes wrong: a computer looked for a
+way in which it does so, up to some size, and at times with some actions left out, so that there is less to look at;
+each page says which. In what it looked at no way is shorter. It is told step by step. The title of a step says who does
+what; beside it stands what it changes, and for whom. In the drawing time goes downwards, each replica and the
+controller has a line of its own, and a dot marks a line on which something changes. The last step breaks the theorem.
+Follow the records (`log[0]: 1` is: at offset 0 there is a record of leader epoch 1), the high watermark (`hw`), and who
+is in the ISR; mostly somebody is elected, or counted, who does not have what was committed.
 """
 
 PUBLISHED_DESIGN = """\
-This is one of five designs that were written down in TLA+ and published (hachikuji/kafka-specification), each a step
-in how Kafka came to truncate followers' logs. They are here in this project's language, sharing what they share, to
-show that language and explorer are right: numbers of states and of steps, levels, and levels of violations are those
-that TLC counts. Nothing is proved of them; every state of small sizes is looked at. An action has *guards*, which are
-what has to be so for it to be taken, and then it changes the state. A *counterexample* is a shortest way to a state
-in which what must hold does not; it is told step by step, with what each step changes, and for whom.
+This is one of five designs that were written down in TLA+ and published (hachikuji/kafka-specification), each a step in
+how Kafka came to truncate followers' logs. They are here in this project's language, sharing what they share, to show
+that language and explorer are right: numbers of states and of steps, levels, and levels of violations are those that
+TLC counts. Nothing is proved of them; every state of small sizes is looked at. An action has *guards*, which are what
+has to be so for it to be taken, and then it changes the state. A *counterexample* is a way to a state in which what
+must hold does not, and none is shorter for that size; it is told step by step, with what each step changes, and for
+whom.
 """
 
 PRODUCER = """\
@@ -45,5 +46,10 @@ This is what a leader keeps of an idempotent producer, and what it answers. The 
 beside a broker to know which answers are allowed.
 """
 
-INTRODUCTIONS: Mapping[str, str] = {"replication": REPLICATION, "producer": PRODUCER}
-"""By the machine's name; all others are published designs."""
+
+def introduction(name: str) -> str:
+    """What is said first of a machine."""
+    if name == "replication":
+        clauses = {clause for claims in claimed_of(name).values() for clause in claims.clauses}
+        return REPLICATION.format(conditions=len(clauses))
+    return PRODUCER if name == "producer" else PUBLISHED_DESIGN

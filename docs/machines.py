@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from docs import counterexamples, failures
 from docs.counterexamples import outcome, refutations
-from docs.introductions import INTRODUCTIONS, PUBLISHED_DESIGN
+from docs.introductions import introduction
 from model.language import Machine
 from model.language.machine import Action, Field
 from model.language.tracing import check
@@ -57,7 +57,7 @@ def index_page() -> str:
 
 def machine_page(name: str, machine: Machine) -> str:
     """One machine: what it is, what is shown about it, its state, its actions with their guards."""
-    lines = [f"# {name}", "", _about(machine), "", INTRODUCTIONS.get(name, PUBLISHED_DESIGN)]
+    lines = [f"# {name}", "", _about(machine), "", introduction(name)]
     if name == CLAIMED:
         lines += [*_theorem_part(), *_failure_part(), *_design_part()]
     elif name in PUBLISHED:
@@ -68,7 +68,8 @@ def machine_page(name: str, machine: Machine) -> str:
     if name in {CLAIMED, "kip320"}:
         lines += [
             "“Without it” says what a search or the proof says of the machine without the guard: the theorem that",
-            "breaks by a shortest way, or that all is proved without it, and then why it is kept.",
+            "breaks, with the fewest steps that a search of its size and of its actions needs, or that all is proved",
+            "without it, and then why it is kept.",
             "",
         ]
     for action in machine.actions.values():

@@ -28,11 +28,12 @@ from conformance.commands.options import (
     no_color,
     target_options,
 )
+from conformance.console import console_for
 from conformance.report.document import document_of
 from conformance.report.html import write_html
 from conformance.report.json_report import write_json
 from conformance.report.junit import write_junit
-from conformance.report.terminal import TerminalReport, console_for
+from conformance.report.terminal import TerminalReport
 from conformance.selection import split_ids
 from conformance.sitting import Settings, Sitting
 

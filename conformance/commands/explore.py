@@ -12,17 +12,30 @@ import click
 from rich.console import Console
 
 from conformance.commands.options import exits_on, no_color
-from conformance.report.terminal import console_for
+from conformance.console import console_for
 from model.language import LanguageError
 from properties.explore.engine import WORKERS, Explorer, Progress, Result, Violation
-from properties.explore.machines import EXPLORABLE, UnknownMachineError, explorable
+from properties.explore.machines import (
+    DEFAULTS,
+    EXPLORABLE,
+    Explorable,
+    UnknownMachineError,
+    UnusableChoiceError,
+    explorable,
+    said_as,
+)
 from properties.explore.symmetry import NotSymmetricError
+from properties.prove.engine import MACHINES
 
 EXAMPLES = f"""See every state that MACHINE can reach, and whether what must hold does in each.
 
-The search is breadth first, so a violation is shown with a shortest way to it. Levels and generated steps are counted
-as TLC counts them. With --symmetry, states that differ only in which replica is which count as one: fewer states, the
-same levels and violations. Machines: {", ".join(EXPLORABLE)}.
+The search is breadth first, so no way to a violation is shorter, in these sizes, than the one shown. Levels and
+generated steps are counted as TLC counts them. With --symmetry, states that differ only in which replica is which count
+as one: fewer states, the same levels and violations. Machines: {", ".join(EXPLORABLE)}.
+
+Of replication something is claimed in several settings of failures and assumptions (--claims), and it has settings of
+its own, for instance min.insync.replicas (--set). Which were explored is told. A size, a setting or claims that a
+machine has no use for are refused.
 
 Exit code 0: nothing is violated; 1: something is; 2: a wrong choice; 130: interrupted.
 
@@ -31,18 +44,30 @@ Examples:
   tidegauge explore kip320 --replicas 3 --log 2 --records 2 --epochs 2
   tidegauge explore kip101 --replicas 2 --log 2 --records 2 --epochs 2 --keep-going
   tidegauge explore kip320 --replicas 4 --log 2 --records 2 --epochs 1 --symmetry
-  tidegauge explore replication --replicas 2 --log 2 --epochs 2 --json
+  tidegauge explore replication --replicas 2 --log 2 --epochs 2 --levels 12 --json
+  tidegauge explore replication --claims clean --log 1 --versions 2 --registrations 1
+  tidegauge explore replication --claims eligible --set min_isr=1 --set bumps_epoch=true --levels 10
 """
 
 _positive = click.IntRange(min=1)
+_SETTINGS = ", ".join(each.partition(":")[2] for each in MACHINES["replication"])
+
+
+def _size(option: str, about: str) -> Callable[..., Any]:
+    usual = DEFAULTS.get(option.lstrip("-"))
+    return click.option(option, type=_positive, help=about + (f"  [default: {usual}]" if usual else ""))
 
 
 @click.command(help=EXAMPLES)
 @click.argument("machine", metavar="MACHINE")
-@click.option("--replicas", default=2, show_default=True, type=_positive, help="How many replicas there are.")
-@click.option("--log", default=2, show_default=True, type=_positive, help="How many records a log can hold.")
-@click.option("--records", default=2, show_default=True, type=_positive, help="How many records are ever written.")
-@click.option("--epochs", default=1, show_default=True, type=_positive, help="The greatest leader epoch.")
+@_size("--replicas", "How many replicas there are.")
+@_size("--log", "How many records a log can hold.")
+@_size("--records", "How many records are ever written; not of replication.")
+@_size("--epochs", "The greatest leader epoch.")
+@_size("--versions", "The greatest partition epoch; of replication only.  [default: two more than epochs]")
+@_size("--registrations", "The greatest broker epoch; of replication only.  [default: 2]")
+@click.option("--claims", metavar="NAME", help=f"The setting of failures; of replication only: {_SETTINGS}.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the machine. Repeatable.")
 @click.option("--keep-going", is_flag=True, help="Explore the whole space, also past a violation.")
 @click.option("--symmetry", is_flag=True, help="States that differ only in which replica is which count as one.")
 @click.option("--levels", type=_positive, help="Stop after so many levels.")
@@ -51,36 +76,49 @@ _positive = click.IntRange(min=1)
 @no_color
 def explore(
     machine: str,
-    replicas: int,
-    log: int,
-    records: int,
-    epochs: int,
+    claims: str | None,
+    settings: tuple[str, ...],
     keep_going: bool,
     symmetry: bool,
     levels: int | None,
     workers: int,
     as_json: bool,
     no_color: bool,
+    **sizes: int | None,
 ) -> None:
     """See EXAMPLES."""
     console = console_for(no_color=no_color)
-    with exits_on(UnknownMachineError, LanguageError, NotSymmetricError):
-        chosen = explorable(machine)
-        sizes = chosen.sizes(replicas=replicas, log=log, records=records, epochs=epochs)
-        explorer = Explorer(chosen.machine, sizes, chosen.invariants)
+    with exits_on(UnknownMachineError, UnusableChoiceError, LanguageError, NotSymmetricError):
+        said = {name: each for name, each in sizes.items() if each is not None}
+        chosen = explorable(machine, claims=claims, settings=_said(settings), sizes=said)
+        explorer = Explorer(chosen.machine, chosen.sizes, chosen.invariants, changes=chosen.changes)
         with _live(console, quiet=as_json) as show:
             result = explorer.run(keep_going=keep_going, levels=levels, show=show, workers=workers, symmetry=symmetry)
     if as_json:
-        click.echo(json.dumps(as_data(machine, result)))
+        click.echo(json.dumps(as_data(machine, chosen, result)))
     else:
-        _tell(console, machine, result)
+        _tell(console, machine, chosen, result)
     sys.exit(1 if result.violations else 0)
 
 
-def as_data(machine: str, result: Result) -> Mapping[str, Any]:
+def _said(settings: tuple[str, ...]) -> Mapping[str, str]:
+    """The values of settings, by name."""
+    found: dict[str, str] = {}
+    for each in settings:
+        name, equals, value = each.partition("=")
+        if not (name and equals and value):
+            raise UnusableChoiceError(f"--set {each}: say NAME=VALUE")
+        if found.setdefault(name, value) != value:
+            raise UnusableChoiceError(f"--set {name} is said twice: {found[name]} and {value}")
+    return found
+
+
+def as_data(machine: str, chosen: Explorable, result: Result) -> Mapping[str, Any]:
     """A result as JSON data."""
     return {
         "machine": machine,
+        "claims": chosen.claims,
+        "settings": dict(chosen.settings),
         "distinct": result.distinct,
         "generated": result.generated,
         "depth": result.depth,
@@ -106,7 +144,7 @@ def _live(console: Console, *, quiet: bool) -> Iterator[Callable[[Progress], Non
         )
 
 
-def _tell(console: Console, machine: str, result: Result) -> None:
+def _tell(console: Console, machine: str, chosen: Explorable, result: Result) -> None:
     def line(text: str, style: str = "") -> None:
         console.print(text, style=style, soft_wrap=True, highlight=False, markup=False)
 
@@ -115,6 +153,10 @@ def _tell(console: Console, machine: str, result: Result) -> None:
         f"{machine}: {result.distinct:,} states, {result.generated:,} steps, {result.depth} levels in"
         f" {result.seconds:.1f} s ({a_second:,.0f} states a second, {result.bytes_per_state:.0f} bytes a state)"
     )
+    if chosen.claims is not None:
+        line(f"Setting {chosen.claims}: {chosen.machine.about}")
+    if chosen.settings:
+        line(f"With {', '.join(f'{name}={said_as(value)}' for name, value in chosen.settings.items())}.")
     line(f"Odds that two states were taken for one: at most {result.collision_odds:.1e}", "dim")
     if result.permutations > 1:
         line(f"States that differ only in which replica is which count as one ({result.permutations} permutations).")

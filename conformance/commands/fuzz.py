@@ -15,8 +15,9 @@ from rich.text import Text
 
 from conformance.collected import WRONG_CHOICES
 from conformance.commands.options import exits_on, file_to_write, no_color, target_options
+from conformance.console import console_for
 from conformance.machines.fuzz import FuzzReport, Progress, run
-from conformance.report.terminal import console_for, left_lines
+from conformance.report.terminal import left_lines
 from conformance.selection import split_ids
 from conformance.sitting import Settings, Sitting
 

@@ -12,8 +12,6 @@ from typing import Any
 
 import click
 
-from conformance.sitting import Settings
-
 FAILED = 1
 """Exit code if a requirement failed, or a known deviation passed."""
 USAGE = 2
@@ -76,6 +74,8 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
         command_config: Path | None,
         **other: Any,
     ) -> Any:
+        from conformance.sitting import Settings  # noqa: PLC0415  commands without a target need not wait for it
+
         settings = Settings(
             target=target,
             profile=profile,

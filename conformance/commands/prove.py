@@ -15,7 +15,7 @@ from conformance.commands import bounded
 from conformance.commands import clauses as clauses_told
 from conformance.commands.bars import bar
 from conformance.commands.options import exits_on, no_color
-from conformance.report.terminal import console_for
+from conformance.console import console_for
 from properties.explore.bounded import Check, check
 from properties.prove.engine import MACHINES, Progress, Proof, UnknownNameError, claimed_of
 from properties.prove.engine import prove as proved
@@ -139,5 +139,5 @@ def _table(proof: Proof) -> Table:
     for each in proof.answers:
         asked = each.obligation
         result = "discharged" if each.is_discharged else f"OPEN ({each.said})"
-        table.add_row(asked.name, asked.action or f"({asked.sort})", result, f"{each.seconds:.2f}")
+        table.add_row(asked.name, asked.action or f"({asked.purpose})", result, f"{each.seconds:.2f}")
     return table

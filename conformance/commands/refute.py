@@ -14,7 +14,7 @@ from rich.table import Table
 from conformance.commands.bars import bar
 from conformance.commands.options import exits_on, file_to_write, no_color
 from conformance.commands.theorems import a_line_each, tell_table
-from conformance.report.terminal import console_for
+from conformance.console import console_for
 from properties.refute import diagram
 from properties.refute.catalogue import catalogue, variant_named
 from properties.refute.engine import WORKERS, Counterexample, Refutation, Verdict, refute_all
@@ -23,14 +23,18 @@ from properties.refute.variants import UnknownVariantError
 from properties.variants.redundant import KEPT, why_kept
 from properties.variants.variant import Kind, Variant, machine_of, setting_called, theorems_of
 
-EXAMPLES = """Leave out what keeps a machine safe, and look for the shortest way in which a theorem breaks.
+EXAMPLES = """Leave out what keeps a machine safe, and look for a short way in which a theorem breaks.
 
 VARIANT is a design that was tried (truncate-to-hw, acks-1, ...), a theorem without one of its assumptions
 (n-1/it_never_lags), or an action without a guard, or without a conjunct of one (controller_elects.it_is_in_the_isr).
 If no theorem breaks, the proof is tried without the guard, which then was redundant, or nothing is known.
 
+A search has sizes, and may leave actions out; both are told. No shorter way of those that it has breaks a theorem: one
+of other sizes, or with an action that was left out, might.
+
 --table says of every theorem under which failures it holds, with and without KIP-966, and whether or not slow replicas
-leave the ISR: proved, or how it breaks.
+leave the ISR: proved, and by what, or how it breaks. What is
+named as proved is shown by `tidegauge prove replication`, not once more here.
 
 --all takes the designs, the assumptions and the safety-critical guards; with --conjuncts also all
 other guards, and every conjunct of a guard.
@@ -160,6 +164,7 @@ def _tell(console: Console, each: Refutation) -> None:
     line(f"  (setting {setting_called(found.search.setting)}; {_sizes(each)}; {each.seconds:.1f} s)", "dim")
     if found.search.without:
         line(f"  (looked for without {', '.join(found.search.without)})", "dim")
+    line(f"  No way is shorter in these sizes{' without these actions' if found.search.without else ''}.", "dim")
     console.print(diagram.as_table(diagram.story(machine_of(variant, found.search), found.search.sizes, found.steps)))
 
 

@@ -10,10 +10,11 @@ from rich.text import Text
 
 from conformance.collected import WRONG_CHOICES
 from conformance.commands.options import exits_on, file_to_read, no_color, target_options
+from conformance.console import console_for
 from conformance.machines.script import ScriptError, read_script
 from conformance.machines.sequences import performed, tolerated_of
 from conformance.machines.sequences import replay as run_again
-from conformance.report.terminal import console_for, left_lines
+from conformance.report.terminal import left_lines
 from conformance.report.words import step_text
 from conformance.sitting import Settings, Sitting
 

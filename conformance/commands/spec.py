@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from conformance.commands.options import exits_on, no_color
+from conformance.console import console_for
 from conformance.engine import cases_for, load_cases
-from conformance.report.terminal import console_for
 from conformance.selection import UnknownIdError, chosen, split_ids
 from model.catalogue import Requirement, families
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -12,20 +12,22 @@ from rich.table import Table
 
 from conformance.commands.bars import bar
 from properties.refute.cells import CELLS, FAILURES, ROWS
-from properties.refute.table import Result, State, summary, table
+from properties.refute.table import CellVerdict, Result, rests_on, summary, table
 
 
 def tell_table(console: Console, workers: int, *, as_json: bool) -> int:
     """Find out what becomes of every cell, and tell it; the exit code: 1 if something is open."""
     with bar(console, quiet=as_json) as show:
         found = table(
-            workers=workers, show=lambda newest, done: show(f"{newest.cell}: {newest.state}", done, len(CELLS))
+            workers=workers, show=lambda newest, done: show(f"{newest.cell}: {newest.verdict}", done, len(CELLS))
         )
     if as_json:
         click.echo(a_line_each(each.as_data() for each in found))
     else:
         console.print(_table(found))
-    return 1 if any(each.state is State.OPEN for each in found) else 0
+        for text in _bases(found):
+            console.print(text, soft_wrap=True, highlight=False, markup=False)
+    return 1 if any(each.verdict is CellVerdict.OPEN for each in found) else 0
 
 
 def _table(found: Sequence[Result]) -> Table:
@@ -39,6 +41,15 @@ def _table(found: Sequence[Result]) -> Table:
         ]
         made.add_row(row.theorem, *("\n".join(lines) for lines in cells))
     return made
+
+
+def _bases(found: Sequence[Result]) -> Iterator[str]:
+    """What is taken for proved here."""
+    yield "“Proved” rests on what is taken for proved here; `tidegauge prove replication` shows it:"
+    for row in ROWS:
+        for basis, failures in rests_on([each for each in found if CELLS[each.cell].row is row]).items():
+            yield f"  {row.theorem} proved: {basis} ({', '.join(failures)})"
+    yield "“Breaks with step N”: no shorter way is there within the sizes that were explored."
 
 
 def a_line_each(data: Iterable[Mapping[str, Any]]) -> str:

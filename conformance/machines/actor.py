@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
-from conformance.case import IMPATIENT_S
 from conformance.client import NotReady, Unsupported, poll
 from conformance.engine import Bench
 from conformance.history.explain import Event, Explanation, Sent, World, broken, explain, judged
+from conformance.machines.restarting import Place, await_leaders, fault_to_do, restarted_world
 from conformance.machines.steps import Step, operation_of
 from conformance.placement import made_with_settings, topic_spec
 from conformance.session import Answered, Outcome, Pending, Session, Unknown, now_ms
@@ -29,7 +29,6 @@ from model.reference.administration import CreateTopics, DeleteTopics
 from model.reference.batch import Batch
 from model.reference.errors import ErrorCode
 from model.reference.operations import (
-    DeleteRecords,
     FetchInSession,
     FindCoordinator,
     GroupOffsets,
@@ -42,16 +41,12 @@ from model.reference.operations import (
     Operation,
 )
 from model.reference.outcomes import Mismatch
-from model.reference.restart import elects, restarted
-from model.reference.state import Cluster
+from model.reference.restart import elects
 
 FAULT = "fault"
 """The kind of step that is a fault, and no operation."""
 
 SEEN_WITHIN_S = 5.0
-
-Place = tuple[str, int]
-"""A topic and a partition of it."""
 
 
 class Violation(Exception):
@@ -220,7 +215,8 @@ class Actor:
             if operation is not None:
                 (alone if _goes_alone(operation) else wanted).append((operation, step.connection))
         operations = [operation for operation, _ in (*wanted, *alone)]
-        faults = [self._fault(step.arguments["action"], operations) for step in steps if step.kind == FAULT]
+        named = [step.arguments["action"] for step in steps if step.kind == FAULT]
+        faults = [fault_to_do(each, self.world.cluster, operations) for each in named]
         under_way = self._send(wanted)
         for action in faults:
             self._break(action)
@@ -337,17 +333,6 @@ class Actor:
 
     # -- faults ------------------------------------------------------------------------------------------------------
 
-    def _fault(self, action: str, under_way: Sequence[Operation]) -> str:
-        """The fault to be done. A broker whose log starts were raised is not killed, but restarted.
-
-        Kafka keeps a raised start from its next checkpoint on (log.flush.start.offset.checkpoint.interval.ms, by
-        default a minute; LogManager.checkpointLogStartOffsets) or when it stops in order, which is what LOG-09 asks
-        for. After a kill deleted records may be back.
-        """
-        starts = [each.log_start_offset for topic in self.world.cluster.topics.values() for each in topic.partitions]
-        is_raised = any(starts) or any(isinstance(each, DeleteRecords) for each in under_way)
-        return "restart" if action == "kill" and is_raised else action
-
     def _break(self, action: str) -> None:
         """Restart or kill the broker, and return when it serves again."""
         faults = self.bench.target.faults
@@ -363,52 +348,21 @@ class Actor:
         cluster = self.world.cluster
         places = [(name, each) for name, topic in cluster.topics.items() for each in range(len(topic.partitions))]
         is_elected = elects(self.bench.profile, in_order=action != "kill", is_witnessed=action == "elect")
-        self.worlds = tuple(_restarted(world, places, is_elected=is_elected) for world in self.worlds)
+        self.worlds = tuple(restarted_world(world, places, is_elected=is_elected) for world in self.worlds)
         self.session.cluster = self.world.cluster
         # A broker that has just started may say that it can't tell yet.
         self.perform([(InitProducerId(), 0), (FindCoordinator(groups=tuple(self.groups[:1])), 1)])
-        self._await_leaders(cluster, places, newer=1 if is_elected else 0)
+        await_leaders(self.bench.client, self.topics, cluster, places, newer=1 if is_elected else 0)
         self.settle(list(self.topics))
         self.perform(
             [(ListOffsets(parts=tuple(ListOffsetsPart(topic=name, partition=index) for name, index in places)), 0)]
         )
-
-    def _await_leaders(self, before: Cluster, places: Sequence[Place], newer: int) -> None:
-        """Wait until the broker leads again: at first it may tell, and even serve, what was before.
-
-        `newer` is by how much leader epochs must have grown.
-        """
-        client = self.bench.client
-        known = {place: before.partition(*place) for place in places}
-
-        def lead_again() -> bool:
-            now = client.leader_epochs(tuple(self.topics))
-            return all(
-                place in now
-                and now[place] >= (partition.leader_epoch or 0) + newer
-                and client.leads_in(*place, now[place])
-                for place, partition in known.items()
-                if partition is not None and partition.leader_epoch is not None
-            )
-
-        try:
-            poll("producer ids", client.hands_out_ids, ceiling_s=client.patience_s)
-            poll("leaders in their epoch", lead_again, ceiling_s=client.patience_s)
-        except NotReady:
-            client.patience_s = IMPATIENT_S
 
     def leave(self) -> None:
         """Remove what the sequence made."""
         for name in self.topics:
             self.bench.client.delete_topic(name)
         self.bench.client.close()  # the broker may have closed some; the next sequence begins with new ones
-
-
-def _restarted(world: World, places: Sequence[Place], *, is_elected: bool) -> World:
-    """The world after the broker was restarted: every connection was lost, and another leader epoch may have begun."""
-    for sent in world.pending:
-        world = world.without_connection(sent.connection)
-    return evolve(world, cluster=restarted(world.cluster, places, is_elected=is_elected))
 
 
 def _goes_alone(operation: Operation) -> bool:

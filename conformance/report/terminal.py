@@ -19,8 +19,6 @@ from conformance.results import CaseResult, Row, Verdict, is_bad, is_unexpected_
 from conformance.sitting import Planned, Sitting
 from model.catalogue import families, requirements
 
-PLAIN_WIDTH = 140
-"""Columns of a line where there is no terminal to ask."""
 SENTENCE_MIN = 24
 NAME_WIDTH = 44
 LEFT_MAX = 20
@@ -33,14 +31,6 @@ STYLES = {
     Verdict.NON_STRICT: "yellow",
     Verdict.FAIL: "red",
 }
-
-
-def console_for(*, no_color: bool = False, stderr: bool = False) -> Console:
-    """A console that respects NO_COLOR, and that doesn't fold lines where nobody looks at a screen."""
-    console = Console(no_color=no_color or None, highlight=False, markup=False, emoji=False, stderr=stderr)
-    if not console.is_terminal:
-        console.width = PLAIN_WIDTH
-    return console
 
 
 class TerminalReport:

@@ -17,6 +17,7 @@ from conformance.machines.actor import FAULT, Actor, Violation
 from conformance.machines.fuzz import NOT_NEEDED, FuzzReport, run
 from conformance.machines.generate_history import NAMES, epoch_of
 from conformance.machines.machine import Trouble
+from conformance.machines.restarting import fault_to_do
 from conformance.machines.script import Script
 from conformance.machines.sequences import replay, run_family
 from conformance.machines.steps import KINDS, Step
@@ -144,11 +145,11 @@ def test_a_fault_is_amid_the_steps_that_show_what_it_did() -> None:
 def test_a_broker_whose_log_starts_were_raised_is_not_killed(bench: Bench) -> None:
     actor = Actor(bench)
     actor.act([step("produce_everywhere", count=2)])
-    assert actor._fault("kill", ()) == "kill"
-    assert actor._fault("kill", (DeleteRecords(parts=()),)) == "restart"
+    assert fault_to_do("kill", actor.world.cluster, ()) == "kill"
+    assert fault_to_do("kill", actor.world.cluster, (DeleteRecords(parts=()),)) == "restart"
     actor.act([step("delete_records", back=1, choice="")])
-    assert actor._fault("kill", ()) == "restart"
-    assert actor._fault("elect", ()) == "elect"
+    assert fault_to_do("kill", actor.world.cluster, ()) == "restart"
+    assert fault_to_do("elect", actor.world.cluster, ()) == "elect"
     actor.leave()
 
 

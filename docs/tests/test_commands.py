@@ -13,6 +13,8 @@ from conformance.commands import refute as command
 from conformance.commands import theorems
 from docs.counterexamples import refutations
 from docs.failures import results
+from properties.prove.obligations import claims_in
+from properties.refute.cells import ROWS, SETTINGS
 from properties.refute.engine import Refutation
 
 
@@ -46,6 +48,18 @@ def test_theorems_by_failure_are_one_table() -> None:
     assert done.exit_code == 0, done.output
     assert "without KIP-966: breaks" in done.output
     assert "open" not in done.output
+
+
+def test_what_is_taken_for_proved_is_named_below_the_table() -> None:
+    done = CliRunner().invoke(command.refute, ["--table", "--no-color"])
+    lines = [line.strip() for line in done.output.partition("`tidegauge prove replication` shows it:")[2].splitlines()]
+    assert any(each.startswith("CLEAN proved: CLEAN in setting clean (crash that keeps the log)") for each in lines)
+    assert {line.split()[0] for line in lines if " proved: " in line} == {row.theorem for row in ROWS}
+
+
+def test_a_theorem_is_claimed_in_one_setting_so_that_its_name_says_which() -> None:
+    claimed = [name for place in SETTINGS for name in claims_in(place).theorems]
+    assert len(claimed) == len(set(claimed))
 
 
 def test_theorems_by_failure_as_json_are_what_is_saved() -> None:

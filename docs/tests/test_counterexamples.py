@@ -11,13 +11,13 @@ from properties.refute.catalogue import catalogue, variant_named
 from properties.refute.cells import CELLS, explored_machine, theorems_of_cell
 from properties.refute.engine import Refutation, Verdict, refute, refute_all
 from properties.refute.replay import NotACounterexampleError, replay, run
-from properties.refute.table import Result, State, result_of, table
+from properties.refute.table import CellVerdict, Result, result_of, table
 from properties.variants.redundant import KEPT
 from properties.variants.variant import Kind, theorems_of
 
 FOUND = [each for each in refutations().values() if each.counterexample is not None]
 CHANGED = [each for each in FOUND if variant_named(each.variant).changes]
-BROKEN = [each for each in results() if each.state is State.REFUTED]
+BROKEN = [each for each in results() if each.verdict is CellVerdict.REFUTED]
 
 LEVELS = {
     "truncate-to-hw": ("WeakIsr", 9),
@@ -94,7 +94,7 @@ def test_a_saved_cell_runs_and_breaks_its_theorem(saved: Result) -> None:
 
 def test_every_cell_is_proved_or_refuted() -> None:
     assert [each.cell for each in results()] == list(CELLS)
-    assert [each.cell for each in results() if each.state is State.OPEN] == []
+    assert [each.cell for each in results() if each.verdict is CellVerdict.OPEN] == []
 
 
 def test_what_is_not_refuted_is_kept_for_a_reason() -> None:
@@ -146,11 +146,11 @@ def outcome(each: Refutation) -> tuple[str, Verdict, str, int]:
 
 @pytest.mark.deep
 def test_every_cell_comes_out_as_it_was_saved() -> None:
-    assert [(each.cell, each.state, each.level) for each in table()] == [
-        (each.cell, each.state, each.level) for each in results()
+    assert [(each.cell, each.verdict, each.level) for each in table()] == [
+        (each.cell, each.verdict, each.level) for each in results()
     ]
 
 
 def test_a_cell_that_a_theorem_covers_is_proved_by_it() -> None:
     name = next(each for each, cell in CELLS.items() if cell.row.theorem == "N-1" and cell.column.has_elr)
-    assert (result_of(name).state, result_of(name).by) == (State.PROVED, ("CLEAN",))
+    assert (result_of(name).verdict, result_of(name).by) == (CellVerdict.PROVED, ("CLEAN",))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import pytest
 
 from docs import machines
-from docs.introductions import INTRODUCTIONS
+from docs.introductions import introduction
 from model.machines.replication import replication
 from properties.prove.engine import claimed_of
 from properties.variants import designs
@@ -31,9 +31,15 @@ def test_every_link_leads_to_a_page_or_a_drawing(pages: Mapping[str, str]) -> No
 
 def test_the_page_begins_with_what_is_modelled_and_how_it_is_read(pages: Mapping[str, str]) -> None:
     page = pages["machines/replication.md"]
-    assert page.index(INTRODUCTIONS["replication"]) < page.index("## What is proved, for any number of replicas")
+    assert page.index(introduction("replication")) < page.index("## What is proved, for any number of replicas")
     for heading in ("any number of replicas” means", "How to read a counterexample"):
-        assert heading in INTRODUCTIONS["replication"]
+        assert heading in introduction("replication")
+
+
+def test_the_page_says_how_many_conditions_the_invariant_has(pages: Mapping[str, str]) -> None:
+    page = pages["machines/replication.md"]
+    listed = page.partition("## The invariant")[2].partition("What follows from the clauses")[0].count("\n- **")
+    assert f"an *invariant*: {listed} conditions" in " ".join(page.split())
 
 
 def test_the_page_has_every_action_guard_field_theorem_and_clause(pages: Mapping[str, str]) -> None:

@@ -42,7 +42,7 @@ class _Expansion:
                 return const(self._arguments[symbol.args[0]], symbol.sort)
             case "bound":
                 return bound[symbol]
-            case "every" | "some" | "count":
+            case "every" | "some":
                 return self._quantified(symbol, bound)
             case "at_least":
                 variable, body, number = symbol.args
@@ -60,7 +60,7 @@ class _Expansion:
 
     def _quantified(self, symbol: Symbol, bound: Mapping[Symbol, Symbol]) -> Symbol:
         variable, body = symbol.args
-        quantify = {"every": self._world.every, "some": self._world.some, "count": self._world.count}[symbol.op]
+        quantify = self._world.every if symbol.op == "every" else self._world.some
         return symbols.lifted(quantify(variable.sort, lambda value: self.of(body, {**bound, variable: value})))
 
 

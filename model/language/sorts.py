@@ -14,7 +14,7 @@ from typing import Any
 from attrs import field, frozen
 
 
-@frozen
+@frozen(cache_hash=True)  # every symbol is looked up by its sort
 class Sort:
     """A simple sort. Its values are the integers from `least` on, `size` of them.
 

@@ -37,7 +37,7 @@ class Symbol:
     - `const` (value), `parameter` (name), `bound` (name): a value, an action's argument, a quantifier's variable;
     - `read` (cell, *keys): a cell of the state before the step;
     - `and`, `or` (two or more), `not`, `ite`, `eq`, `lt`, `le`, `add`, `sub`, `mul`;
-    - `every`, `some`, `count` (bound variable, body), `at_least` (bound variable, body, number).
+    - `every`, `some` (bound variable, body), `at_least` (bound variable, body, number).
 
     """
 
@@ -186,6 +186,9 @@ def _alike(one: Symbol, other: Symbol) -> tuple[Symbol, Symbol]:
     """Two values that can be compared; a bare number is taken for a value of the other's sort if that is named."""
     sort = _common(one, other, ordered=False)
     if sort.is_named:
+        for each in (one, other):
+            if each.sort == NUMBER and is_known(each) and each.args[0] != 0:  # 0 is what is read where there is none
+                raise LanguageError(f"no {sort.name} has a number: {each.args[0]} is none of them")
         one, other = (const(each.args[0], sort) if each.sort == NUMBER else each for each in (one, other))
     return one, other
 
@@ -297,16 +300,30 @@ def quantified(op: str, sort: Sort, predicate: Callable[[Any], Any]) -> Symbol:
     return make(op, (variable, body), BOOLEAN)
 
 
-def counted(sort: Sort, predicate: Callable[[Any], Any]) -> Symbol:
-    """How many values of a sort."""
-    variable = fresh(sort)
-    return make("count", (variable, _boolean(predicate(variable))), NUMBER)
-
-
 def at_least(number: Any, sort: Sort, predicate: Callable[[Any], Any]) -> Symbol:
-    """Whether something holds for at least so many values of a sort."""
+    """Whether something holds for at least so many values of a sort.
+
+    Of any number of values this can be said of one set in one state only, not of one for each value of a quantifier's
+    variable or of a map's key: on terms it is a condition, not a count.
+
+    Raises:
+        LanguageError: it depends on such a variable.
+    """
     variable = fresh(sort)
-    return make("at_least", (variable, _boolean(predicate(variable)), lifted(number)), BOOLEAN)
+    made = make("at_least", (variable, _boolean(predicate(variable)), lifted(number)), BOOLEAN)
+    if _unbound(made):
+        raise LanguageError(
+            "what at_least counts can't depend on the variable of an every, some, set, map or other at_least around it:"
+            " keep it in a field"
+        )
+    return made
+
+
+def _unbound(symbol: Symbol) -> set[Symbol]:
+    """The variables that a symbol depends on and that no quantifier in it binds. No two quantifiers share one."""
+    inside = list(symbols_in(symbol))
+    bound = {each.args[0] for each in inside if each.op in ("every", "some", "at_least")}
+    return {each for each in inside if each.op == "bound"} - bound
 
 
 def symbols_in(symbol: Symbol) -> Iterator[Symbol]:

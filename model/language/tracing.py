@@ -55,13 +55,32 @@ class Unbounded(_Sets):
         """For a value of the sort."""
         return symbols.quantified("some", sort, predicate)
 
-    def count(self, sort: Sort, predicate: Callable[[Any], Any]) -> Any:
-        """For how many values of the sort."""
-        return symbols.counted(sort, predicate)
+    def count(self, sort: Sort, _predicate: Callable[[Any], Any]) -> Any:
+        """For how many values of the sort: there is any number of them.
+
+        Raises:
+            LanguageError: always; it names what can be said.
+        """
+        raise LanguageError(f"there is any number of {sort.name}s, which can't be counted: say at_least")
 
     def at_least(self, number: Any, sort: Sort, predicate: Callable[[Any], Any]) -> Any:
         """For at least so many values of the sort."""
         return symbols.at_least(number, sort, predicate)
+
+
+class _Written(Unbounded):
+    """As a text is read when it is defined: what it says of things that have no numbers must not give them any."""
+
+    def cell(self, name: str, keys: tuple[Any, ...], sorts: tuple[Sort, ...], sort: Sort) -> Symbol:
+        """A cell of any state.
+
+        Raises:
+            LanguageError: a key is a bare number where things have none.
+        """
+        for key, of in zip(map(lifted, keys), sorts, strict=True):
+            if of.is_named and symbols.is_known(key):
+                raise LanguageError(f"{name} is looked up by the number {key!r}: no {of.name} has one")
+        return super().cell(name, keys, sorts, sort)
 
 
 class Bounded(_Sets):
@@ -239,7 +258,14 @@ def _change(cells: Cells, value: Any) -> Callable[..., Symbol]:
 
 
 def parameters_of(action: Action) -> dict[str, Symbol]:
-    """The action's arguments as symbols."""
+    """The action's arguments as symbols.
+
+    Raises:
+        LanguageError: one is of no simple sort.
+    """
+    for name, sort in action.parameters.items():
+        if not isinstance(sort, Sort):
+            raise LanguageError(f"the argument {name} is a {sort.name}; only values of simple sorts can be enumerated")
     return {name: make("parameter", (name,), sort) for name, sort in action.parameters.items()}
 
 
@@ -250,20 +276,23 @@ def check(machine: Machine, action: Action) -> Traced:
         LanguageError: it says what not every reading can express; names the line.
     """
     try:
-        traced = trace(machine, action, symbolic_state(machine, Unbounded()), parameters_of(action))
+        traced = trace(machine, action, symbolic_state(machine, _Written()), parameters_of(action))
         symbols.conjunction(tuple(guard.holds for guard in traced.guards))  # raises if one is no condition
         for cells in cells_of(machine):
             if cells.name in traced.changes:
                 traced.changes[cells.name](*(fresh(key) for key in cells.keys))
     except (LanguageError, TypeError, AttributeError, ValueError) as error:
-        raise LanguageError(f"{_line_of(error)}{machine.name}.{action.name}: {error}") from error
+        raise LanguageError(f"{_line_of(error, action)}: {machine.name}.{action.name}: {error}") from error
     return traced
 
 
-def _line_of(error: BaseException) -> str:
-    """The line of the machine's text at which it came up."""
+def _line_of(error: BaseException, action: Action) -> str:
+    """The line of the machine's text at which it came up; the action's first where no line of it was running."""
     frames = [each for each in traceback.extract_tb(error.__traceback__) if Path(each.filename).parent != _HERE]
-    return f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
+    if frames:
+        return f"{frames[-1].filename}:{frames[-1].lineno}"
+    code = action.apply.__code__
+    return f"{code.co_filename}:{code.co_firstlineno}"
 
 
 def first_conditions(machine: Machine, state: State) -> list[Any]:

@@ -145,8 +145,7 @@ def _writes(layout: Layout, changes: Mapping[str, Callable[..., Symbol]]) -> tup
     for column in layout.columns:
         if column.name not in changes:
             continue
-        # The keys are known, but of no sort: they go with every unit.
-        value = changes[column.name](*(const(key) for key in column.keys))
+        value = changes[column.name](*map(const, column.keys, column.key_sorts))
         is_same = value.op == "read" and value.args[0] == column.name and _keys(value) == column.keys
         if not is_same:
             found.append((column, value))
@@ -326,7 +325,7 @@ def _memory(code: Code, dtype: np.dtype[Any]) -> tuple[Any, ...]:
 
 
 @define
-class Hand:
+class StepTaker:
     """What one thread needs to take steps: registers, and room for what is found."""
 
     steps: Steps
@@ -374,7 +373,7 @@ class Hand:
 
 
 @define
-class Watch:
+class ViolationFinder:
     """What one thread needs to look for states in which conditions do not hold."""
 
     conditions: Code

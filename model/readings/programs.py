@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from model.language.errors import LanguageError
 from model.language.sorts import BOOLEAN
-from model.language.symbols import Symbol, conjunction, is_known
+from model.language.symbols import Symbol, conjunction, const, is_known
 from model.readings import vectors
 
 _OPERATORS = {
@@ -128,7 +128,7 @@ class Program:
             if any(is_known(key) and key.args[0] != place for key, place in zip(keys, at, strict=True)):
                 continue
             unknown = [(key, place) for key, place in zip(keys, at, strict=True) if not is_known(key)]
-            is_it = self.value(conjunction(tuple(key == place for key, place in unknown)))
+            is_it = self.value(conjunction(tuple(key == const(place, key.sort) for key, place in unknown)))
             if symbol.sort == BOOLEAN:
                 is_held = self.row(vectors.AND, is_it, self.cell(name, at))
                 found = is_held if self.rows[found][0] == vectors.CONST else self.row(vectors.OR, found, is_held)

@@ -82,8 +82,6 @@ class Terms:
                 return self._quantified(symbol)
             case "at_least":
                 return self._at_least(symbol)
-            case "count":
-                raise LanguageError("counting is not read on terms: say at_least")
         parts = [self.term(each) for each in symbol.args]
         return _OPERATORS[symbol.op](*parts)
 
@@ -134,8 +132,8 @@ class Terms:
     def _at_least(self, symbol: Symbol) -> Term:
         """Whether something holds for at least so many: counted if there is a given number, else a condition.
 
-        Of the condition nothing is known but what `at_least_axioms` says. It stands for one set of things in one state,
-        so that it can't depend on a quantifier's variable.
+        Of the condition nothing is known but what `at_least_axioms` says. It stands for one set of things in one state:
+        the language sees to it that it depends on no quantifier's variable.
         """
         variable, body, number = symbol.args
         values = None
@@ -145,8 +143,6 @@ class Terms:
         if values is not None:
             holds = [z3.substitute(self.term(body), (self.term(variable), value)) for value in values]
             return z3.Sum([z3.If(each, 1, 0) for each in holds]) >= self.term(number)
-        if _unbound(symbol):
-            raise LanguageError("at_least is not read on terms inside of every and some: keep it in a field")
         return z3.Bool(f"at least: {variable.args[0]}")
 
     def at_least_axioms(self, symbols: Iterable[Symbol]) -> list[Term]:
@@ -172,15 +168,6 @@ class Terms:
     def in_range(self, parameters: Mapping[str, Symbol]) -> list[Term]:
         """That an action's arguments are values of their sorts."""
         return [self.term(each) >= each.sort.least for each in parameters.values() if _is_integer(each.sort)]
-
-
-def _unbound(symbol: Symbol) -> frozenset[Symbol]:
-    """The variables of quantifiers around a symbol that it depends on."""
-    if symbol.op == "bound":
-        return frozenset((symbol,))
-    own = frozenset(symbol.args[:1]) if symbol.op in ("every", "some", "count", "at_least") else frozenset()
-    inner = (_unbound(each) for each in symbol.args if isinstance(each, Symbol))
-    return frozenset().union(*inner) - own
 
 
 def _is_integer(sort: Sort) -> bool:

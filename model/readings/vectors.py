@@ -10,25 +10,17 @@ states is computed once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from numba import njit
+
+from model.readings.native import native
 
 TILE = 512
 """How many states an instruction works on."""
 
 LOAD, GATHER, AFTER, CONST, AND, OR, NOT, EQ, LT, LE, ADD, SUB, MUL, ITE = range(14)
 """Operations. LOAD: a cell of consecutive states; GATHER: of chosen ones; AFTER: likewise, after a step of them."""
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def native(function: _F) -> _F:
-    """A function that is compiled when it is first called, and kept on disk."""
-    made: _F = njit(nogil=True, cache=True)(function)
-    return made
 
 
 @native

@@ -11,7 +11,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from model.readings.vectors import native
+from model.readings.native import native
 
 Sums = NDArray[np.int64]
 """What states weigh."""

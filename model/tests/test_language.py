@@ -93,6 +93,86 @@ def test_a_chained_comparison_is_refused() -> None:
     assert "chained comparison" in refused(chains, r=REPLICA)
 
 
+def test_counting_is_refused_at_its_line() -> None:
+    def counts(s: State) -> Step:
+        return Step(
+            (
+                Guard("it is set", s.flag),
+                Guard("they are two", s.isr.count() == 2),
+            ),
+            lambda: s,
+        )
+
+    said = refused(counts)
+    assert f"test_language.py:{line_of(counts, 'they are two')}: " in said
+    assert "say at_least" in said
+
+
+def within_every(s: State) -> Step:
+    each = s.every(REPLICA, lambda r: s.at_least(1, REPLICA, lambda q: s.end[q] > s.end[r]))  # the line
+    return Step((Guard("each", each),), lambda: s)
+
+
+def within_at_least(s: State) -> Step:
+    many = s.at_least(
+        2,
+        REPLICA,
+        lambda r: s.at_least(1, REPLICA, lambda q: s.end[q] > s.end[r]),  # the line
+    )
+    return Step((Guard("many", many),), lambda: s)
+
+
+def as_the_number(s: State) -> Step:
+    some_end = s.some(REPLICA, lambda r: s.at_least(s.end[r], REPLICA, s.isr.has))  # the line
+    return Step((Guard("some end", some_end),), lambda: s)
+
+
+def in_a_map(s: State) -> Step:
+    def how_far(r: Any) -> Any:
+        return ite(s.at_least(2, REPLICA, lambda q: s.end[q] > s.end[r]), 1, 0)  # the line
+
+    return Step((), lambda: s.but(end=s.end.where(lambda _r: True, how_far)))
+
+
+def in_a_set(s: State) -> Step:
+    return Step(
+        (Guard("alive", s.flag),),
+        lambda: s.but(
+            isr=s.set_of(SetOf(REPLICA), lambda r: s.at_least(2, REPLICA, lambda q: s.end[q] > s.end[r]))  # the line
+        ),
+    )
+
+
+@pytest.mark.parametrize("apply", [within_every, within_at_least, as_the_number, in_a_map, in_a_set])
+def test_at_least_that_depends_on_a_variable_is_refused_at_its_line(apply: Callable[..., Step]) -> None:
+    said = refused(apply)
+    assert f"test_language.py:{line_of(apply, '# the line')}: " in said
+    assert "keep it in a field" in said
+
+
+def test_things_that_can_only_be_told_apart_have_no_numbers() -> None:
+    def compares(s: State) -> Step:
+        return Step((Guard("it leads", s.leader == 1),), lambda: s)
+
+    def looks_up(s: State) -> Step:
+        return Step((Guard("its end", s.end[0] > 1),), lambda: s)
+
+    assert f"test_language.py:{line_of(compares, 'it leads')}: " in refused(compares)
+    assert "no Replica has a number" in refused(compares)
+    assert f"test_language.py:{line_of(looks_up, 'its end')}: " in refused(looks_up)
+    assert "end is looked up by the number 0" in refused(looks_up)
+
+
+def test_an_argument_is_of_a_simple_sort() -> None:
+    def takes_a_set(s: State, those: Any) -> Step:
+        return Step((), lambda: s)
+
+    takes_a_set.__doc__ = HEADER
+    sort: Any = SetOf(REPLICA)
+    with pytest.raises(LanguageError, match=r"test_language.py:\d+: .*the argument those is a set of Replica"):
+        machine().action(those=sort)(takes_a_set)
+
+
 def test_offsets_are_not_compared_with_epochs() -> None:
     def confuses(s: State) -> Step:
         return Step((Guard("same", s.other == s.epoch),), lambda: s)
@@ -134,6 +214,7 @@ def test_a_guard_must_be_a_condition_and_a_field_of_its_sort() -> None:
         return Step((), lambda: s.but(other=s.end[s.epoch]))
 
     assert "truth value" in refused(no_condition)
+    assert f"test_language.py:{line_of(wrong_sort, 'def ')}: toy.wrong_sort" in refused(wrong_sort)
     assert "can't be compared" in refused(wrong_sort)
     assert "looked up by a Epoch" in refused(wrong_key)
 

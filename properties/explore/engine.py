@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from model.language import Machine, Sizes, State
 from model.readings import columns, values
-from model.readings.columns import Block, Guards, Hand, Layout, Steps, Taken, Watch
+from model.readings.columns import Block, Guards, Layout, Steps, StepTaker, Taken, ViolationFinder
 from model.readings.weighing import Sums, Weighing
 from properties.explore.fingerprints import Seen, Shard, Truths, multipliers, odds
 from properties.explore.symmetry import STATES_CHECKED, Symmetry
@@ -175,33 +175,33 @@ class Explorer:
         if symmetry:
             alike = Symmetry.of(self.layout, self.sizes, self.first, self.factors)
         with ThreadPoolExecutor(workers) as pool:
-            crew = _Crew(self, pool, workers)
-            search = _Search(self, crew, alike, keep_going=keep_going, levels=levels, states=states, show=show)
+            threads = _Threads(self, pool, workers)
+            search = _Search(self, threads, alike, keep_going=keep_going, levels=levels, states=states, show=show)
             return search.run()
 
 
-class _Crew:
+class _Threads:
     """The threads of a search, and what each of them needs."""
 
     def __init__(self, explorer: Explorer, pool: Executor, size: int) -> None:
         self.size = size
         self._pool = pool
-        self._hands: SimpleQueue[tuple[Hand, Watch]] = SimpleQueue()
+        self._tools: SimpleQueue[tuple[StepTaker, ViolationFinder]] = SimpleQueue()
         for _ in range(size):
-            self._hands.put((Hand(explorer.steps), Watch(explorer.conditions, explorer.layout.dtype)))
+            self._tools.put((StepTaker(explorer.steps), ViolationFinder(explorer.conditions, explorer.layout.dtype)))
 
     def each(self, work: Callable[[_T], _R], items: Sequence[_T]) -> Iterable[_R]:
         """Do it with each of these, side by side where there are several; in order."""
         return list((map if len(items) == 1 else self._pool.map)(work, items))
 
     @contextmanager
-    def hand(self) -> Iterator[tuple[Hand, Watch]]:
+    def tools(self) -> Iterator[tuple[StepTaker, ViolationFinder]]:
         """What a thread needs, for its own."""
-        hand = self._hands.get()
+        own = self._tools.get()
         try:
-            yield hand
+            yield own
         finally:
-            self._hands.put(hand)
+            self._tools.put(own)
 
 
 @define
@@ -209,7 +209,7 @@ class _Search:
     """One search."""
 
     explorer: Explorer
-    crew: _Crew
+    threads: _Threads
     alike: Symmetry | None
     keep_going: bool
     levels: int | None
@@ -227,7 +227,7 @@ class _Search:
 
     def run(self) -> Result:
         began = time.monotonic()
-        self.seen = Seen.of(self.crew.size)
+        self.seen = Seen.of(self.threads.size)
         self.counts = np.zeros(len(self.explorer.steps.instances), np.int64)
         level = self.explorer.first
         numbers = self.weighing.sums(level).min(axis=0)
@@ -274,7 +274,9 @@ class _Search:
     def _next(self, level: Block, numbers: Sums) -> tuple[Block, Sums]:
         """The states that are one step away and were never seen."""
         parts = [
-            part for some in self.crew.each(lambda cut: self._taken(level, numbers, cut), _cuts(level)) for part in some
+            part
+            for some in self.threads.each(lambda cut: self._taken(level, numbers, cut), _cuts(level))
+            for part in some
         ]
         self.generated += sum(each.sums.size for each in parts)
         self.left += sum(each.left for each in parts)
@@ -292,10 +294,10 @@ class _Search:
 
         def make(each: tuple[Taken, int]) -> None:
             taken, end = each
-            with self.crew.hand() as (hand, _watch):
-                hand.make(level, taken.places, taken.steps, out, end - taken.sums.size)
+            with self.threads.tools() as (taker, _finder):
+                taker.make(level, taken.places, taken.steps, out, end - taken.sums.size)
 
-        self.crew.each(make, list(zip(kept, ends, strict=True)))
+        self.threads.each(make, list(zip(kept, ends, strict=True)))
         self._remember(kept)
         return out, np.concatenate([each.sums for each in kept])
 
@@ -303,10 +305,10 @@ class _Search:
         """All steps from the states of a chunk."""
         found = []
         start, stop = cut
-        with self.crew.hand() as (hand, _watch):
+        with self.threads.tools() as (taker, _finder):
             while start < stop:
                 known = numbers[start:stop] if self.alike is None else None
-                found.append(hand.take(level, start, stop, self.weighing, known))
+                found.append(taker.take(level, start, stop, self.weighing, known))
                 start = found[-1].stop
         return found
 
@@ -322,8 +324,8 @@ class _Search:
             taken, is_new = each
             return evolve(taken, sums=taken.sums[is_new], places=taken.places[is_new], steps=taken.steps[is_new])
 
-        self.crew.each(add, self.seen.shards)
-        return list(self.crew.each(keep, list(zip(parts, fresh, strict=True))))
+        self.threads.each(add, self.seen.shards)
+        return list(self.threads.each(keep, list(zip(parts, fresh, strict=True))))
 
     def _note(self, taken: Taken) -> None:
         """Keep the first step of which something does not hold; it leads to the next level."""
@@ -342,18 +344,18 @@ class _Search:
     def _check(self, level: Block) -> None:
         """Look for states of a level that break an invariant; the first of each is kept."""
         if self.alike is not None and self.seen.count <= STATES_CHECKED:
-            with self.crew.hand() as (hand, watch):
-                self.alike.check(hand, watch, level)
+            with self.threads.tools() as (taker, finder):
+                self.alike.check(taker, finder, level)
         names = self.explorer.invariants
         known = np.array([0 if name in self.violations else -1 for name in names], np.int64)
 
         def look(cut: tuple[int, int]) -> NDArray[np.int64]:
             found = known.copy()
-            with self.crew.hand() as (_hand, watch):
-                watch.look(level, *cut, found)
+            with self.threads.tools() as (_taker, finder):
+                finder.look(level, *cut, found)
             return found
 
-        for found in self.crew.each(look, _cuts(level)) if (known < 0).any() else ():
+        for found in self.threads.each(look, _cuts(level)) if (known < 0).any() else ():
             for name, place in zip(names, found, strict=True):
                 if place >= 0 and name not in self.violations:
                     self.violations[name] = self._violation(name, place)

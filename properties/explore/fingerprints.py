@@ -19,7 +19,7 @@ from attrs import define, field
 from numpy.typing import NDArray
 
 from model.readings.columns import Layout
-from model.readings.vectors import native
+from model.readings.native import native
 from model.readings.weighing import Sums
 
 Fingerprints = NDArray[np.uint64]

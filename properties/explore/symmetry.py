@@ -22,7 +22,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from model.language.sorts import Sizes, Sort, size_of
-from model.readings.columns import Block, Column, Hand, Layout, Watch
+from model.readings.columns import Block, Column, Layout, StepTaker, ViolationFinder
 from model.readings.weighing import Sums, Weighing
 
 Permutation = Mapping[str, tuple[int, ...]]
@@ -101,24 +101,24 @@ class Symmetry:
         now, then = first[matters], self.permuted(number, first)[matters]
         return set(map(tuple, now.T.tolist())) == set(map(tuple, then.T.tolist()))
 
-    def check(self, hand: Hand, watch: Watch, level: Block) -> None:
+    def check(self, taker: StepTaker, finder: ViolationFinder, level: Block) -> None:
         """Look whether states can be told from their permuted states by what can be done in them or what holds.
 
         Raises:
             NotSymmetricError: they can.
         """
-        mine = self._seen_of(hand, watch, level)
+        mine = self._seen_of(taker, finder, level)
         for number in range(1, self.size):
-            theirs = self._seen_of(hand, watch, self.permuted(number, level))
+            theirs = self._seen_of(taker, finder, self.permuted(number, level))
             for name, seen in mine.items():
                 if not np.array_equal(seen, theirs[name]):
                     raise NotSymmetricError(f"{name} depends on who is who: nobody is interchangeable")
 
-    def _seen_of(self, hand: Hand, watch: Watch, level: Block) -> dict[str, NDArray[Any]]:
+    def _seen_of(self, taker: StepTaker, finder: ViolationFinder, level: Block) -> dict[str, NDArray[Any]]:
         count = level.shape[1]
-        taken = hand.take(level, 0, count, self.weighing)
-        found = np.full(watch.conditions.results.size, -1, np.int64)
-        watch.look(level, 0, count, found)
+        taken = taker.take(level, 0, count, self.weighing)
+        found = np.full(finder.conditions.results.size, -1, np.int64)
+        finder.look(level, 0, count, found)
         return {
             "what can be done": np.sort(taken.sums),
             "what holds of steps": taken.broken[:, 0] >= 0,

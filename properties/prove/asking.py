@@ -1,10 +1,12 @@
 """How the solver is asked: with which of the known facts, with how much effort, and what is tried next.
 
 The solver has to find out which facts to put together, and too many of them lead it astray. Most questions need only
-facts about the fields that they are about themselves; so those are given first, for a moment, and others are added
-as long as the answer is unknown. A hint, where there is one, comes before all that. Effort is counted in the solver's
-own steps, so that a busy machine changes nothing. Leaving facts out is safe: what follows from some of them follows
-from all. That something does not follow is believed only if all were given.
+facts about the fields that they are about themselves; so those are given first, for a moment, and others are added as
+long as the answer is unknown. A hint, where there is one, comes before all that. Effort is counted in the solver's own
+steps, so that a somewhat busier machine changes nothing. There is a limit of time as well (`PATIENCE`), for a solver
+that hangs over a step; on a machine slower than that allows for, a way of asking may end without the answer that it has
+elsewhere. What no way answers stays open. Leaving facts out is safe: what follows from some of them follows from all.
+That something does not follow is believed only if all were given.
 """
 
 from __future__ import annotations
@@ -87,7 +89,7 @@ WAYS = (
 
 
 PATIENCE = 50
-"""How many milliseconds are given to a thousand of steps, before the solver is taken to hang."""
+"""How many milliseconds are given to a thousand of steps, before the solver is taken to hang: usually they take one."""
 
 
 def _ways(asked: Asked) -> list[tuple[_Way, Sequence[Fact]]]:

@@ -16,7 +16,7 @@ from typing import Any
 from attrs import frozen
 
 from properties.claims import Claims
-from properties.prove.obligations import Answer, Obligation, Sort, claims_in, discharge, obligations
+from properties.prove.obligations import Answer, Obligation, Purpose, claims_in, discharge, obligations
 
 WORKERS = 2
 
@@ -49,12 +49,13 @@ class Proof:
 
     def obligations_of(self, theorem: str) -> tuple[Answer, ...]:
         """The answers that a theorem rests on: those about the invariant, and its own."""
-        own = {Sort.STEP, Sort.IMPLIED}
+        own = {Purpose.STEP, Purpose.IMPLIED}
         places = _needed([each for each in MACHINES[self.machine] if theorem in claims_in(each).theorems])
         return tuple(
             each
             for each in self.answers
-            if each.obligation.claims in places and (each.obligation.sort not in own or each.obligation.name == theorem)
+            if each.obligation.claims in places
+            and (each.obligation.purpose not in own or each.obligation.name == theorem)
         )
 
     def is_proved(self, theorem: str) -> bool:

@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from attrs import frozen
 
 from properties.prove.asking import ask, used
-from properties.prove.obligations import Obligation, Sort, asked_for, claims_in, obligations
+from properties.prove.obligations import Obligation, Purpose, asked_for, claims_in, obligations
 
 WAYS_MOST = 5
 """So many ways of asking are tried without a clause, and to learn what is used."""
@@ -53,7 +53,7 @@ def needs(places: Sequence[str], show: Callable[[int, int], None], workers: int)
         show: told how many steps are done, and of how many.
         workers: processes.
     """
-    asked = [each for place in places for each in obligations(place) if each.sort is not Sort.SOMETIMES]
+    asked = [each for place in places for each in obligations(place) if each.purpose is not Purpose.SOMETIMES]
     clauses = list(dict.fromkeys(name for place in places for name in claims_in(place).clauses))
     steps = len(asked) + len(clauses)
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -71,7 +71,7 @@ def needs(places: Sequence[str], show: Callable[[int, int], None], workers: int)
 
 def _likely_first(users: Sequence[Obligation]) -> Sequence[Obligation]:
     """Those first that are quick to fail: what follows in a state, before what a step keeps."""
-    return sorted(users, key=lambda each: each.sort is Sort.KEPT)
+    return sorted(users, key=lambda each: each.purpose is Purpose.KEPT)
 
 
 def as_data(found: Sequence[Need]) -> Sequence[Mapping[str, str | None]]:

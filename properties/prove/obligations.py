@@ -36,7 +36,7 @@ LEVELS = (6, 9, 12, 15, 18)
 """How many levels of a small machine are searched for what must be reachable, before giving up."""
 
 
-class Sort(StrEnum):
+class Purpose(StrEnum):
     """What an obligation is about."""
 
     START = "start"
@@ -54,7 +54,7 @@ class Obligation:
 
     claims: str
     """Where the claims are: a module, or `module:name`."""
-    sort: Sort
+    purpose: Purpose
     name: str
     action: str = ""
     without: str = ""
@@ -63,7 +63,7 @@ class Obligation:
     @property
     def about(self) -> str:
         """What reports call it."""
-        return f"{self.name} / {self.action}" if self.action else f"{self.name} ({self.sort})"
+        return f"{self.name} / {self.action}" if self.action else f"{self.name} ({self.purpose})"
 
 
 @frozen
@@ -98,20 +98,20 @@ def obligations(where: str, theorem: str | None = None) -> Iterator[Obligation]:
     claims = claims_in(where)
     theorems = [each for each in claims.theorems.values() if theorem in (None, each.name)]
     for lemma in claims.lemmas:
-        yield Obligation(where, Sort.LEMMA, lemma)
+        yield Obligation(where, Purpose.LEMMA, lemma)
     for clause in claims.clauses:
-        yield Obligation(where, Sort.START, clause)
+        yield Obligation(where, Purpose.START, clause)
     changes = [each.name for each in theorems if each.of_step is not None]
     for action in claims.machine.actions:
-        yield from (Obligation(where, Sort.KEPT, clause, action) for clause in claims.clauses)
+        yield from (Obligation(where, Purpose.KEPT, clause, action) for clause in claims.clauses)
         if claims.within is not None:
-            yield Obligation(where, Sort.WITHIN, "within", action)
-        yield from (Obligation(where, Sort.STEP, name, action) for name in changes)
+            yield Obligation(where, Purpose.WITHIN, "within", action)
+        yield from (Obligation(where, Purpose.STEP, name, action) for name in changes)
     for each in theorems:
         if each.of_state is not None:
-            yield Obligation(where, Sort.IMPLIED, each.name)
+            yield Obligation(where, Purpose.IMPLIED, each.name)
     for kind in claims.sometimes:
-        yield Obligation(where, Sort.SOMETIMES, kind)
+        yield Obligation(where, Purpose.SOMETIMES, kind)
 
 
 @define
@@ -149,17 +149,17 @@ class _Question:
     def asked(self, obligation: Obligation) -> Asked | None:
         """What the solver is asked; None: the step touches nothing that the clause looks at."""
         name, claims = obligation.name, self.claims
-        match obligation.sort:
-            case Sort.START:
+        match obligation.purpose:
+            case Purpose.START:
                 first = [lifted(each) for each in first_conditions(claims.machine, self.state)]
                 if claims.at_first is not None:
                     first.append(lifted(claims.at_first(self.state)))
                 return self._asked(first, self.clauses[name].symbol, facts=())
-            case Sort.LEMMA:
+            case Purpose.LEMMA:
                 before = list(self.lemmas)[: list(self.lemmas).index(name)]
                 facts = (*self.clauses.values(), *(self.lemmas[each] for each in before))
                 return self._asked([], self.lemmas[name].symbol, facts=facts)
-            case Sort.IMPLIED:
+            case Purpose.IMPLIED:
                 held = claims.theorems[name].of_state
                 assert held is not None
                 return self._asked([], lifted(held(self.state)))
@@ -171,12 +171,12 @@ class _Question:
         arguments = parameters_of(action)
         after = action.apply(self.state, **arguments).effect()
         traced = trace(claims.machine, action, self.state, arguments)
-        if obligation.sort is Sort.KEPT:
+        if obligation.purpose is Purpose.KEPT:
             changed = {each for each in claims.machine.fields if getattr(after, each) is not getattr(self.state, each)}
             if not changed & self.clauses[name].fields:
                 return None
             goal = claims.clauses[name].holds(after)
-        elif obligation.sort is Sort.WITHIN:
+        elif obligation.purpose is Purpose.WITHIN:
             goal = self._allowed(action, arguments, after)
         else:
             change = claims.theorems[name].of_step
@@ -263,7 +263,7 @@ def _never(kind: Clause) -> Callable[[State], Any]:
 def discharge(obligation: Obligation) -> Answer:
     """Ask the solver, in several ways if need be; look for what must be reachable."""
     began = time.monotonic()
-    if obligation.sort is Sort.SOMETIMES:
+    if obligation.purpose is Purpose.SOMETIMES:
         level = reached(obligation.claims).get(obligation.name)
         said = "never reached" if level is None else f"reached at level {level}"
         return Answer(obligation, level is not None, said, time.monotonic() - began)

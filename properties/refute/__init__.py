@@ -1,1 +1,1 @@
-"""Refutation: what goes wrong when a guard is left out, by a shortest way."""
+"""Refutation: what goes wrong when a guard is left out, by a way as short as a search finds it."""

@@ -17,7 +17,7 @@ from model.language import Machine, State, anyof
 from model.machines.replication import REPLICA, replication
 from properties.claims import Claims, Clause, Theorem, clause_of
 from properties.prove.engine import MACHINES
-from properties.prove.obligations import Obligation, Sort, claims_in
+from properties.prove.obligations import Obligation, Purpose, claims_in
 from properties.refute.variants import guard_names
 from properties.variants.searching import ACKNOWLEDGED, CLEAN, ELIGIBLE, LAST, SURVIVOR
 from properties.variants.variant import ANYTHING
@@ -190,18 +190,18 @@ def obligations_of_cell(cell: Cell, setting: str) -> Iterator[Obligation]:
     uncovered = list(_uncovered(cell, claims))
     for name in uncovered:
         if claims.within is not None:
-            yield Obligation(where, Sort.WITHIN, "within", name)
-        yield from (Obligation(where, Sort.KEPT, clause, name) for clause in claims.clauses)
+            yield Obligation(where, Purpose.WITHIN, "within", name)
+        yield from (Obligation(where, Purpose.KEPT, clause, name) for clause in claims.clauses)
     for clause in _further(cell):
-        yield Obligation(where, Sort.START, clause)
-        yield from (Obligation(where, Sort.KEPT, clause, name) for name in machine.actions)
+        yield Obligation(where, Purpose.START, clause)
+        yield from (Obligation(where, Purpose.KEPT, clause, name) for name in machine.actions)
     for theorem in theorems_of_cell(cell).values():
         is_shown = _same(theorem, claims) is not None
         if theorem.of_state is not None and not is_shown:
-            yield Obligation(where, Sort.IMPLIED, theorem.name)
+            yield Obligation(where, Purpose.IMPLIED, theorem.name)
         if theorem.of_step is not None:
             asked = uncovered if is_shown else machine.actions
-            yield from (Obligation(where, Sort.STEP, theorem.name, name) for name in asked)
+            yield from (Obligation(where, Purpose.STEP, theorem.name, name) for name in asked)
 
 
 def _further(cell: Cell) -> dict[str, Clause]:

@@ -1,6 +1,7 @@
 """Refutation: change a machine, and explore one search after the other until a theorem breaks.
 
-Within a search states are looked at breadth first, so that the counterexample is a shortest one there. If no theorem
+Within a search states are looked at breadth first, so that no counterexample of these sizes is shorter that takes only
+the actions which the search keeps; one of other sizes, or with an action that is left out, may be. If no theorem
 breaks and a guard was left out, the proof is tried again without it: if it still goes through, the guard was redundant,
 and that is what is said; if not, nothing is known, and that is what is said.
 """

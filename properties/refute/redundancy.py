@@ -15,7 +15,7 @@ from model.language import State, allof, implies
 from model.machines.replication import VERSION, replication
 from properties.claims import Claims
 from properties.invariants.replication import SMALL
-from properties.prove.obligations import Obligation, Sort, claims_in, discharge
+from properties.prove.obligations import Obligation, Purpose, claims_in, discharge
 from properties.refute.variants import guard_names
 from properties.variants.changes import LeftOut
 from properties.variants.variant import REPLICATION, setting_called
@@ -56,13 +56,13 @@ def _that_it_follows(left_out: LeftOut, settings: Sequence[str]) -> Iterator[Obl
     """That in every setting that has the guard it follows from the others."""
     about = (left_out.action, left_out.name)
     for name in further.clauses:
-        yield Obligation(f"{HERE}:further", Sort.START, name)
-        yield from (Obligation(f"{HERE}:further", Sort.KEPT, name, action) for action in further.machine.actions)
+        yield Obligation(f"{HERE}:further", Purpose.START, name)
+        yield from (Obligation(f"{HERE}:further", Purpose.KEPT, name, action) for action in further.machine.actions)
         if left_out.guard in guard_names(further.machine, left_out.action):
-            yield Obligation(f"{HERE}:further", Sort.KEPT, name, *about)
+            yield Obligation(f"{HERE}:further", Purpose.KEPT, name, *about)
     for setting in settings:
         if left_out.guard in guard_names(claims_in(setting).machine, left_out.action):
-            yield Obligation(f"{HERE}:in-{setting_called(setting)}", Sort.WITHIN, "within", *about)
+            yield Obligation(f"{HERE}:in-{setting_called(setting)}", Purpose.WITHIN, "within", *about)
 
 
 def __getattr__(name: str) -> Claims:
@@ -95,8 +95,8 @@ def _that_all_is_kept(left_out: LeftOut, settings: Sequence[str]) -> Iterator[Ob
             wider = guard_names(claims_in(claims.within).machine, left_out.action)
             # Where the wider claims are proved without it as well, and assume nothing more, each step is one of theirs.
             if not (claims.within in settings and left_out.guard in wider and wider <= guards):
-                yield Obligation(setting, Sort.WITHIN, "within", *about)
-        yield from (Obligation(setting, Sort.KEPT, name, *about) for name in claims.clauses)
+                yield Obligation(setting, Purpose.WITHIN, "within", *about)
+        yield from (Obligation(setting, Purpose.KEPT, name, *about) for name in claims.clauses)
         for name, theorem in claims.theorems.items():
             if theorem.of_step is not None:
-                yield Obligation(setting, Sort.STEP, name, *about)
+                yield Obligation(setting, Purpose.STEP, name, *about)

@@ -1,7 +1,8 @@
-"""What becomes of every cell of the table: proved, and by what; refuted, with a shortest way; or open.
+"""What becomes of every cell of the table: proved, and by what; refuted, by a way as short as any of its size; or open.
 
-A cell is proved if a theorem that says as much is proved of a machine that can take every step of the cell's, or if
-what is missing is discharged. The others are explored until the theorem breaks.
+A cell is proved if a theorem that says as much is claimed of a machine that can take every step of the cell's, or if
+what is missing is discharged. The theorem and the invariant are not proved once more here: `rests_on` says what
+`tidegauge prove` has to show. The other cells are explored until the theorem breaks.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from attrs import field, frozen
 
 from model.language import Sizes
 from properties.explore.engine import Violation
-from properties.prove.obligations import discharge
+from properties.prove.obligations import claims_in, discharge
 from properties.refute import cells
 from properties.refute.cells import CELLS, Cell
 from properties.refute.engine import WORKERS, first_violation
@@ -28,7 +29,7 @@ from properties.variants.variant import ANYTHING, STATES_MOST, setting_called
 SIZES = (PAIR, PAIR_LONGER, PAIR_LATER_LONGER)
 
 
-class State(StrEnum):
+class CellVerdict(StrEnum):
     """What is known of a cell."""
 
     PROVED = "proved"
@@ -41,7 +42,7 @@ class Result:
     """What became of a cell. Data only."""
 
     cell: str
-    state: State
+    verdict: CellVerdict
     seconds: float
     by: tuple[str, ...] = ()
     """The theorems that prove it, or the setting from whose invariant it was shown."""
@@ -56,7 +57,7 @@ class Result:
     @property
     def said(self) -> str:
         """What became of it, in a few words."""
-        return f"breaks with step {len(self.steps)}" if self.state is State.REFUTED else str(self.state)
+        return f"breaks with step {len(self.steps)}" if self.verdict is CellVerdict.REFUTED else str(self.verdict)
 
     def as_data(self) -> dict[str, Any]:
         """This result as JSON data."""
@@ -67,7 +68,7 @@ class Result:
             "failure": column.failure,
             "kip966": column.has_elr,
             "slow_replicas_leave": column.is_slow,
-            "state": str(self.state),
+            "state": str(self.verdict),
             "by": list(self.by),
             "breaks": self.theorem,
             "level": self.level,
@@ -82,7 +83,7 @@ class Result:
         """The result that was written as JSON data."""
         steps = tuple((action, arguments) for action, arguments in data["steps"])
         broken = (data["sizes"], data["level"], data["breaks"], steps, data["given"])
-        return cls(data["cell"], State(data["state"]), data["seconds"], tuple(data["by"]), *broken)
+        return cls(data["cell"], CellVerdict(data["state"]), data["seconds"], tuple(data["by"]), *broken)
 
 
 def table(
@@ -138,26 +139,43 @@ def summary(results: Sequence[Result], tell: Callable[[Result], str] = lambda ea
     return lines
 
 
+def rests_on(results: Sequence[Result]) -> Mapping[str, Sequence[str]]:
+    """What the proved ones of these cells rest on, in words, and under which failures; `tidegauge prove` shows it."""
+    found: dict[str, dict[str, None]] = {}
+    for each in results:
+        if each.verdict is CellVerdict.PROVED:
+            found.setdefault(_basis(each.by), {})[CELLS[each.cell].column.failure] = None
+    return {basis: tuple(failures) for basis, failures in found.items()}
+
+
+def _basis(by: tuple[str, ...]) -> str:
+    claimed = [(theorem, setting_called(each)) for each in cells.SETTINGS for theorem in claims_in(each).theorems]
+    where = {theorem: setting for theorem, setting in claimed if theorem in by}
+    if not where:
+        return f"the invariant of setting {by[0]}, and what was shown for the cell besides"
+    return " and ".join(f"{theorem} in setting {where[theorem]}" for theorem in by)
+
+
 def result_of(name: str, states: int = STATES_MOST) -> Result:
     """What becomes of a cell."""
     began = time.monotonic()
     cell = CELLS[name]
     covering = cells.covering(cell)
     if covering:
-        return Result(name, State.PROVED, time.monotonic() - began, covering)
+        return Result(name, CellVerdict.PROVED, time.monotonic() - began, covering)
     for setting in cells.SETTINGS:
         # Of what holds whatever happens nothing follows about what is committed.
         if setting != ANYTHING and cells.covers(cell, setting) and _is_shown(cell, setting):
-            return Result(name, State.PROVED, time.monotonic() - began, (setting_called(setting),))
+            return Result(name, CellVerdict.PROVED, time.monotonic() - began, (setting_called(setting),))
     for sizes, given in product(SIZES, cells.givens(cell)):
         broken = _violation(cell, sizes, given, states)
         if broken is not None:
             seconds = time.monotonic() - began
             where = (sizes, broken.level, broken.invariant, broken.steps, given)
-            return Result(name, State.REFUTED, seconds, (), *where)
+            return Result(name, CellVerdict.REFUTED, seconds, (), *where)
     if not cells.has_other_settings(cell, cell.row.setting) and _is_shown(cell, cell.row.setting):
-        return Result(name, State.PROVED, time.monotonic() - began, (setting_called(cell.row.setting),))
-    return Result(name, State.OPEN, time.monotonic() - began)
+        return Result(name, CellVerdict.PROVED, time.monotonic() - began, (setting_called(cell.row.setting),))
+    return Result(name, CellVerdict.OPEN, time.monotonic() - began)
 
 
 def _is_shown(cell: Cell, setting: str) -> bool:

@@ -18,11 +18,11 @@ from model.language import IllegalStepError, LanguageError, State
 from model.machines import replication
 from model.machines.published import PUBLISHED, base
 from model.readings import columns, values
-from model.readings.columns import Hand
+from model.readings.columns import StepTaker
 from properties.explore import engine
 from properties.explore.engine import Explorer, Result
 from properties.explore.fingerprints import LOAD_MOST, SMALLEST, Seen
-from properties.explore.machines import EXPLORABLE, UnknownMachineError, explorable
+from properties.explore.machines import EXPLORABLE, UnknownMachineError, UnusableChoiceError, explorable
 
 
 def explored(name: str, n: int, log: int, records: int, epochs: int, *, keep_going: bool = True) -> Result:
@@ -162,11 +162,11 @@ def test_a_small_room_for_steps_changes_nothing(monkeypatch: pytest.MonkeyPatch)
 def test_a_successors_sum_is_that_of_its_state() -> None:
     sizes = base.sizes(replicas=2, log=1, records=1, epochs=1)
     explorer = Explorer(PUBLISHED["kip320"], sizes)
-    hand, level, weighing = Hand(explorer.steps), explorer.first, explorer.weighing
-    taken = hand.take(level, 0, 1, weighing)
+    taker, level, weighing = StepTaker(explorer.steps), explorer.first, explorer.weighing
+    taken = taker.take(level, 0, 1, weighing)
     assert taken.places.size
     out = np.empty((level.shape[0], taken.places.size), level.dtype)
-    hand.make(level, taken.places, taken.steps, out, 0)
+    taker.make(level, taken.places, taken.steps, out, 0)
     assert list(weighing.sums(out)[0]) == list(taken.sums)
 
 
@@ -198,9 +198,8 @@ def test_a_sort_without_a_size_is_refused() -> None:
 
 @pytest.mark.parametrize("name", EXPLORABLE)
 def test_every_machine_can_be_explored(name: str) -> None:
-    chosen = explorable(name)
-    sizes = chosen.sizes(replicas=1, log=1, records=1, epochs=1)
-    assert Explorer(chosen.machine, sizes, chosen.invariants).run().distinct > 1
+    chosen = explorable(name, sizes={"replicas": 1, "log": 1, "epochs": 1})
+    assert Explorer(chosen.machine, chosen.sizes, chosen.invariants, changes=chosen.changes).run().distinct > 1
 
 
 def test_steps_that_no_guard_allows_raise() -> None:
@@ -208,6 +207,55 @@ def test_steps_that_no_guard_allows_raise() -> None:
     first = values.initial(replication.replication, sizes)
     with pytest.raises(IllegalStepError, match="leader_appends: it leads does not hold"):
         values.take(replication.replication.actions["leader_appends"], first, leader=0)
+
+
+def test_claims_and_settings_are_chosen() -> None:
+    chosen = explorable("replication", claims="eligible", settings={"min_isr": "1", "bumps_epoch": "true"})
+    assert chosen.settings == {"min_isr": 1, "has_elr": True, "bumps_epoch": True, "survivor": 0}
+    assert {"MIN-ISR", "LAST-MEMBER", "who_is_eligible_or_dropped"} <= chosen.invariants.keys()
+    assert "ELIGIBLE-HOLD-COMMITTED" in chosen.changes
+    assert "controller_elects_unclean" not in chosen.machine.actions
+
+
+def test_sizes_of_replication_that_others_do_not_have() -> None:
+    chosen = explorable("replication", sizes={"versions": 1, "registrations": 4})
+    assert (chosen.sizes["Partition epoch"], chosen.sizes["Broker epoch"]) == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "said"),
+    [
+        ("replication", {"sizes": {"records": 2}}, "replication has no records; its sizes are replicas, log, epochs,"),
+        ("kip320", {"sizes": {"versions": 2}}, "kip320 has no versions"),
+        ("kip320", {"claims": "last"}, "nothing is claimed of it"),
+        ("kip320", {"settings": {"min_isr": "1"}}, "no setting 'min_isr'; it has none"),
+        ("replication", {"claims": "nix"}, "there are .*last, anything"),
+        ("replication", {"settings": {"isr": "1"}}, "no setting 'isr'; there are min_isr, has_elr"),
+        ("replication", {"settings": {"min_isr": "3"}}, "min_isr .* is a number from 0 to 2 here, not '3'"),
+        ("replication", {"settings": {"has_elr": "1"}}, "has_elr .* is true or false, not '1'"),
+        ("replication", {"claims": "eligible", "settings": {"has_elr": "false"}}, "has_elr is true wherever"),
+        ("replication", {"claims": "eligible", "sizes": {"replicas": 1}}, "than min_isr=2, has_elr=true"),
+    ],
+)
+def test_what_a_machine_has_no_use_for_is_refused(name: str, chosen: dict[str, Any], said: str) -> None:
+    with pytest.raises(UnusableChoiceError, match=said):
+        explorable(name, **chosen)
+
+
+def rises_of_the_high_watermark(min_isr: str, levels: int) -> int:
+    """How often a leader raises its high watermark within so many levels."""
+    sizes = {"log": 1, "versions": 2, "registrations": 1}
+    chosen = explorable("replication", settings={"min_isr": min_isr}, sizes=sizes)
+    explorer = Explorer(chosen.machine, chosen.sizes)
+    counts = zip(explorer.steps.instances, explorer.run(levels=levels, workers=1).counts, strict=True)
+    return sum(count for each, count in counts if each.action.name == "leader_advances_hw")
+
+
+def test_a_setting_decides_what_can_happen() -> None:
+    """A leader that is alone in the ISR raises its high watermark only if one replica is enough."""
+    assert rises_of_the_high_watermark("1", 8) > 0
+    assert rises_of_the_high_watermark("2", 8) == 0
+    assert rises_of_the_high_watermark("2", 9) > 0
 
 
 def tidegauge(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -230,6 +278,25 @@ def test_the_command_tells_the_way_to_a_violation() -> None:
     assert done.returncode == 1, done.stderr
     assert "WeakIsr is violated at level 12:" in done.stdout
     assert "  1. controller elects (replica=" in done.stdout
+
+
+def test_the_command_tells_what_was_claimed_and_set() -> None:
+    sizes = ("--log", "1", "--versions", "1", "--registrations", "1", "--levels", "6")
+    done = tidegauge("explore", "replication", "--claims", "clean", "--set", "min_isr=2", *sizes)
+    assert done.returncode == 0, done.stderr
+    assert "Setting clean: " in done.stdout
+    assert "With min_isr=2, has_elr=false" in done.stdout
+    found = json.loads(tidegauge("explore", "replication", "--json", *sizes).stdout)
+    assert (found["claims"], found["settings"]["min_isr"]) == ("last", 1)
+
+
+def test_a_wrong_size_or_setting_is_a_wrong_choice() -> None:
+    done = tidegauge("explore", "replication", "--records", "2")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "replication has no records" in done.stderr
+    done = tidegauge("explore", "replication", "--set", "has_elr")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--set has_elr: say NAME=VALUE" in done.stderr
 
 
 def test_a_wrong_machine_is_a_wrong_choice() -> None:

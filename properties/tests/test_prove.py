@@ -17,7 +17,7 @@ from properties.prove import engine
 from properties.prove import obligations as made
 from properties.prove.engine import UnknownNameError, prove
 from properties.prove.needed import Need, need, used_by
-from properties.prove.obligations import Sort, discharge, obligations
+from properties.prove.obligations import Purpose, discharge, obligations
 
 MODULE = "properties.tests.claims_of_a_toy"
 
@@ -70,7 +70,7 @@ def test_a_guarded_machine_is_proved(claimed: Callable[[Claims], None]) -> None:
     claimed(toy(guarded=True))
     answers = [discharge(each) for each in obligations(MODULE)]
     assert [each.obligation.about for each in answers if not each.is_discharged] == []
-    assert {each.obligation.sort for each in answers} == set(Sort) - {Sort.LEMMA, Sort.WITHIN}
+    assert {each.obligation.purpose for each in answers} == set(Purpose) - {Purpose.LEMMA, Purpose.WITHIN}
 
 
 def test_without_its_guard_the_theorem_is_open(claimed: Callable[[Claims], None]) -> None:
@@ -139,7 +139,7 @@ def test_what_follows_from_the_others_is_redundant(claimed: Callable[[Claims], N
         return s.every(REPLICA, lambda r: s.end[r] >= -1)
 
     claimed(claims)
-    asked = [each for each in obligations(MODULE) if each.sort is not Sort.SOMETIMES]
+    asked = [each for each in obligations(MODULE) if each.purpose is not Purpose.SOMETIMES]
     users = {
         name: [each for each, facts in map(used_by, asked) if facts is not None and name in facts and each.name != name]
         for name in claims.clauses

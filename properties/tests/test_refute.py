@@ -1,4 +1,4 @@
-"""Refutation: guards are left out one by one, counterexamples are shortest and run, and what is redundant is said."""
+"""Refutation: guards are left out one by one, counterexamples run, and what is redundant is said."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from model.language import (
 )
 from model.machines.published import PUBLISHED, base
 from model.readings import values
-from model.readings.columns import Hand
+from model.readings.columns import StepTaker
 from properties.explore.engine import Explorer
 from properties.explore.symmetry import NotSymmetricError
 
@@ -73,14 +73,14 @@ def renamed_state(machine: Machine, state: State, image: Image) -> State:
 
 
 def all_states(explorer: Explorer) -> set[tuple[int, ...]]:
-    hand = Hand(explorer.steps)
+    taker = StepTaker(explorer.steps)
     level = explorer.first
     seen = {tuple(row) for row in level.T.tolist()}
     while level.size:
-        taken = hand.take(level, 0, level.shape[1], explorer.weighing)
+        taken = taker.take(level, 0, level.shape[1], explorer.weighing)
         assert taken.stop == level.shape[1]
         out = np.empty((level.shape[0], taken.places.size), level.dtype)
-        hand.make(level, taken.places, taken.steps, out, 0)
+        taker.make(level, taken.places, taken.steps, out, 0)
         new = {tuple(row) for row in out.T.tolist()} - seen
         seen |= new
         level = explorer.layout.block(sorted(new))
