@@ -16,7 +16,7 @@ from properties.refute import table as refute_table
 from properties.refute.cells import CELLS, COLUMNS, FAILING, FAILURES, LAGGING, ROWS, Cell, machine_of_cell
 from properties.refute.table import CellVerdict, Result, rests_on, result_of, summary, table
 from properties.refute.variants import guard_names
-from properties.variants.searching import CLEAN, ELIGIBLE, SURVIVOR
+from properties.variants.searching import CLEAN, ELIGIBLE
 
 
 def cell_of(theorem: str, failure: str, *, has_elr: bool = False, is_slow: bool = False) -> Cell:
@@ -96,10 +96,10 @@ def test_with_another_switch_nothing_covers() -> None:
 
 
 def test_what_is_missing_is_asked_of_the_steps_that_are_not_covered() -> None:
-    asked = list(cells.obligations_of_cell(cell_of("N-1", UNCLEAN), SURVIVOR))
+    asked = list(cells.obligations_of_cell(cell_of("CLEAN", UNCLEAN), CLEAN))
     (uncovered,) = FAILURES[UNCLEAN]
     assert {each.action for each in asked} == {uncovered}
-    clauses = claims_in(SURVIVOR).clauses
+    clauses = claims_in(CLEAN).clauses
     assert [each.name for each in asked if each.purpose is Purpose.KEPT] == list(clauses)
     assert [each.purpose for each in asked if each.purpose is not Purpose.KEPT] == [Purpose.WITHIN, Purpose.STEP]
 

@@ -211,7 +211,8 @@ def test_steps_that_no_guard_allows_raise() -> None:
 
 def test_claims_and_settings_are_chosen() -> None:
     chosen = explorable("replication", claims="eligible", settings={"min_isr": "1", "bumps_epoch": "true"})
-    assert chosen.settings == {"min_isr": 1, "has_elr": True, "bumps_epoch": True, "survivor": 0}
+    given = {"min_isr": 1, "has_elr": True, "bumps_epoch": True, "keeps_positions": False, "survivor": 0}
+    assert chosen.settings == given
     assert {"MIN-ISR", "LAST-MEMBER", "who_is_eligible_or_dropped"} <= chosen.invariants.keys()
     assert "ELIGIBLE-HOLD-COMMITTED" in chosen.changes
     assert "controller_elects_unclean" not in chosen.machine.actions

@@ -60,10 +60,13 @@ def not_assumed(theorem: Theorem, machine: Machine, whole: Machine) -> list[str]
     """What a theorem names as assumed and the machine does not assume.
 
     `action.guard` is a guard that the machine's action has; `action` is one that the whole machine can take and this
-    one never does.
+    one never does; `setting = value` is a value that the machine does not have.
     """
+    others = {f"{name} = {not value}" for name, value in machine.settings.items() if isinstance(value, bool)}
     found = []
     for name in (part for _sentence, names in theorem.assumes for part in names.split(", ")):
+        if name in others:
+            continue
         action, is_guard, guard = name.partition(".")
         is_assumed = (
             guard in guard_names(machine, action)
