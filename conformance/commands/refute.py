@@ -39,9 +39,10 @@ named as proved is shown by `tidegauge prove replication`, not once more here.
 --all takes the designs, the assumptions and the safety-critical guards; with --conjuncts also all
 other guards, and every conjunct of a guard.
 
+What is undecided because a search ended at its limit of states is told to be so.
+
 Exit code 0: all comes out as expected: what must break breaks, and what is known to be kept for another reason, or not
-to be needed, does not; 1: something came out otherwise; 2: a wrong choice; 130: interrupted. What is undecided because a
-search ended at its limit of states is told so.
+to be needed, does not; 1: something came out otherwise; 2: a wrong choice; 130: interrupted.
 
 \b
 Examples:
