@@ -39,8 +39,10 @@ named as proved is shown by `tidegauge prove replication`, not once more here.
 --all takes the designs, the assumptions and the safety-critical guards; with --conjuncts also all
 other guards, and every conjunct of a guard.
 
-Exit code 0: all that must break breaks, or it is said why it is kept; 1: something else came out; 2: a wrong choice;
-130: interrupted.
+What is undecided because a search ended at its limit of states is told to be so.
+
+Exit code 0: all comes out as expected: what must break breaks, and what is known to be kept for another reason, or not
+to be needed, does not; 1: something came out otherwise; 2: a wrong choice; 130: interrupted.
 
 \b
 Examples:
@@ -109,10 +111,10 @@ def refute(
 
 
 def is_as_it_should_be(found: Refutation) -> bool:
-    """Whether a theorem breaks, or need not, or it is known why what is redundant is kept."""
-    if found.kind is Kind.CONJUNCT or not found.is_critical:
+    """Whether a theorem breaks, or it is known why it does not: what nothing breaks without is kept for a reason."""
+    if found.kind is Kind.CONJUNCT or (found.kind is Kind.GUARD and not found.is_critical):
         return True  # a guard is needed as a whole; that one conjunct of it is not is told, and no failure
-    return found.verdict is Verdict.REFUTED or found.variant in KEPT
+    return (found.verdict is Verdict.REFUTED) is not (found.variant in KEPT)
 
 
 def _all(*, conjuncts: bool) -> list[Variant]:
@@ -178,6 +180,9 @@ def _said(each: Refutation) -> str:
     if each.verdict is Verdict.UNDECIDED:
         still_open = f", and open without it: {', '.join(each.open)}" if each.open else ""
         said = f"Undecided: no theorem breaks where it was looked for{still_open}."
+        said += "".join(
+            f" Not all was seen: the search with {sizes} ended at its limit of states." for sizes in each.limited
+        )
     why = why_kept(each.variant)
     return said + (f" It is kept because {why}." if why is not None else "")
 
@@ -188,7 +193,8 @@ def _table(found: Sequence[Refutation]) -> Table:
         table.add_column(heading, justify="right" if heading in ("level", "seconds") else "left")
     for each in found:
         style = "" if is_as_it_should_be(each) else "bold red"
-        table.add_row(each.variant, str(each.verdict), *_where(each.counterexample), f"{each.seconds:.1f}", style=style)
+        verdict = f"{each.verdict} (limit of states)" if each.limited else str(each.verdict)
+        table.add_row(each.variant, verdict, *_where(each.counterexample), f"{each.seconds:.1f}", style=style)
     return table
 
 

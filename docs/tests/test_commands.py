@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner
 
 from conformance.commands import refute as command
@@ -15,7 +16,8 @@ from docs.counterexamples import refutations
 from docs.failures import results
 from properties.prove.obligations import claims_in
 from properties.refute.cells import ROWS, SETTINGS
-from properties.refute.engine import Refutation
+from properties.refute.engine import Refutation, Verdict
+from properties.variants.redundant import KEPT
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +36,32 @@ def test_all_are_one_table() -> None:
     assert lines["truncate-to-hw"][1:5] == ["refuted", "WeakIsr", "truncate-to-hw", "9"]
     assert lines["n-1/it_never_lags"][1:5] == ["refuted", "N-1", "survivor", "13"]
     assert lines["leader_learns_isr.it_was_decided"][1] == "redundant"
+
+
+def came_out(monkeypatch: pytest.MonkeyPatch, **otherwise: Refutation) -> Any:
+    """What `--all` prints if one variant came out otherwise than is saved."""
+
+    def found_again(names: Sequence[str], **_options: Any) -> list[Refutation]:
+        return [{**refutations(), **otherwise}[name] for name in names]
+
+    monkeypatch.setattr(command, "refute_all", found_again)
+    return CliRunner().invoke(command.refute, ["--all", "--no-color"])
+
+
+def test_what_must_break_and_does_not_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "n-1/it_never_lags"
+    stands = evolve(refutations()[name], verdict=Verdict.UNDECIDED, counterexample=None, limited=("Replica 2",))
+    done = came_out(monkeypatch, **{name: stands})
+    assert done.exit_code == 1
+    (line,) = (line for line in done.output.splitlines() if line.startswith(name))
+    assert "undecided (limit of states)" in line
+
+
+def test_what_is_said_to_be_kept_and_breaks_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "clean/the_controller_noticed_its_death"
+    assert name in KEPT
+    broken = evolve(refutations()[name], verdict=Verdict.REFUTED)
+    assert came_out(monkeypatch, **{name: broken}).exit_code == 1
 
 
 def test_all_as_json_are_what_is_saved() -> None:

@@ -80,6 +80,8 @@ class Refutation:
     counterexample: Counterexample | None = None
     open: tuple[str, ...] = ()
     """Of what is undecided: the obligations that are open."""
+    limited: tuple[str, ...] = ()
+    """Of what is undecided: the searches, by their sizes, that ended at the limit of states with nothing found."""
 
     def as_data(self) -> dict[str, Any]:
         """This refutation as JSON data."""
@@ -91,6 +93,7 @@ class Refutation:
             "verdict": str(self.verdict),
             "seconds": round(self.seconds, 3),
             "open": list(self.open),
+            "limited": list(self.limited),
             **(found.as_data() if found is not None else {"theorem": None, "level": None, "steps": []}),
         }
 
@@ -105,6 +108,7 @@ class Refutation:
             data["seconds"],
             Counterexample.of_data(data) if data["theorem"] is not None else None,
             tuple(data["open"]),
+            tuple(data.get("limited", ())),
         )
 
 
@@ -124,18 +128,23 @@ def refute(
         workers: threads.
     """
     began = time.monotonic()
+    limited: list[str] = []
 
     def became(verdict: Verdict, found: Counterexample | None = None, still_open: tuple[str, ...] = ()) -> Refutation:
         seconds = time.monotonic() - began
-        return Refutation(variant.name, variant.kind, variant.is_critical, verdict, seconds, found, still_open)
+        ended = tuple(limited) if verdict is Verdict.UNDECIDED else ()
+        return Refutation(variant.name, variant.kind, variant.is_critical, verdict, seconds, found, still_open, ended)
 
     def explored() -> Refutation | None:
         for search in variant.searches:
-            show(f"{variant.name}: exploring {', '.join(f'{name} {size}' for name, size in search.sizes.items())}")
-            violation = violated(variant, search, states=states, workers=workers)
+            sizes = ", ".join(f"{name} {size}" for name, size in search.sizes.items())
+            show(f"{variant.name}: exploring {sizes}")
+            violation, is_complete = violated(variant, search, states=states, workers=workers)
             if violation is not None:
                 found = Counterexample(violation.invariant, search, violation.level, violation.steps)
                 return became(Verdict.REFUTED, found)
+            if not is_complete:
+                limited.append(sizes)
         return None
 
     def proved() -> Refutation:
@@ -154,8 +163,8 @@ def refute(
 
 def violated(
     variant: Variant, search: Search, *, states: int | None = None, workers: int = WORKERS
-) -> Violation | None:
-    """The first violation of a theorem in a search."""
+) -> tuple[Violation | None, bool]:
+    """The first violation of a theorem in a search, and whether all of it was seen."""
     machine = machine_of(variant, search)
     conjuncts = [each for each in variant.changes if isinstance(each, LeftOut) and each.conjunct is not None]
     guards = {name: kept for each in conjuncts for name, kept in guards_of(machine, each, search.sizes).items()}
@@ -175,8 +184,11 @@ def first_violation(
     guards: Guards | None = None,
     states: int,
     workers: int,
-) -> Violation | None:
-    """The first violation of a theorem; of several at one level, that of the first theorem."""
+) -> tuple[Violation | None, bool]:
+    """The first violation of a theorem, and whether all states were seen; of several at one level the first theorem's.
+
+    Not all are seen if there is a violation, or as many states as `states` says.
+    """
     of_states = {name: each.of_state for name, each in theorems.items() if each.of_state is not None}
     of_steps = {name: each.of_step for name, each in theorems.items() if each.of_step is not None}
     less = sliced(machine, of_states.values(), of_steps.values())
@@ -186,7 +198,8 @@ def first_violation(
     except NotSymmetricError:  # one replica is told apart: the survivor
         found = explorer.run(states=states, workers=workers)
     order = list(theorems)
-    return min(found.violations, key=lambda each: (each.level, order.index(each.invariant)), default=None)
+    first = min(found.violations, key=lambda each: (each.level, order.index(each.invariant)), default=None)
+    return first, found.is_complete
 
 
 # -- several ---------------------------------------------------------------------------------------------------------

@@ -186,4 +186,5 @@ def _is_shown(cell: Cell, setting: str) -> bool:
 
 def _violation(cell: Cell, sizes: Sizes, given: Mapping[str, Any], states: int) -> Violation | None:
     machine = cells.explored_machine(cell, given)
-    return first_violation(machine, cells.theorems_of_cell(cell), sizes, states=states, workers=1)
+    found, _is_complete = first_violation(machine, cells.theorems_of_cell(cell), sizes, states=states, workers=1)
+    return found

@@ -119,6 +119,17 @@ def test_what_is_neither_is_said_to_be_undecided() -> None:
     assert (found.verdict, found.counterexample, found.open) == (Verdict.UNDECIDED, None, ())
 
 
+def test_a_search_that_ended_at_its_limit_is_told() -> None:
+    search = Search(LAST, sizes(replicas=2, log=1, epochs=1))
+    found = refute(evolve(variant_named(UNCLEAN), searches=(search,), proved_in=()), states=1)
+    assert (found.verdict, found.limited) == (
+        Verdict.UNDECIDED,
+        (", ".join(f"{n} {s}" for n, s in search.sizes.items()),),
+    )
+    assert Refutation.of_data(json.loads(json.dumps(found.as_data()))).limited == found.limited
+    assert refute(too_small_to_go_wrong()).limited == ()
+
+
 @pytest.mark.deep
 def test_of_what_is_undecided_it_is_said_what_is_open() -> None:
     found = refute(too_small_to_go_wrong(LAST))
