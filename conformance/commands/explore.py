@@ -14,6 +14,7 @@ from rich.console import Console
 from conformance.commands.options import exits_on, no_color
 from conformance.console import console_for
 from model.language import LanguageError
+from model.profiles import PROFILES, profile_named
 from properties.explore.engine import WORKERS, Explorer, Progress, Result, Violation
 from properties.explore.machines import (
     DEFAULTS,
@@ -46,6 +47,7 @@ Examples:
   tidegauge explore kip320 --replicas 4 --log 2 --records 2 --epochs 1 --symmetry
   tidegauge explore replication --replicas 2 --log 2 --epochs 2 --levels 12 --json
   tidegauge explore replication --claims clean --log 1 --versions 2 --registrations 1
+  tidegauge explore replication --profile 3.9-zk --levels 10
   tidegauge explore replication --claims eligible --set min_isr=1 --set bumps_epoch=true --levels 10
 """
 
@@ -68,6 +70,11 @@ def _size(option: str, about: str) -> Callable[..., Any]:
 @_size("--registrations", "The greatest broker epoch; of replication only.  [default: 2]")
 @click.option("--claims", metavar="NAME", help=f"The setting of failures; of replication only: {_SETTINGS}.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the machine. Repeatable.")
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    help="The release that decides settings which --set does not; of replication only.",
+)
 @click.option("--keep-going", is_flag=True, help="Explore the whole space, also past a violation.")
 @click.option("--symmetry", is_flag=True, help="States that differ only in which replica is which count as one.")
 @click.option("--levels", type=_positive, help="Stop after so many levels.")
@@ -78,6 +85,7 @@ def explore(
     machine: str,
     claims: str | None,
     settings: tuple[str, ...],
+    profile: str | None,
     keep_going: bool,
     symmetry: bool,
     levels: int | None,
@@ -90,7 +98,7 @@ def explore(
     console = console_for(no_color=no_color)
     with exits_on(UnknownMachineError, UnusableChoiceError, LanguageError, NotSymmetricError):
         said = {name: each for name, each in sizes.items() if each is not None}
-        chosen = explorable(machine, claims=claims, settings=_said(settings), sizes=said)
+        chosen = explorable(machine, claims=claims, settings=_said(settings, profile), sizes=said)
         explorer = Explorer(chosen.machine, chosen.sizes, chosen.invariants, changes=chosen.changes)
         with _live(console, quiet=as_json) as show:
             result = explorer.run(keep_going=keep_going, levels=levels, show=show, workers=workers, symmetry=symmetry)
@@ -101,8 +109,8 @@ def explore(
     sys.exit(1 if result.violations else 0)
 
 
-def _said(settings: tuple[str, ...]) -> Mapping[str, str]:
-    """The values of settings, by name."""
+def _said(settings: tuple[str, ...], profile: str | None) -> Mapping[str, str]:
+    """The values of settings, by name: those that were set, and those that the release decides."""
     found: dict[str, str] = {}
     for each in settings:
         name, equals, value = each.partition("=")
@@ -110,7 +118,8 @@ def _said(settings: tuple[str, ...]) -> Mapping[str, str]:
             raise UnusableChoiceError(f"--set {each}: say NAME=VALUE")
         if found.setdefault(name, value) != value:
             raise UnusableChoiceError(f"--set {name} is said twice: {found[name]} and {value}")
-    return found
+    decided = {} if profile is None else profile_named(profile).replication
+    return {**{name: str(value).lower() for name, value in decided.items()}, **found}
 
 
 def as_data(machine: str, chosen: Explorable, result: Result) -> Mapping[str, Any]:

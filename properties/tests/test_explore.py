@@ -291,6 +291,16 @@ def test_the_command_tells_what_was_claimed_and_set() -> None:
     assert (found["claims"], found["settings"]["min_isr"]) == ("last", 1)
 
 
+@pytest.mark.parametrize(
+    ("profile", "said"),
+    [("3.9-kraft", "bumps_epoch=false"), ("3.9-zk", "bumps_epoch=true"), ("4.1-kraft", "has_elr=true")],
+)
+def test_the_release_decides_settings(profile: str, said: str) -> None:
+    done = tidegauge("explore", "replication", "--profile", profile, "--levels", "2")
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout
+
+
 def test_a_wrong_size_or_setting_is_a_wrong_choice() -> None:
     done = tidegauge("explore", "replication", "--records", "2")
     assert (done.returncode, done.stdout) == (2, "")
