@@ -1,7 +1,7 @@
 """Which facts the harder obligations about `model.machines.replication` need, for the solver's sake.
 
-A hint is no assumption: it only says which clauses and lemmas to look at first. Without it the same is proved from all
-of them, but may take minutes instead of a hundredth of a second.
+A hint is no assumption: it only says which clauses and lemmas to look at first. Without hints most of these are proved
+from all of them just as well; some take seconds, and a few the solver gives up.
 """
 
 from __future__ import annotations
