@@ -10,8 +10,9 @@ from typing import Any
 
 from model.language import State, anyof, no
 from properties.invariants.replication import LAST_MEMBER_KEEPS, NOTICES
-from properties.variants.changes import Allowed, Change, LeftOut, Weakened
+from properties.variants.changes import Allowed, Change, LeftOut, Switched, Weakened
 from properties.variants.searching import (
+    ACKNOWLEDGED,
     CLEAN,
     COPYING,
     ELECTING,
@@ -26,6 +27,7 @@ from properties.variants.searching import (
     PAIR_DEEPER,
     PAIR_LONGER,
     SURVIVOR,
+    of_positions_kept,
     only,
 )
 from properties.variants.variant import ANYTHING, Kind, Search, Variant
@@ -100,6 +102,17 @@ N_1 = (
         LeftOut("leader_learns_isr", "it_is_newer"),
     ),
 )
+
+
+def _it_forgets(name: str, setting: str, theorem: str) -> Variant:
+    return _assumption(
+        f"{name}/it_forgets_its_followers",
+        "A leader that is elected again, and has not heard that it was deposed in between, goes on with what it knew of"
+        " its followers.",
+        of_positions_kept(setting, theorem),
+        Switched("keeps_positions", value=True),
+    )
+
 
 # -- CLEAN -----------------------------------------------------------------------------------------------------------
 
@@ -181,4 +194,11 @@ OTHERS = (
     ),
 )
 
-ASSUMPTIONS = (*N_1, *CLEAN_ONES, *OTHERS)
+FORGETTING = (
+    _it_forgets("n-1", SURVIVOR, "N-1"),
+    _it_forgets("clean", CLEAN, "CLEAN"),
+    _it_forgets("eligible", ELIGIBLE, "ELIGIBLE-HOLD-COMMITTED"),
+    _it_forgets("acked-is-committed", ACKNOWLEDGED, "ACKED-IS-COMMITTED"),
+)
+
+ASSUMPTIONS = (*N_1, *CLEAN_ONES, *OTHERS, *FORGETTING)

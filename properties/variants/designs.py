@@ -30,6 +30,7 @@ from properties.variants.searching import (
     PAIR_ONCE,
     SURVIVOR,
     TRIO_LATER,
+    of_positions_kept,
     only,
 )
 from properties.variants.variant import PUBLISHED, History, Kind, Search, Variant
@@ -179,7 +180,7 @@ POSITIONS_KEPT = _design(
     "A leader that is elected again, and has not heard that it was deposed in between, goes on with what it knew of its"
     " followers; but they may have dropped it since.",
     History("still", "Partition.makeLeader, Replica.resetReplicaState: isNewLeader says whether it led before"),
-    KNOWN["positions-kept"],
+    of_positions_kept(LAST, "LAST-MEMBER"),
     Switched("keeps_positions", value=True),
 )
 ELECTION_OUTSIDE_THE_ISR = _design(
