@@ -258,6 +258,7 @@ class BrokerConfig:
             return (self.topic_entry(TOPIC_CONFIGS[name], overrides).value or "").strip()
 
         policies = {policy.strip() for policy in text("cleanup.policy").split(",")}
+        compacts = "compact" in policies
         codec = CODEC_BY_NAME.get(text("compression.type"))
         # Until 4.0 the older setting for both sides holds where a newer one is at its default (KIP-937).
         difference = text("message.timestamp.difference.max.ms")
@@ -268,11 +269,12 @@ class BrokerConfig:
         return PartitionConfig(
             max_message_bytes=int(text("max.message.bytes")),
             segment_bytes=int(text("segment.bytes")),
-            segment_ms=int(text("segment.ms")),
+            segment_ms=min(int(text("segment.ms")), int(text("max.compaction.lag.ms")) if compacts else LONG_MAX),
+            segment_jitter_ms=int(text("segment.jitter.ms")),
             segment_index_bytes=int(text("segment.index.bytes")),
             index_interval_bytes=int(text("index.interval.bytes")),
             min_insync_replicas=int(text("min.insync.replicas")),
-            cleanup_compact="compact" in policies,
+            cleanup_compact=compacts,
             cleanup_delete="delete" in policies,
             log_append_time=text("message.timestamp.type") == "LogAppendTime",
             timestamp_before_max_ms=int(difference if int(before) == LONG_MAX else before),

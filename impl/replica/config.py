@@ -15,7 +15,8 @@ class PartitionConfig:
 
     max_message_bytes: int
     segment_bytes: int
-    segment_ms: int
+    segment_ms: int  # of a compacted topic at most max.compaction.lag.ms (LogConfig.maxSegmentMs)
+    segment_jitter_ms: int
     segment_index_bytes: int
     index_interval_bytes: int
     min_insync_replicas: int
@@ -30,4 +31,10 @@ class PartitionConfig:
     @property
     def segment_limits(self) -> SegmentLimits:
         """When a segment of this topic is full."""
-        return SegmentLimits(self.segment_bytes, self.segment_ms, self.segment_index_bytes, self.index_interval_bytes)
+        return SegmentLimits(
+            self.segment_bytes,
+            self.segment_ms,
+            self.segment_index_bytes,
+            self.index_interval_bytes,
+            self.segment_jitter_ms,
+        )

@@ -37,6 +37,12 @@ class File(Protocol):
     def modified_ms(self) -> int:
         """The time of the last change, in milliseconds since 1970."""
 
+    def set_modified_ms(self, time_ms: int) -> None:
+        """Set the time that `modified_ms` answers."""
+
+    def moved_to(self, path: Path) -> None:
+        """Take note of the file's new path, after it or its directory was renamed."""
+
     def truncate(self, size: int) -> None:
         """Cut the file to `size` bytes."""
 
@@ -138,6 +144,14 @@ class RealFile:
     def modified_ms(self) -> int:
         """See `File`."""
         return os.fstat(self.fileno()).st_mtime_ns // 1_000_000
+
+    def set_modified_ms(self, time_ms: int) -> None:
+        """See `File`."""
+        os.utime(self.fileno(), ns=(time_ms * 1_000_000, time_ms * 1_000_000))
+
+    def moved_to(self, path: Path) -> None:
+        """See `File`. A descriptor that is open stays open."""
+        self.path = path
 
     def truncate(self, size: int) -> None:
         """See `File`."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import attrs
+from crc32c import crc32c
 
 from impl.storage.batch import HEADER_SIZE, NO_TIMESTAMP, BatchHeader, parse_header
 from impl.storage.filesystem import Buffer, File, FileSystem
@@ -27,6 +28,7 @@ class SegmentLimits:
     age_ms_max: int  # segment.ms
     index_bytes_max: int  # segment.index.bytes
     index_interval_bytes: int  # index.interval.bytes
+    jitter_ms_max: int = 0  # segment.jitter.ms
 
 
 @attrs.frozen(slots=True)
@@ -93,11 +95,20 @@ class Segment:
         limits = self.limits
         if self.size > limits.bytes_max - batch_size:
             return True
-        if self.size > 0 and self._waited_ms(now_ms, batch_max_timestamp) > limits.age_ms_max:
+        if self.size > 0 and self._waited_ms(now_ms, batch_max_timestamp) > limits.age_ms_max - self.jitter_ms:
             return True
         if self._offsets.is_full or self._times.is_full:
             return True
         return not 0 <= last_offset - self.base_offset <= RELATIVE_OFFSET_MAX
+
+    @property
+    def jitter_ms(self) -> int:
+        """What the segment's life is shortened by, so that partitions don't roll together (`randomSegmentJitter`).
+
+        Kafka draws it anew at each start; here it follows from the segment's path.
+        """
+        bound = min(self.limits.jitter_ms_max, self.limits.age_ms_max)
+        return crc32c(str(self.path(".log")).encode()) % bound if bound else 0
 
     def _waited_ms(self, now_ms: int, batch_max_timestamp: int) -> int:
         """The segment's age by its records' times if its first batch has one, else by the clock."""
