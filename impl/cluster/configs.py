@@ -13,6 +13,7 @@ import attrs
 from impl.errors import BrokerError, ErrorCode
 from impl.replica.config import PartitionConfig
 from impl.storage.compression import CODEC_BY_NAME, GZIP, LZ4, ZSTD
+from impl.storage.retention import RetentionLimits
 
 BOOLEAN: Final = 1
 STRING: Final = 2
@@ -127,6 +128,8 @@ BROKER_CONFIGS: Final = {
         Definition("auto.create.topics.enable", BOOLEAN, "true"),
         Definition("default.replication.factor", INT, "1", low=1),
         Definition("fetch.max.bytes", INT, "57671680", low=1024, high=INT_MAX),
+        Definition("log.initial.task.delay.ms", LONG, "30000", low=0),
+        Definition("log.retention.check.interval.ms", LONG, "300000", low=1),
         Definition("max.incremental.fetch.session.cache.slots", INT, "1000", low=0),
         Definition("num.partitions", INT, "1", low=1),
         Definition("offset.metadata.max.bytes", INT, "4096"),
@@ -276,6 +279,10 @@ class BrokerConfig:
             min_insync_replicas=int(text("min.insync.replicas")),
             cleanup_compact=compacts,
             cleanup_delete="delete" in policies,
+            retention=RetentionLimits(
+                int(text("retention.bytes")), int(text("retention.ms")), deletes="delete" in policies
+            ),
+            file_delete_delay_ms=int(text("file.delete.delay.ms")),
             log_append_time=text("message.timestamp.type") == "LogAppendTime",
             timestamp_before_max_ms=int(difference if int(before) == LONG_MAX else before),
             timestamp_after_max_ms=int(difference if int(after) == LONG_MAX else after),

@@ -6,6 +6,7 @@ users write, their defaults and their synonyms are the catalog's business.
 
 import attrs
 
+from impl.storage.retention import RetentionLimits
 from impl.storage.segment import SegmentLimits
 
 
@@ -22,6 +23,8 @@ class PartitionConfig:
     min_insync_replicas: int
     cleanup_compact: bool
     cleanup_delete: bool
+    retention: RetentionLimits
+    file_delete_delay_ms: int
     log_append_time: bool  # message.timestamp.type=LogAppendTime
     timestamp_before_max_ms: int
     timestamp_after_max_ms: int

@@ -1,8 +1,8 @@
 """The log of one partition: its segments, its producers' state and its leader epochs, on disk and recovered.
 
 Append, read, roll, raise the start, look up by timestamp (`UnifiedLog`, `LocalLog`). Batches come in checked and
-stamped; the high watermark and every decision of a leader belong to `impl.replica`. Retention and compaction are
-not here yet: segments below the log start offset stay on disk. Offsets are record offsets, sizes bytes, times
+stamped; the high watermark and every decision of a leader belong to `impl.replica`. Segments are taken away and
+replaced here; which ones is for `retention` and `cleaner` to decide. Offsets are record offsets, sizes bytes, times
 milliseconds since 1970. An append is in the page cache when it returns, and durable after `close`.
 """
 
@@ -18,10 +18,11 @@ from impl.storage.batch import HEADER_SIZE, BatchHeader
 from impl.storage.checkpoints import LEADER_EPOCHS, LeaderEpochs
 from impl.storage.compression import decompress
 from impl.storage.filesystem import Buffer, File, FileSystem
+from impl.storage.leftovers import finish_interrupted
 from impl.storage.producer_state import ProducerState, SnapshotError
 from impl.storage.records import read_records
 from impl.storage.recovery import recover_segment, trust_segment
-from impl.storage.segment import BatchAt, Segment, SegmentLimits, file_name
+from impl.storage.segment import DELETED, BatchAt, Segment, SegmentLimits, file_name
 
 logger = logging.getLogger(__name__)
 
@@ -109,9 +110,37 @@ class Log:
             return
         if active.base_offset == self.log_end_offset:
             return  # an empty segment is as good as a new one
-        active.seal()
+        self.roll(now_ms)
+
+    def roll(self, now_ms: int) -> None:
+        """Begin a new segment; the active one must not be empty."""
+        self.active.seal()
         self._write_snapshot()
         self._segments.append(Segment(self._files, self.directory, self.log_end_offset, self.limits, now_ms))
+
+    def delete_oldest(self, count: int, now_ms: int) -> list[Segment]:
+        """Take the oldest segments away and raise the start; answers them, with their files renamed.
+
+        The caller has seen that the high watermark is not in them. Should none be left, a new one begins
+        (`UnifiedLog.deleteSegments`); an empty last segment is never among them.
+        """
+        if count == len(self._segments) and count:
+            self.roll(now_ms)
+        gone = self._segments[:count]
+        if gone:
+            self.raise_start(self._segments[count].base_offset)
+        for segment in gone:
+            segment.rename(DELETED)
+            self._segments.remove(segment)
+            self._unsynced.discard(segment)
+            self._files.remove(self._snapshot_path(segment.base_offset))
+        return gone
+
+    def moved_to(self, directory: Path) -> None:
+        """Take note of the directory's new name; nothing is appended any more."""
+        self.directory = directory
+        for segment in self._segments:
+            segment.moved_to(directory)
 
     def read(self, offset: int, bytes_max: int, upper_offset: int, *, at_least_one: bool) -> LogSlice | None:
         """Bytes from the batch that holds `offset`, up to `upper_offset`, out of one segment.
@@ -218,6 +247,7 @@ class Log:
         return number
 
     def _open_segments(self, now_ms: int) -> list[Segment]:
+        finish_interrupted(self._files, self.directory, self.limits)
         names = self._files.list_names(self.directory)
         bases = [int(name.removesuffix(".log")) for name in names if name.endswith(".log")]
         bases = bases or [self.log_start_offset]

@@ -16,6 +16,11 @@ from impl.storage.batch import HEADER_SIZE, NO_TIMESTAMP, BatchHeader, parse_hea
 from impl.storage.filesystem import Buffer, File, FileSystem
 from impl.storage.indexes import OffsetIndex, TimeIndex
 
+LOG: Final = ".log"
+INDEX: Final = ".index"
+TIME_INDEX: Final = ".timeindex"
+TRANSACTION_INDEX: Final = ".txnindex"
+DELETED: Final = ".deleted"  # behind the suffix of a file that is to be removed
 RELATIVE_OFFSET_MAX: Final = 2**31 - 1
 SCAN_SIZE: Final = 64 * 1024
 
@@ -48,16 +53,25 @@ class Segment:
     """A segment, open for reading; the last one of its log is also appended to."""
 
     def __init__(
-        self, files: FileSystem, directory: Path, base_offset: int, limits: SegmentLimits, now_ms: int
+        self,
+        files: FileSystem,
+        directory: Path,
+        base_offset: int,
+        limits: SegmentLimits,
+        now_ms: int,
+        ending: str = "",
     ) -> None:
+        """Open the segment's files, which are made if they are missing; `ending` follows the suffix of each."""
         self.base_offset = base_offset
         self.limits = limits
         self._directory = directory
+        self._ending = ending
         self._files = files
-        self._log = files.open(self.path(".log"), create=True)
+        self._opened = {suffix: files.open(self.path(suffix), create=True) for suffix in (LOG, INDEX, TIME_INDEX)}
+        self._log = self._opened[LOG]
         index_size = limits.index_bytes_max
-        self._offsets = OffsetIndex(files.open(self.path(".index"), create=True), base_offset, index_size)
-        self._times = TimeIndex(files.open(self.path(".timeindex"), create=True), base_offset, index_size)
+        self._offsets = OffsetIndex(self._opened[INDEX], base_offset, index_size)
+        self._times = TimeIndex(self._opened[TIME_INDEX], base_offset, index_size)
         self.size = self._log.size()
         self._created_ms = now_ms
         self._bytes_since_index_entry = 0
@@ -66,7 +80,12 @@ class Segment:
 
     def path(self, suffix: str) -> Path:
         """The path of one of the segment's files."""
-        return self._directory / file_name(self.base_offset, suffix)
+        return self._directory / file_name(self.base_offset, suffix + self._ending)
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether its files are renamed, to be removed later."""
+        return self._ending == DELETED
 
     @property
     def file(self) -> File:
@@ -218,8 +237,26 @@ class Segment:
         self._offsets.abandon()
         self._times.abandon()
 
+    def rename(self, ending: str) -> None:
+        """Give all files another ending, durably; they stay open for those who read them (`changeFileSuffixes`)."""
+        for suffix in (LOG, INDEX, TIME_INDEX, TRANSACTION_INDEX):
+            old = self.path(suffix)
+            new = self._directory / file_name(self.base_offset, suffix + ending)
+            if suffix in self._opened:
+                self._files.rename(old, new)
+                self._opened[suffix].moved_to(new)
+            elif self._files.exists(old):
+                self._files.rename(old, new)
+        self._ending = ending
+
+    def moved_to(self, directory: Path) -> None:
+        """Take note of the directory's new name."""
+        self._directory = directory
+        for suffix, file in self._opened.items():
+            file.moved_to(self.path(suffix))
+
     def remove(self) -> None:
         """Close and delete the segment's files."""
         self.abandon()
-        for suffix in (".log", ".index", ".timeindex", ".txnindex"):
+        for suffix in (LOG, INDEX, TIME_INDEX, TRANSACTION_INDEX):
             self._files.remove(self.path(suffix))
