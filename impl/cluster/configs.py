@@ -12,6 +12,7 @@ import attrs
 
 from impl.errors import BrokerError, ErrorCode
 from impl.replica.config import PartitionConfig
+from impl.storage.cleaner import CompactionConfig
 from impl.storage.compression import CODEC_BY_NAME, GZIP, LZ4, ZSTD
 from impl.storage.retention import RetentionLimits
 
@@ -128,6 +129,9 @@ BROKER_CONFIGS: Final = {
         Definition("auto.create.topics.enable", BOOLEAN, "true"),
         Definition("default.replication.factor", INT, "1", low=1),
         Definition("fetch.max.bytes", INT, "57671680", low=1024, high=INT_MAX),
+        Definition("log.cleaner.backoff.ms", LONG, "15000", low=0),
+        Definition("log.cleaner.dedupe.buffer.size", LONG, "134217728"),
+        Definition("log.cleaner.enable", BOOLEAN, "true"),
         Definition("log.initial.task.delay.ms", LONG, "30000", low=0),
         Definition("log.retention.check.interval.ms", LONG, "300000", low=1),
         Definition("max.incremental.fetch.session.cache.slots", INT, "1000", low=0),
@@ -281,6 +285,12 @@ class BrokerConfig:
             cleanup_delete="delete" in policies,
             retention=RetentionLimits(
                 int(text("retention.bytes")), int(text("retention.ms")), deletes="delete" in policies
+            ),
+            compaction=CompactionConfig(
+                float(text("min.cleanable.dirty.ratio")),
+                int(text("min.compaction.lag.ms")),
+                int(text("max.compaction.lag.ms")),
+                int(text("delete.retention.ms")),
             ),
             file_delete_delay_ms=int(text("file.delete.delay.ms")),
             log_append_time=text("message.timestamp.type") == "LogAppendTime",

@@ -6,6 +6,7 @@ users write, their defaults and their synonyms are the catalog's business.
 
 import attrs
 
+from impl.storage.cleaner import CompactionConfig
 from impl.storage.retention import RetentionLimits
 from impl.storage.segment import SegmentLimits
 
@@ -24,6 +25,7 @@ class PartitionConfig:
     cleanup_compact: bool
     cleanup_delete: bool
     retention: RetentionLimits
+    compaction: CompactionConfig
     file_delete_delay_ms: int
     log_append_time: bool  # message.timestamp.type=LogAppendTime
     timestamp_before_max_ms: int

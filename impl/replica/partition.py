@@ -217,3 +217,4 @@ class Partition:
         """Use other settings from the next append on."""
         self.config = config
         self.log.limits = config.segment_limits
+        self.log.may_have_gaps = self.log.may_have_gaps or config.cleanup_compact

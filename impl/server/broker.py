@@ -21,6 +21,7 @@ from impl.replica.fetch_session import FetchSessions
 from impl.replica.partition import Partition
 from impl.storage.checkpoints import (
     CLEAN_SHUTDOWN,
+    CLEANER_OFFSETS,
     LOG_START_OFFSETS,
     META_PROPERTIES,
     PARTITION_METADATA,
@@ -30,9 +31,11 @@ from impl.storage.checkpoints import (
     write_checkpoint,
     write_properties,
 )
+from impl.storage.cleaner import CleanOffsets
 from impl.storage.deletion import Deletions
 from impl.storage.filesystem import FileSystem, Lock
-from impl.storage.log import Log, LogStart
+from impl.storage.log import Log
+from impl.storage.recovery import LogStart
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +76,7 @@ class Broker:
         self.producer_ids = ProducerIds(files, directory)
         self.fetch_sessions = FetchSessions(config.number("max.incremental.fetch.session.cache.slots"))
         self.deletions = Deletions(files)
+        self.clean_offsets = CleanOffsets(files, directory / CLEANER_OFFSETS)
         self._was_clean = files.exists(directory / CLEAN_SHUTDOWN)
         files.remove(directory / CLEAN_SHUTDOWN)
         self._remove_deleted()
@@ -132,6 +136,7 @@ class Broker:
             self.deletions.add_log(partition.log, self.now_ms() + delay_ms)
             partition.notify()
         self._write_starts()
+        self.clean_offsets.forget(name)
         self.offsets.remove_topic(name, self.now_ms())
         logger.info("deleted topic %s", name)
 
@@ -186,7 +191,10 @@ class Broker:
         for index in indexes:
             directory = self._directory / f"{topic.name}-{index}"
             self._set_aside_stranger(directory, topic)
-            log = self._open_log(directory, topic.overrides, self._starts.get((topic.name, index), 0))
+            # A topic that was compacted once has gaps for ever.
+            has_gaps = config.cleanup_compact or self.clean_offsets.get(topic.name, index) is not None
+            start = self._starts.get((topic.name, index), 0)
+            log = self._open_log(directory, topic.overrides, start, may_have_gaps=has_gaps)
             metadata = {"version": METADATA_VERSION, "topic_id": uuid_text(topic.topic_id)}
             if not self._files.exists(directory / PARTITION_METADATA):
                 write_properties(self._files, directory / PARTITION_METADATA, metadata, ": ")
@@ -200,8 +208,15 @@ class Broker:
             logger.warning("removing %s: it belongs to a deleted topic with id %s", directory, found)
             self._files.remove_tree(directory)
 
-    def _open_log(self, directory: Path, overrides: Mapping[str, str], log_start_offset: int) -> Log:
-        start = LogStart(log_start_offset, self._was_clean, self.config.number("producer.id.expiration.ms"))
+    def _open_log(
+        self, directory: Path, overrides: Mapping[str, str], log_start_offset: int, *, may_have_gaps: bool = False
+    ) -> Log:
+        start = LogStart(
+            log_start_offset,
+            self._was_clean,
+            self.config.number("producer.id.expiration.ms"),
+            may_have_gaps=may_have_gaps,
+        )
         limits = self.config.partition_config(overrides).segment_limits
         return Log(self._files, directory, limits, self.now_ms(), start)
 

@@ -109,10 +109,12 @@ async def _run(broker: Broker, host: str, port: int) -> None:
     broker.host, broker.port = host, server.sockets[0].getsockname()[1]
     click.echo(f"listening on {broker.host}:{broker.port}")
     sys.stdout.flush()
-    _keep_house(loop, Housekeeping(broker))
+    housekeeping = Housekeeping(broker)
+    _keep_house(loop, housekeeping)
     threading.Thread(target=_load_slow_modules, name="load", daemon=True).start()
     await stop.wait()
     logger.info("stopping")
+    housekeeping.close()
     server.close()
     for connection in tuple(connections):
         connection.close()
