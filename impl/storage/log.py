@@ -63,23 +63,21 @@ class Log:
         self.epochs = LeaderEpochs(files, directory / LEADER_EPOCHS)
         self._files = files
         self._snapshots = Snapshots(files, directory)
-        self._names_durable_to = -1  # the base offset of the newest segment whose name is known to be durable
-        self._truncations = 0
-        self._segments = self._open_segments(now_ms)
-        if not self._segments:
-            self._begin_at(start.log_start_offset, now_ms)
+        self._segments = self._open_segments(start.log_start_offset, now_ms)
         recovery = LogRecovery(files, directory, self._segments, start, self.epochs, self.producers, self._snapshots)
         self.log_end_offset = recovery.run()
         if not self._segments:
-            self._begin_at(self.log_end_offset, now_ms)
+            self._segments.append(Segment(files, directory, self.log_end_offset, limits, now_ms))
         self.log_start_offset = max(start.log_start_offset, self._segments[0].base_offset)
-        # The epoch to go on from, also when recovery has cut the batches that were written in it. The checkpoint keeps
-        # it until a leader begins another one, before it appends.
+        # The epoch to go on from, also when recovery has cut the batches that were written in it.
         self.last_epoch = self.epochs.latest
         self.epochs.truncate_from_end(self.log_end_offset)
         self.epochs.truncate_from_start(self.log_start_offset)
+        self.epochs.save()
         self.producers.expire(now_ms, start.producer_age_ms_max)
-        self.recovery_point = recovery.flushed_to
+        self.recovery_point = self.log_end_offset if start.was_clean else min(start.recovery_point, self.log_end_offset)
+        self._names_durable_to = -1  # the base offset of the newest segment whose name is known to be durable
+        self._truncations = 0
 
     @property
     def active(self) -> Segment:
@@ -178,7 +176,7 @@ class Log:
             self._segments.pop().remove()
         if self.active.base_offset > offset:
             self._segments.pop().remove()
-            self._begin_at(offset, now_ms)
+            self._segments.append(Segment(self._files, self.directory, offset, self.limits, now_ms))
         self.log_end_offset = self.active.truncate_before(offset)
         self.recovery_point = min(self.recovery_point, self.log_end_offset)
         self.epochs.truncate_from_end(self.log_end_offset)
@@ -189,7 +187,7 @@ class Log:
         known_to = self._snapshots.load_newest(self.log_end_offset, self.producers)
         read_from = max(self.log_start_offset, known_to or 0)
         for header, _, _ in self.batches(read_from):
-            if header.has_producer_id and not header.is_control and header.last_offset >= read_from:
+            if header.has_producer_id and not header.is_control and header.base_offset >= read_from:
                 self.producers.record(header, header.max_timestamp)
 
     def delete_oldest(self, count: int, now_ms: int) -> list[Segment]:
@@ -343,14 +341,9 @@ class Log:
             number -= 1
         return number
 
-    def _begin_at(self, offset: int, now_ms: int) -> None:
-        """Make the first segment. Once checkpoints no longer say where the log begins, the name of the segment does."""
-        self._segments.append(Segment(self._files, self.directory, offset, self.limits, now_ms))
-        if offset > 0:
-            self._sync_names()
-
-    def _open_segments(self, now_ms: int) -> list[Segment]:
+    def _open_segments(self, log_start_offset: int, now_ms: int) -> list[Segment]:
         finish_interrupted(self._files, self.directory, self.limits)
         names = self._files.list_names(self.directory)
         bases = [int(name.removesuffix(".log")) for name in names if name.endswith(".log")]
+        bases = bases or [log_start_offset]
         return [Segment(self._files, self.directory, base, self.limits, now_ms) for base in bases]

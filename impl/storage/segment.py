@@ -221,8 +221,6 @@ class Segment:
             self.note_batch(batch.position, header.size, header.last_offset, header.max_timestamp)
         if len(kept) < len(batches):
             self.truncate(batches[len(kept)].position)
-        self.flush_indexes()
-        self.sync()
         return kept[-1].header.next_offset if kept else self.base_offset
 
     def indexes_fit(self) -> bool:
