@@ -1,10 +1,14 @@
-"""Kafka's error codes and the one exception that carries them inside the broker.
+"""Kafka's error codes, the exception that carries them inside the broker, and the one of a disk that fails.
 
-It does NOT translate exceptions of the operating system: an OSError stays one, and its connection is closed.
+Which code a client gets for a failed disk (KAFKA_STORAGE_ERROR) is decided by whoever answers the client.
 Codes and their default messages: `org.apache.kafka.common.protocol.Errors`.
 """
 
+import errno
+import os
 from enum import IntEnum
+from pathlib import Path
+from typing import Final
 
 
 class ErrorCode(IntEnum):
@@ -76,3 +80,42 @@ class BrokerError(Exception):
         super().__init__(f"{code.name}: {message}" if message else code.name)
         self.code = code
         self.message = message
+
+
+# What an operator can do about a failure of the disk, by its number.
+ADVICE: Final = {
+    errno.ENOSPC: "free space on this file system, then restart the broker",
+    errno.EDQUOT: "raise the quota or free space, then restart the broker",
+    errno.EIO: "check the disk, replace it if it is failing, then restart the broker: it recovers what can be read",
+    errno.EROFS: "the file system is read-only, often after an error of the disk: check it and mount it again",
+    errno.EACCES: "let the broker's user read and write this path",
+    errno.EPERM: "let the broker's user read and write this path",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "raise the limit on open files (fs.file-max)",
+    errno.ENOENT: "someone removed a file that the broker needs: restart the broker, which recovers the log",
+}
+OTHER_ADVICE: Final = "see the operating system's log, then restart the broker"
+
+
+class StorageError(OSError):
+    """A file operation that failed: which, on what file, at what position (bytes; None: no position), why.
+
+    As Kafka's KafkaStorageException. After a failed write or flush nothing of that file is believed any more: the
+    operating system may have dropped what was written and report success the next time. So the log directory goes
+    offline until the broker is restarted and recovers the log from what can be read.
+    """
+
+    def __init__(self, operation: str, path: Path, number: int, position: int | None = None) -> None:
+        super().__init__(number, os.strerror(number), str(path))
+        self.operation = operation
+        self.path = path
+        self.position = position
+
+    @property
+    def advice(self) -> str:
+        """What an operator can do about it."""
+        return ADVICE.get(self.errno or 0, OTHER_ADVICE)
+
+    def __str__(self) -> str:
+        where = f"{self.path}" if self.position is None else f"{self.path} at byte {self.position}"
+        return f"cannot {self.operation} {where}: {self.strerror}; {self.advice}"

@@ -1,11 +1,13 @@
 """`make bench`: the bundled broker against Apache Kafka 3.9, alternating rounds in one run.
 
-Prints the median of each figure and the ratio, and writes them as JSON if asked.
+Prints the median of each figure and the ratio, and writes them as JSON if asked. `traffic` is what clients send and
+read, `storage` what a broker finds on disk when it starts.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 
@@ -14,32 +16,41 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from conformance.benchmarks.broker import measure
+from conformance.benchmarks import broker, storage
 from conformance.targets.apache_kafka import SERVER_JVM, ApacheKafka
 from conformance.targets.base import TargetError
 from conformance.targets.bundled import Bundled
 from conformance.targets.process_target import ProcessTarget
 
+PARTS: Mapping[str, Callable[[ProcessTarget], Mapping[str, float]]] = {
+    "traffic": broker.measure,
+    "storage": storage.measure,
+}
 
-@click.command(epilog="Example: python -m conformance.benchmarks --rounds 5 --json figures.json")
+
+@click.command(epilog="Example: python -m conformance.benchmarks --part storage --rounds 5 --json figures.json")
+@click.option("--part", type=click.Choice(list(PARTS)), help="Measure only this.  [default: all]")
 @click.option("--rounds", default=3, show_default=True, help="Rounds of each broker; the median counts.")
 @click.option(
     "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the figures here."
 )
-def main(rounds: int, json_file: Path | None) -> None:
+def main(part: str | None, rounds: int, json_file: Path | None) -> None:
     """Measure the bundled broker against Apache Kafka 3.9 (KRaft) on this machine."""
     console = Console()
     figures: dict[str, list[dict[str, float]]] = {"bundled": [], "apache-kafka": []}
+    parts = [measure for name, measure in PARTS.items() if part in (None, name)]
     with Progress(console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("measuring", total=2 * rounds)
+        task = progress.add_task("measuring", total=2 * rounds * len(parts))
         for _ in range(rounds):
             for name, measured in figures.items():
-                target: ProcessTarget = Bundled() if name == "bundled" else ApacheKafka(jvm=SERVER_JVM)
-                try:
-                    measured.append(dict(measure(target)))
-                except TargetError as error:
-                    raise click.ClickException(str(error)) from error
-                progress.advance(task)
+                measured.append({})
+                for measure in parts:
+                    target: ProcessTarget = Bundled() if name == "bundled" else ApacheKafka(jvm=SERVER_JVM)
+                    try:
+                        measured[-1] |= measure(target)
+                    except (TargetError, broker.StalledError) as error:
+                        raise click.ClickException(str(error)) from error
+                    progress.advance(task)
     table = Table("", "bundled", "Apache Kafka", "ratio", title=f"medians of {rounds} alternating rounds")
     result = {}
     for figure in figures["bundled"][0]:

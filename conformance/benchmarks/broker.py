@@ -55,7 +55,7 @@ def measure(target: ProcessTarget) -> Mapping[str, float]:
     with target:
         figures = {"start-up (s)": time.perf_counter() - started}
         address = str(target.bootstrap[0])
-        figures["memory after the start (MiB)"] = _resident_mib(target)
+        figures["memory after the start (MiB)"] = resident_mib(target)
         _create(address, "bench-warm-up")
         _produce(address, "bench-warm-up", WORKLOADS[0])  # a Java machine compiles what it has seen run
         _consume(address, "bench-warm-up", WORKLOADS[0])
@@ -64,11 +64,11 @@ def measure(target: ProcessTarget) -> Mapping[str, float]:
             _create(address, topic)
             figures[f"produce, {workload.name} (MB/s)"] = _produce(address, topic, workload)
             figures[f"consume, {workload.name} (MB/s)"] = _consume(address, topic, workload)
-        figures["memory at the end (MiB)"] = _resident_mib(target)
+        figures["memory at the end (MiB)"] = resident_mib(target)
     return figures
 
 
-def _resident_mib(target: ProcessTarget) -> float:
+def resident_mib(target: ProcessTarget) -> float:
     """Resident memory of the broker's process."""
     pid = target.broker.pid
     if pid is None:

@@ -116,7 +116,7 @@ class Catalog:
         check_topic_name(request.name)
         self._check_collision(request.name)
         count = self._checked_partition_count(request)
-        overrides = check_topic_configs(request.configs)
+        overrides = self._checked_configs(request.configs)
         return Topic(request.name, uuid4(), count, overrides)
 
     def add(self, topic: Topic) -> None:
@@ -169,12 +169,24 @@ class Catalog:
         overrides = dict(topic.overrides)
         for change in changes:
             self._change(overrides, change)
-        return attrs.evolve(topic, overrides=check_topic_configs(overrides))
+        return attrs.evolve(topic, overrides=self._checked_configs(overrides))
 
     def replace(self, topic: Topic) -> None:
         """Keep the changed state of an existing topic. Durable on return."""
         self._keep(topic)
         self._write()
+
+    def _checked_configs(self, overrides: Mapping[str, str | None]) -> dict[str, str]:
+        """Overrides that are good each and together (`LogConfig.validateValues`). Raises INVALID_CONFIG."""
+        checked = check_topic_configs(overrides)
+        lag = self._config.partition_config(checked).compaction
+        if lag.lag_ms_min > lag.lag_ms_max:
+            raise BrokerError(
+                ErrorCode.INVALID_CONFIG,
+                f"conflict topic config setting min.compaction.lag.ms ({lag.lag_ms_min}) > "
+                f"max.compaction.lag.ms ({lag.lag_ms_max})",
+            )
+        return checked
 
     def _change(self, overrides: dict[str, str], change: ConfigChange) -> None:
         """Apply one operation (`ConfigurationControlManager.incrementalAlterConfigResource`)."""

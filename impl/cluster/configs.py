@@ -12,7 +12,9 @@ import attrs
 
 from impl.errors import BrokerError, ErrorCode
 from impl.replica.config import PartitionConfig
+from impl.storage.cleaner import CompactionConfig
 from impl.storage.compression import CODEC_BY_NAME, GZIP, LZ4, ZSTD
+from impl.storage.retention import RetentionLimits
 
 BOOLEAN: Final = 1
 STRING: Final = 2
@@ -127,6 +129,11 @@ BROKER_CONFIGS: Final = {
         Definition("auto.create.topics.enable", BOOLEAN, "true"),
         Definition("default.replication.factor", INT, "1", low=1),
         Definition("fetch.max.bytes", INT, "57671680", low=1024, high=INT_MAX),
+        Definition("log.cleaner.backoff.ms", LONG, "15000", low=0),
+        Definition("log.cleaner.dedupe.buffer.size", LONG, "134217728"),
+        Definition("log.cleaner.enable", BOOLEAN, "true"),
+        Definition("log.initial.task.delay.ms", LONG, "30000", low=0),
+        Definition("log.retention.check.interval.ms", LONG, "300000", low=1),
         Definition("max.incremental.fetch.session.cache.slots", INT, "1000", low=0),
         Definition("num.partitions", INT, "1", low=1),
         Definition("offset.metadata.max.bytes", INT, "4096"),
@@ -258,6 +265,7 @@ class BrokerConfig:
             return (self.topic_entry(TOPIC_CONFIGS[name], overrides).value or "").strip()
 
         policies = {policy.strip() for policy in text("cleanup.policy").split(",")}
+        compacts = "compact" in policies
         codec = CODEC_BY_NAME.get(text("compression.type"))
         # Until 4.0 the older setting for both sides holds where a newer one is at its default (KIP-937).
         difference = text("message.timestamp.difference.max.ms")
@@ -268,12 +276,23 @@ class BrokerConfig:
         return PartitionConfig(
             max_message_bytes=int(text("max.message.bytes")),
             segment_bytes=int(text("segment.bytes")),
-            segment_ms=int(text("segment.ms")),
+            segment_ms=min(int(text("segment.ms")), int(text("max.compaction.lag.ms")) if compacts else LONG_MAX),
+            segment_jitter_ms=int(text("segment.jitter.ms")),
             segment_index_bytes=int(text("segment.index.bytes")),
             index_interval_bytes=int(text("index.interval.bytes")),
             min_insync_replicas=int(text("min.insync.replicas")),
-            cleanup_compact="compact" in policies,
+            cleanup_compact=compacts,
             cleanup_delete="delete" in policies,
+            retention=RetentionLimits(
+                int(text("retention.bytes")), int(text("retention.ms")), deletes="delete" in policies
+            ),
+            compaction=CompactionConfig(
+                float(text("min.cleanable.dirty.ratio")),
+                int(text("min.compaction.lag.ms")),
+                int(text("max.compaction.lag.ms")),
+                int(text("delete.retention.ms")),
+            ),
+            file_delete_delay_ms=int(text("file.delete.delay.ms")),
             log_append_time=text("message.timestamp.type") == "LogAppendTime",
             timestamp_before_max_ms=int(difference if int(before) == LONG_MAX else before),
             timestamp_after_max_ms=int(difference if int(after) == LONG_MAX else after),

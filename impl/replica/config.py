@@ -6,6 +6,8 @@ users write, their defaults and their synonyms are the catalog's business.
 
 import attrs
 
+from impl.storage.cleaner import CompactionConfig
+from impl.storage.retention import RetentionLimits
 from impl.storage.segment import SegmentLimits
 
 
@@ -15,12 +17,16 @@ class PartitionConfig:
 
     max_message_bytes: int
     segment_bytes: int
-    segment_ms: int
+    segment_ms: int  # of a compacted topic at most max.compaction.lag.ms (LogConfig.maxSegmentMs)
+    segment_jitter_ms: int
     segment_index_bytes: int
     index_interval_bytes: int
     min_insync_replicas: int
     cleanup_compact: bool
     cleanup_delete: bool
+    retention: RetentionLimits
+    compaction: CompactionConfig
+    file_delete_delay_ms: int
     log_append_time: bool  # message.timestamp.type=LogAppendTime
     timestamp_before_max_ms: int
     timestamp_after_max_ms: int
@@ -30,4 +36,10 @@ class PartitionConfig:
     @property
     def segment_limits(self) -> SegmentLimits:
         """When a segment of this topic is full."""
-        return SegmentLimits(self.segment_bytes, self.segment_ms, self.segment_index_bytes, self.index_interval_bytes)
+        return SegmentLimits(
+            self.segment_bytes,
+            self.segment_ms,
+            self.segment_index_bytes,
+            self.index_interval_bytes,
+            self.segment_jitter_ms,
+        )

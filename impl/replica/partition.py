@@ -7,6 +7,7 @@ since 3.7). There are no followers and no transactions yet: the last stable offs
 passed in, in milliseconds since 1970.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Final
 from uuid import UUID
@@ -18,6 +19,10 @@ from impl.replica.config import PartitionConfig
 from impl.replica.validator import validate
 from impl.storage.batch import parse_header, stamp
 from impl.storage.log import Log, LogSlice, TimestampAndOffset
+from impl.storage.retention import delete_old_segments
+from impl.storage.segment import Segment
+
+logger = logging.getLogger(__name__)
 
 LATEST_TIMESTAMP: Final = -1
 EARLIEST_TIMESTAMP: Final = -2
@@ -198,7 +203,18 @@ class Partition:
         self.notify()
         return self.log.log_start_offset
 
+    def delete_old_segments(self, now_ms: int) -> list[Segment]:
+        """Take away what the topic's retention no longer asks for; answers the segments, yet to be removed."""
+        gone = delete_old_segments(self.log, self.config.retention, self.high_watermark, now_ms)
+        if gone:
+            logger.info(
+                "%s: %d segment(s) are deleted, up to offset %d", self.name, len(gone), self.log.log_start_offset
+            )
+            self.notify()
+        return gone
+
     def reconfigure(self, config: PartitionConfig) -> None:
         """Use other settings from the next append on."""
         self.config = config
         self.log.limits = config.segment_limits
+        self.log.may_have_gaps = self.log.may_have_gaps or config.cleanup_compact

@@ -4,12 +4,11 @@ It performs what the handlers ask for; it knows no message of the protocol and n
 that the parts below need none. One process may use a data directory at a time.
 """
 
-import fcntl
 import logging
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 from uuid import UUID, uuid4
 
 from impl.cluster.catalog import Catalog, Topic
@@ -22,6 +21,7 @@ from impl.replica.fetch_session import FetchSessions
 from impl.replica.partition import Partition
 from impl.storage.checkpoints import (
     CLEAN_SHUTDOWN,
+    CLEANER_OFFSETS,
     LOG_START_OFFSETS,
     META_PROPERTIES,
     PARTITION_METADATA,
@@ -31,8 +31,11 @@ from impl.storage.checkpoints import (
     write_checkpoint,
     write_properties,
 )
-from impl.storage.filesystem import FileSystem
-from impl.storage.log import Log, LogStart
+from impl.storage.cleaner import CleanOffsets
+from impl.storage.deletion import Deletions
+from impl.storage.filesystem import FileSystem, Lock
+from impl.storage.log import Log
+from impl.storage.recovery import LogStart
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +75,8 @@ class Broker:
         self.catalog = Catalog(files, directory, config, node_id)
         self.producer_ids = ProducerIds(files, directory)
         self.fetch_sessions = FetchSessions(config.number("max.incremental.fetch.session.cache.slots"))
+        self.deletions = Deletions(files)
+        self.clean_offsets = CleanOffsets(files, directory / CLEANER_OFFSETS)
         self._was_clean = files.exists(directory / CLEAN_SHUTDOWN)
         files.remove(directory / CLEAN_SHUTDOWN)
         self._remove_deleted()
@@ -84,6 +89,7 @@ class Broker:
         self._transactional_log = self._open_log(directory / TRANSACTIONAL_LOG, {"segment.bytes": "104857600"}, 0)
         self.transactional_ids = TransactionalIds(self._transactional_log, self.producer_ids.allocate)
         self._was_clean = False  # a log made from now on has nothing to trust
+        self._starts.clear()
 
     def partition(self, topic: str, index: int) -> Partition:
         """A partition. Raises UNKNOWN_TOPIC_OR_PARTITION."""
@@ -120,23 +126,23 @@ class Broker:
     def delete_topic(self, name: str) -> None:
         """Delete a topic with its records and the offsets committed for it. Raises UNKNOWN_TOPIC_OR_PARTITION."""
         topic = self.catalog.remove(name)
+        delay_ms = self.config.number("log.segment.delete.delay.ms")
         for index in range(topic.partition_count):
             partition = self.partitions.pop((name, index))
-            partition.log.abandon()
             suffix = f"-{index}.{topic.topic_id.hex}{DELETED_SUFFIX}"
             gone = partition.log.directory.with_name(name[: NAME_BYTES_MAX - len(suffix)] + suffix)
             self._files.rename(partition.log.directory, gone)
-            self._files.remove_tree(gone)
-            self._starts.pop((name, index), None)
+            partition.log.moved_to(gone)
+            self.deletions.add_log(partition.log, self.now_ms() + delay_ms)
             partition.notify()
         self._write_starts()
+        self.clean_offsets.forget(name)
         self.offsets.remove_topic(name, self.now_ms())
         logger.info("deleted topic %s", name)
 
     def delete_records(self, partition: Partition, before_offset: int) -> int:
         """Raise a partition's log start offset, durably; answers the new low watermark. Raises BrokerError."""
         low_watermark = partition.delete_records(before_offset)
-        self._starts[partition.topic, partition.index] = low_watermark
         self._write_starts()
         return low_watermark
 
@@ -150,14 +156,11 @@ class Broker:
         self._files.replace_file(self._directory / CLEAN_SHUTDOWN, b"")
         self._lock.close()
 
-    def _take_lock(self) -> IO[bytes]:
-        lock = (self._directory / LOCK).open("wb")
+    def _take_lock(self) -> Lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return self._files.lock(self._directory / LOCK)
         except BlockingIOError:
-            lock.close()
             raise DataDirectoryError(f"{self._directory} is in use by another broker") from None
-        return lock
 
     def _read_identity(self) -> str:
         """The cluster's id; made up in a new directory."""
@@ -188,7 +191,10 @@ class Broker:
         for index in indexes:
             directory = self._directory / f"{topic.name}-{index}"
             self._set_aside_stranger(directory, topic)
-            log = self._open_log(directory, topic.overrides, self._starts.get((topic.name, index), 0))
+            # A topic that was compacted once has gaps for ever.
+            has_gaps = config.cleanup_compact or self.clean_offsets.get(topic.name, index) is not None
+            start = self._starts.get((topic.name, index), 0)
+            log = self._open_log(directory, topic.overrides, start, may_have_gaps=has_gaps)
             metadata = {"version": METADATA_VERSION, "topic_id": uuid_text(topic.topic_id)}
             if not self._files.exists(directory / PARTITION_METADATA):
                 write_properties(self._files, directory / PARTITION_METADATA, metadata, ": ")
@@ -202,11 +208,23 @@ class Broker:
             logger.warning("removing %s: it belongs to a deleted topic with id %s", directory, found)
             self._files.remove_tree(directory)
 
-    def _open_log(self, directory: Path, overrides: Mapping[str, str], log_start_offset: int) -> Log:
-        start = LogStart(log_start_offset, self._was_clean, self.config.number("producer.id.expiration.ms"))
+    def _open_log(
+        self, directory: Path, overrides: Mapping[str, str], log_start_offset: int, *, may_have_gaps: bool = False
+    ) -> Log:
+        start = LogStart(
+            log_start_offset,
+            self._was_clean,
+            self.config.number("producer.id.expiration.ms"),
+            may_have_gaps=may_have_gaps,
+        )
         limits = self.config.partition_config(overrides).segment_limits
         return Log(self._files, directory, limits, self.now_ms(), start)
 
     def _write_starts(self) -> None:
-        entries = [f"{topic} {index} {offset}" for (topic, index), offset in self._starts.items()]
+        """Note where logs begin that do not begin with their first segment (`checkpointLogStartOffsetsInDir`)."""
+        entries = [
+            f"{topic} {index} {partition.log.log_start_offset}"
+            for (topic, index), partition in self.partitions.items()
+            if partition.log.log_start_offset > partition.log.segments[0].base_offset
+        ]
         write_checkpoint(self._files, self._directory / LOG_START_OFFSETS, entries)

@@ -17,6 +17,7 @@ from impl.errors import BrokerError
 from impl.server.broker import Broker, DataDirectoryError
 from impl.server.dispatch import Dispatcher
 from impl.server.framing import Connection
+from impl.server.housekeeping import Housekeeping
 from impl.storage.checkpoints import CheckpointError
 from impl.storage.filesystem import RealFileSystem
 
@@ -42,6 +43,9 @@ SLOW_MODULES: Final = (
     "impl.server.handlers.offsets",
     "impl.server.handlers.groups",
 )
+
+# At the latest after this time the broker looks again, because a deletion may have come due meanwhile.
+HOUSEKEEPING_INTERVAL_MS: Final = 1000
 
 
 def now_ms() -> int:
@@ -105,12 +109,24 @@ async def _run(broker: Broker, host: str, port: int) -> None:
     broker.host, broker.port = host, server.sockets[0].getsockname()[1]
     click.echo(f"listening on {broker.host}:{broker.port}")
     sys.stdout.flush()
+    housekeeping = Housekeeping(broker)
+    _keep_house(loop, housekeeping)
     threading.Thread(target=_load_slow_modules, name="load", daemon=True).start()
     await stop.wait()
     logger.info("stopping")
+    housekeeping.close()
     server.close()
     for connection in tuple(connections):
         connection.close()
+
+
+def _keep_house(loop: asyncio.AbstractEventLoop, housekeeping: Housekeeping) -> None:
+    """Do what is due, and come back; an error is logged by the loop and ends one round only."""
+    delay_ms = HOUSEKEEPING_INTERVAL_MS
+    try:
+        delay_ms = min(delay_ms, housekeeping.run())
+    finally:
+        loop.call_later(delay_ms / 1000, _keep_house, loop, housekeeping)
 
 
 def _load_slow_modules() -> None:

@@ -106,6 +106,14 @@ class BatchHeader:
         return bool(self.attributes & TIMESTAMP_TYPE_BIT)
 
     @property
+    def delete_horizon_ms(self) -> int | None:
+        """When the batch's tombstones may go (KIP-534); None as long as nobody has said so.
+
+        It is kept in place of the base timestamp, which the records' deltas then refer to.
+        """
+        return self.base_timestamp if self.attributes & DELETE_HORIZON_BIT else None
+
+    @property
     def is_transactional(self) -> bool:
         """Whether the batch is part of a transaction."""
         return bool(self.attributes & TRANSACTIONAL_BIT)

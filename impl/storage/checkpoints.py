@@ -1,12 +1,14 @@
 """The small files of a broker's data directory, each written whole and atomically.
 
-`leader-epoch-checkpoint` and `log-start-offset-checkpoint` are in Kafka's checkpoint format (`CheckpointFile`: a
+`leader-epoch-checkpoint` and the checkpoints of offsets are in Kafka's checkpoint format (`CheckpointFile`: a
 version line, a count line, then entries); `meta.properties` and `partition.metadata` are properties (KIP-516,
 KIP-631). Whether and when they are written is for the callers to decide.
 """
 
 import base64
+import logging
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -15,11 +17,17 @@ import attrs
 
 from impl.storage.filesystem import FileSystem
 
+logger = logging.getLogger(__name__)
+
 LEADER_EPOCHS: Final = "leader-epoch-checkpoint"
 LOG_START_OFFSETS: Final = "log-start-offset-checkpoint"
+CLEANER_OFFSETS: Final = "cleaner-offset-checkpoint"
 PARTITION_METADATA: Final = "partition.metadata"
 META_PROPERTIES: Final = "meta.properties"
+RECOVERY_POINTS: Final = "recovery-point-offset-checkpoint"
+HIGH_WATERMARKS: Final = "replication-offset-checkpoint"
 CLEAN_SHUTDOWN: Final = ".kafka_cleanshutdown"
+CORRUPT: Final = ".corrupt"  # behind the name of a file that was set aside
 VERSION: Final = "0"
 
 
@@ -31,10 +39,34 @@ def read_checkpoint(files: FileSystem, path: Path) -> list[list[str]]:
     """The entries of a checkpoint, each split at spaces; none when the file is missing. Raises CheckpointError."""
     if not files.exists(path):
         return []
-    lines = files.read_file(path).decode().splitlines()
+    lines = files.read_file(path).decode(errors="replace").splitlines()
     if len(lines) < 2 or lines[0] != VERSION or lines[1] != str(len(lines) - 2):
         raise CheckpointError(f"{path} is no checkpoint of version {VERSION}")
     return [line.split() for line in lines[2:]]
+
+
+def read_offsets(files: FileSystem, path: Path) -> dict[tuple[str, int], int]:
+    """`topic partition offset` lines (`OffsetCheckpointFile`). Raises CheckpointError."""
+    offsets = {}
+    for entry in read_checkpoint(files, path):
+        try:
+            topic, partition, offset = entry
+            offsets[topic, int(partition)] = int(offset)
+        except ValueError:
+            raise CheckpointError(f"{path} has a line that is not `topic partition offset`: {entry}") from None
+    return offsets
+
+
+def write_offsets(files: FileSystem, path: Path, offsets: Mapping[tuple[str, int], int]) -> None:
+    """Write `topic partition offset` lines durably."""
+    write_checkpoint(files, path, (f"{topic} {index} {offset}" for (topic, index), offset in offsets.items()))
+
+
+def set_aside(files: FileSystem, path: Path, reason: object, consequence: str) -> None:
+    """Rename a file that can't be understood, so that it can be looked at, and say what follows from that."""
+    aside = path.with_name(path.name + CORRUPT)
+    files.rename(path, aside)
+    logger.error("%s; it is kept as %s, and %s", reason, aside.name, consequence)
 
 
 def write_checkpoint(files: FileSystem, path: Path, entries: Iterable[str]) -> None:
@@ -81,14 +113,33 @@ class EpochEntry:
 class LeaderEpochs:
     """The leader epochs of one log (`LeaderEpochFileCache`, KIP-101). Entries ascend in both fields.
 
-    Entries that the log has outlived are forgotten in memory; the next `assign` writes what is left. Whoever opens
-    a log truncates again, so that nothing is lost by that.
+    Entries that the log has outlived are forgotten in memory; the next `assign` or `save` writes what is left. A
+    checkpoint that can't be understood is set aside (`was_damaged`).
     """
 
     def __init__(self, files: FileSystem, path: Path) -> None:
         self._files = files
         self._path = path
-        self.entries = [EpochEntry(int(e), int(o)) for e, o in read_checkpoint(files, path)]
+        self.was_damaged = False
+        try:
+            self.entries = self._read()
+        except CheckpointError as error:
+            set_aside(files, path, error, "the epochs are found again in the whole log")
+            self.was_damaged = True
+            self.entries = []
+        self._saved = self.entries
+
+    def _read(self) -> list[EpochEntry]:
+        """The checkpoint's entries. Raises CheckpointError."""
+        try:
+            entries = [
+                EpochEntry(int(epoch), int(offset)) for epoch, offset in read_checkpoint(self._files, self._path)
+            ]
+        except ValueError:
+            raise CheckpointError(f"{self._path} has a line that is not `epoch offset`") from None
+        if any(a.epoch >= b.epoch or a.start_offset > b.start_offset for a, b in pairwise(entries)):
+            raise CheckpointError(f"{self._path} has epochs that don't ascend")
+        return entries
 
     @property
     def latest(self) -> int | None:
@@ -100,9 +151,22 @@ class LeaderEpochs:
         if self.entries and self.entries[-1].epoch == epoch:
             return
         kept = [e for e in self.entries if e.epoch < epoch and e.start_offset < start_offset]
-        entries = [*kept, EpochEntry(epoch, start_offset)]
-        write_checkpoint(self._files, self._path, (f"{e.epoch} {e.start_offset}" for e in entries))
-        self.entries = entries
+        self.entries = [*kept, EpochEntry(epoch, start_offset)]
+        self.save()
+
+    def note(self, epoch: int, start_offset: int) -> None:
+        """Learn of an epoch from a batch that recovery reads; only `save` makes it durable."""
+        if not self.entries or epoch > self.entries[-1].epoch:
+            self.entries = [
+                *(e for e in self.entries if e.start_offset < start_offset),
+                EpochEntry(epoch, start_offset),
+            ]
+
+    def save(self) -> None:
+        """Make the entries durable, if they are not."""
+        if self.entries != self._saved:
+            write_checkpoint(self._files, self._path, (f"{e.epoch} {e.start_offset}" for e in self.entries))
+            self._saved = self.entries
 
     def end_offset_for(self, requested: int, log_end_offset: int) -> tuple[int, int]:
         """The epoch at or before `requested` and where it ends; (-1, -1) when that is not known.

@@ -24,7 +24,9 @@ class _EntryFile:
     def __init__(self, file: File, entry: Struct, size_max: int) -> None:
         self._file = file
         self._entry = entry
-        self._written = file.size() // entry.size
+        size = file.size()
+        self._written = size // entry.size
+        self.is_whole = size % entry.size == 0
         self._kept_back = bytearray()
         self._count = self._written
         self._count_max = size_max // entry.size
@@ -70,13 +72,9 @@ class _EntryFile:
     def clear(self) -> None:
         """Forget all entries, before a rebuild."""
         self._file.truncate(0)
+        self.is_whole = True
         self._count = self._written = 0
         self._kept_back = bytearray()
-
-    def sync(self) -> None:
-        """Make the entries durable."""
-        self.flush()
-        self._file.sync()
 
     def close(self) -> None:
         """Close the file, which then has all entries."""
@@ -104,6 +102,11 @@ class OffsetIndex(_EntryFile):
     def append(self, offset: int, position: int) -> None:
         """Say that the batch with last offset `offset` begins at `position` (a byte of the segment)."""
         self._add(offset - self._base_offset, position)
+
+    def last(self) -> tuple[int, int]:
+        """Last offset and position of the batch that the last entry is about; there must be one."""
+        relative, position = self.entry(self.count - 1)
+        return relative + self._base_offset, position
 
     def position_before(self, offset: int) -> int:
         """A position at or before the batch that holds `offset`."""

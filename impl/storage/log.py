@@ -1,13 +1,13 @@
 """The log of one partition: its segments, its producers' state and its leader epochs, on disk and recovered.
 
 Append, read, roll, raise the start, look up by timestamp (`UnifiedLog`, `LocalLog`). Batches come in checked and
-stamped; the high watermark and every decision of a leader belong to `impl.replica`. Retention and compaction are
-not here yet: segments below the log start offset stay on disk. Offsets are record offsets, sizes bytes, times
-milliseconds since 1970. An append is in the page cache when it returns, and durable after `close`.
+stamped; the high watermark and every decision of a leader belong to `impl.replica`. Segments are taken away and
+replaced here; which ones is for `retention` and `cleaner` to decide. Offsets are record offsets, sizes bytes, times
+milliseconds since 1970. An append is in the page cache when it returns; what is before the recovery point is durable,
+which `flush` moves, and which is the log's end after `close`.
 """
 
-import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,15 +18,14 @@ from impl.storage.batch import HEADER_SIZE, BatchHeader
 from impl.storage.checkpoints import LEADER_EPOCHS, LeaderEpochs
 from impl.storage.compression import decompress
 from impl.storage.filesystem import Buffer, File, FileSystem
-from impl.storage.producer_state import ProducerState, SnapshotError
+from impl.storage.leftovers import CLEANED, SWAP, finish_interrupted
+from impl.storage.producer_state import ProducerState
 from impl.storage.records import read_records
-from impl.storage.recovery import recover_segment, trust_segment
-from impl.storage.segment import BatchAt, Segment, SegmentLimits, file_name
+from impl.storage.recovery import LogRecovery, LogStart
+from impl.storage.segment import DELETED, BatchAt, Segment, SegmentLimits
+from impl.storage.snapshots import Snapshots
 
-logger = logging.getLogger(__name__)
-
-SNAPSHOT_SUFFIX: Final = ".snapshot"
-SNAPSHOTS_KEPT: Final = 2
+NO_LIMIT: Final = 2**63 - 1
 
 
 @attrs.frozen(slots=True)
@@ -47,15 +46,6 @@ class TimestampAndOffset:
     leader_epoch: int
 
 
-@attrs.frozen(slots=True)
-class LogStart:
-    """How a log was left: from `log-start-offset-checkpoint` and the clean shutdown marker."""
-
-    log_start_offset: int = 0
-    was_clean: bool = False
-    producer_age_ms_max: int = 86_400_000  # producer.id.expiration.ms
-
-
 class Log:
     """A partition's log. Opening it recovers what the last stop left."""
 
@@ -65,20 +55,29 @@ class Log:
         start = start or LogStart()
         files.make_directory(directory)
         self.directory = directory
-        self.log_start_offset = start.log_start_offset
-        self.producers = ProducerState()
         self.limits = limits
-        self._files = files
-        self._segments = self._open_segments(now_ms)
-        self.log_end_offset = self._recover_segments(now_ms, was_clean=start.was_clean)
+        self.flush_messages_max = NO_LIMIT  # flush.messages
+        self.may_have_gaps = start.may_have_gaps
+        self.on_roll: Callable[[], None] | None = None
+        self.producers = ProducerState()
         self.epochs = LeaderEpochs(files, directory / LEADER_EPOCHS)
-        # The epoch to go on from, also when recovery is about to cut the batches that were written in it.
+        self._files = files
+        self._snapshots = Snapshots(files, directory)
+        self._segments = self._open_segments(start.log_start_offset, now_ms)
+        recovery = LogRecovery(files, directory, self._segments, start, self.epochs, self.producers, self._snapshots)
+        self.log_end_offset = recovery.run()
+        if not self._segments:
+            self._segments.append(Segment(files, directory, self.log_end_offset, limits, now_ms))
+        self.log_start_offset = max(start.log_start_offset, self._segments[0].base_offset)
+        # The epoch to go on from, also when recovery has cut the batches that were written in it.
         self.last_epoch = self.epochs.latest
         self.epochs.truncate_from_end(self.log_end_offset)
         self.epochs.truncate_from_start(self.log_start_offset)
-        self._recover_producers()
+        self.epochs.save()
         self.producers.expire(now_ms, start.producer_age_ms_max)
-        self._unsynced = set(self._segments) if not start.was_clean else set()
+        self.recovery_point = self.log_end_offset if start.was_clean else min(start.recovery_point, self.log_end_offset)
+        self._names_durable_to = -1  # the base offset of the newest segment whose name is known to be durable
+        self._truncations = 0
 
     @property
     def active(self) -> Segment:
@@ -96,10 +95,11 @@ class Log:
         The caller has rolled before (`roll_for`). Raises OSError, and then nothing is appended.
         """
         self.active.append(batch, header, max_timestamp)
-        self._unsynced.add(self.active)
         self.log_end_offset = header.next_offset
         if header.has_producer_id and not header.is_control:
             self.producers.record(header, max_timestamp)
+        if self.log_end_offset - self.recovery_point >= self.flush_messages_max:
+            self.flush()
 
     def roll_for(self, batch_size: int, max_timestamp: int, last_offset: int, now_ms: int) -> None:
         """Begin a new segment if the batch to be appended does not belong in the active one."""
@@ -109,9 +109,132 @@ class Log:
             return
         if active.base_offset == self.log_end_offset:
             return  # an empty segment is as good as a new one
-        active.seal()
-        self._write_snapshot()
+        self.roll(now_ms)
+
+    def roll(self, now_ms: int) -> None:
+        """Begin a new segment; the active one must not be empty.
+
+        The name of a segment is durable before the next one is made, so that a loss of power leaves no hole. The
+        segment itself is flushed later, by whoever listens (`on_roll`); or now, where holes can't be told from gaps.
+        """
+        self.active.seal()
+        self._snapshots.write(self.log_end_offset, self.producers)
+        if self.may_have_gaps:
+            self.flush()
+        if self._names_durable_to < self.active.base_offset:
+            self._sync_names()
         self._segments.append(Segment(self._files, self.directory, self.log_end_offset, self.limits, now_ms))
+        if self.on_roll is not None:
+            self.on_roll()
+
+    def flush(self) -> None:
+        """Make everything durable; the recovery point is the log's end then."""
+        self.flush_job(self.log_end_offset)()
+
+    def flush_job(self, up_to: int) -> Callable[[], None]:
+        """What makes everything before an offset durable and moves the recovery point there (`LocalLog.flush`).
+
+        It may be run by another thread while this one goes on to append. Raises StorageError.
+        """
+        bases = [segment.base_offset for segment in self._segments[1:]]
+        ends = [*bases, self.log_end_offset]
+        pairs = zip(self._segments, ends, strict=True)
+        segments = [each for each, end in pairs if end > self.recovery_point and each.base_offset < up_to]
+        truncations = self._truncations
+        for segment in segments:
+            segment.flush_indexes()
+
+        def run() -> None:
+            for segment in segments:
+                segment.sync()
+            if segments and self._names_durable_to < segments[-1].base_offset:
+                self._sync_names()
+            if truncations == self._truncations:
+                self.recovery_point = max(self.recovery_point, up_to)
+
+        return run
+
+    def _sync_names(self) -> None:
+        """Make the names of all segments durable, and that of the log's directory."""
+        newest = self.active.base_offset
+        self._files.sync_directory(self.directory)
+        if self._names_durable_to < 0:
+            self._files.sync_directory(self.directory.parent)
+        self._names_durable_to = newest
+
+    def truncate_to(self, offset: int, now_ms: int) -> None:
+        """Forget the batches from the one that holds `offset` on, durably (`UnifiedLog.truncateTo`).
+
+        The caller has seen to it that no checkpoint has a recovery point behind `offset`. Unlike Kafka's, what is
+        cut stays cut after a loss of power, also when other batches were appended in its place.
+        """
+        if offset >= self.log_end_offset:
+            return
+        self._truncations += 1
+        self.recovery_point = min(self.recovery_point, offset)
+        while len(self._segments) > 1 and self.active.base_offset >= offset:
+            self._segments.pop().remove()
+        if self.active.base_offset > offset:
+            self._segments.pop().remove()
+            self._segments.append(Segment(self._files, self.directory, offset, self.limits, now_ms))
+        self.log_end_offset = self.active.truncate_before(offset)
+        self.recovery_point = min(self.recovery_point, self.log_end_offset)
+        self.epochs.truncate_from_end(self.log_end_offset)
+        self.epochs.save()
+        self._snapshots.remove_after(self.log_end_offset)
+        self._files.sync_directory(self.directory)
+        self.producers.clear()
+        known_to = self._snapshots.load_newest(self.log_end_offset, self.producers)
+        read_from = max(self.log_start_offset, known_to or 0)
+        for header, _, _ in self.batches(read_from):
+            if header.has_producer_id and not header.is_control and header.base_offset >= read_from:
+                self.producers.record(header, header.max_timestamp)
+
+    def delete_oldest(self, count: int, now_ms: int) -> list[Segment]:
+        """Take the oldest segments away and raise the start; answers them, with their files renamed.
+
+        The caller has seen that the high watermark is not in them. Should none be left, a new one begins
+        (`UnifiedLog.deleteSegments`); an empty last segment is never among them.
+        """
+        if count == len(self._segments) and count:
+            self.roll(now_ms)
+        gone = self._segments[:count]
+        if gone:
+            self.raise_start(self._segments[count].base_offset)
+        for segment in gone:
+            self._retire(segment)
+            self._segments.remove(segment)
+            self._snapshots.remove(segment.base_offset)
+        return gone
+
+    def new_cleaned(self, base_offset: int, now_ms: int) -> Segment:
+        """An empty segment for what compaction leaves of others; it is not part of the log until `replace`."""
+        Segment(self._files, self.directory, base_offset, self.limits, now_ms, CLEANED).remove()
+        return Segment(self._files, self.directory, base_offset, self.limits, now_ms, CLEANED)
+
+    def replace(self, replaced: Sequence[Segment], cleaned: Segment) -> None:
+        """Put a durable segment in the place of neighbours, whose files are renamed (`LocalLog.replaceSegments`).
+
+        Whenever this is interrupted, the next start finds either all of the old segments or the new one.
+        """
+        cleaned.rename(SWAP)
+        first = self._segments.index(replaced[0])
+        self._segments[first : first + len(replaced)] = [cleaned]
+        for segment in replaced:
+            self._retire(segment)
+            if segment.base_offset != cleaned.base_offset:
+                self._snapshots.remove(segment.base_offset)
+        cleaned.rename("")
+
+    def _retire(self, segment: Segment) -> None:
+        """The first step of a segment's deletion."""
+        segment.rename(DELETED)
+
+    def moved_to(self, directory: Path) -> None:
+        """Take note of the directory's new name; nothing is appended any more."""
+        self.directory = self._snapshots.directory = directory
+        for segment in self._segments:
+            segment.moved_to(directory)
 
     def read(self, offset: int, bytes_max: int, upper_offset: int, *, at_least_one: bool) -> LogSlice | None:
         """Bytes from the batch that holds `offset`, up to `upper_offset`, out of one segment.
@@ -183,9 +306,10 @@ class Log:
     def close(self) -> None:
         """Make everything durable, with a producer snapshot at the end, and close all files."""
         self.active.seal()
-        for segment in self._unsynced:
-            segment.sync()
-        self._write_snapshot()
+        self._snapshots.write(self.log_end_offset, self.producers)
+        self.active.sync()
+        self.flush()
+        self._sync_names()
         for segment in self._segments:
             segment.close()
 
@@ -217,61 +341,9 @@ class Log:
             number -= 1
         return number
 
-    def _open_segments(self, now_ms: int) -> list[Segment]:
+    def _open_segments(self, log_start_offset: int, now_ms: int) -> list[Segment]:
+        finish_interrupted(self._files, self.directory, self.limits)
         names = self._files.list_names(self.directory)
         bases = [int(name.removesuffix(".log")) for name in names if name.endswith(".log")]
-        bases = bases or [self.log_start_offset]
+        bases = bases or [log_start_offset]
         return [Segment(self._files, self.directory, base, self.limits, now_ms) for base in bases]
-
-    def _recover_segments(self, now_ms: int, *, was_clean: bool) -> int:
-        """Bring all segments in order; answers the log end offset."""
-        end = self.log_start_offset
-        for number, segment in enumerate(self._segments):
-            end, whole = trust_segment(segment) if was_clean else recover_segment(segment)
-            if not whole:
-                for later in self._segments[number + 1 :]:
-                    logger.warning("removing %s: it follows a damaged segment", later.path(".log"))
-                    later.remove()
-                del self._segments[number + 1 :]
-                break
-        if end < self.log_start_offset:
-            logger.warning("%s ends at %d before its start %d", self.directory, end, self.log_start_offset)
-            for segment in self._segments:
-                segment.remove()
-            end = self.log_start_offset
-            self._segments = [Segment(self._files, self.directory, end, self.limits, now_ms)]
-        self.log_start_offset = max(self.log_start_offset, self._segments[0].base_offset)
-        return end
-
-    def _recover_producers(self) -> None:
-        """Load the newest usable snapshot and replay the batches behind it."""
-        replay_from = self.log_start_offset
-        for offset in sorted(self._snapshot_offsets(), reverse=True):
-            path = self._snapshot_path(offset)
-            if offset > self.log_end_offset:
-                self._files.remove(path)
-                continue
-            try:
-                self.producers.load(self._files.read_file(path))
-            except SnapshotError as error:
-                logger.warning("ignoring %s: %s", path, error)
-                self._files.remove(path)
-                continue
-            replay_from = max(offset, self.log_start_offset)
-            break
-        for header, _, _ in self.batches(replay_from):
-            if header.has_producer_id and not header.is_control and header.base_offset >= replay_from:
-                self.producers.record(header, header.max_timestamp)
-
-    def _write_snapshot(self) -> None:
-        path = self._snapshot_path(self.log_end_offset)
-        self._files.replace_file(path, self.producers.snapshot(), durable=False)
-        for offset in sorted(self._snapshot_offsets())[:-SNAPSHOTS_KEPT]:
-            self._files.remove(self._snapshot_path(offset))
-
-    def _snapshot_path(self, offset: int) -> Path:
-        return self.directory / file_name(offset, SNAPSHOT_SUFFIX)
-
-    def _snapshot_offsets(self) -> list[int]:
-        names = self._files.list_names(self.directory)
-        return [int(name.removesuffix(SNAPSHOT_SUFFIX)) for name in names if name.endswith(SNAPSHOT_SUFFIX)]

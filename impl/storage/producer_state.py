@@ -116,10 +116,18 @@ class ProducerState:
         entry.batches.append(BatchMetadata(header.last_sequence, header.last_offset, delta, last_timestamp))
         entry.last_timestamp = last_timestamp
 
+    def last_offsets(self) -> dict[int, int]:
+        """Of each producer that is remembered, the offset of its last record (`lastRecordsOfActiveProducers`)."""
+        return {producer: entry.batches[-1].last_offset for producer, entry in self._entries.items() if entry.batches}
+
     def expire(self, now_ms: int, age_ms_max: int) -> None:
         """Forget producers that have not appended for `producer.id.expiration.ms`."""
         for producer_id in [p for p, e in self._entries.items() if now_ms - e.last_timestamp >= age_ms_max]:
             del self._entries[producer_id]
+
+    def clear(self) -> None:
+        """Forget all producers."""
+        self._entries.clear()
 
     def snapshot(self) -> bytes:
         """The state in the format of Kafka's `.snapshot` files."""

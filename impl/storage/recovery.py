@@ -1,86 +1,215 @@
-"""What is believed of a segment when the broker starts.
+"""What is believed of a log when the broker starts (`LogLoader.load`, `LogLoader.recoverLog`, `LogSegment.recover`).
 
-After a clean stop the indexes are trusted and only the few batches behind the last index entry are read. After
-any other stop every batch of the segment is checked (length, magic, CRC, ascending offsets), the file is cut at
-the first byte that is not part of a good batch, and the indexes are rebuilt (`LogSegment.recover`,
-`LogLoader.recoverLog`). Nothing is repaired beyond that, and nothing is fetched from elsewhere.
+After a clean stop everything is, but for the few batches behind the last index entry of the last segment, which are
+read. After any other stop everything before the recovery point is; from the segment that holds it on, every batch is
+checked (length, magic, CRC, ascending offsets), and the log is cut at the first byte that is not part of a good batch.
+Unlike Kafka's, a log is also cut where the next segment does not begin with the next offset, and what was cut is made
+durable, so that a second loss of power can't bring it back under what is appended meanwhile. Producers and leader
+epochs are learned again from what is read. Nothing is repaired beyond that, and nothing is fetched from elsewhere.
 """
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
-from impl.storage.batch import (
-    HEADER_SIZE,
-    MAGIC,
-    MAGIC_POSITION,
-    OFFSET_AND_SIZE,
-    BatchHeader,
-    parse_header,
-    stored_crc_matches,
-)
-from impl.storage.segment import Segment
+import attrs
+from crc32c import crc32c
+
+from impl.storage.batch import CHECKED_FROM, HEADER, HEADER_SIZE, LOG_OVERHEAD, MAGIC, BatchHeader
+from impl.storage.checkpoints import LeaderEpochs
+from impl.storage.filesystem import FileSystem
+from impl.storage.producer_state import ProducerState
+from impl.storage.segment import RELATIVE_OFFSET_MAX, Segment
+from impl.storage.snapshots import Snapshots
 
 logger = logging.getLogger(__name__)
 
 # Reading in large pieces is four times as fast as mmap when the file is not in the page cache.
 READ_SIZE: Final = 8 * 1024 * 1024
+SMALLEST_LENGTH: Final = HEADER_SIZE - LOG_OVERHEAD
+NOBODY: Final[Callable[[int], None]] = lambda _: None  # noqa: E731
 
 
-def recover_segment(segment: Segment) -> tuple[int, bool]:
+@attrs.frozen(slots=True)
+class LogStart:
+    """How a log was left: what the checkpoints of its log directory say, and the marker of a clean stop."""
+
+    log_start_offset: int = 0
+    was_clean: bool = False
+    producer_age_ms_max: int = 86_400_000  # producer.id.expiration.ms
+    recovery_point: int = 0
+    high_watermark: int = 0
+    may_have_gaps: bool = False  # a compacted log: offsets may be missing between segments
+    on_progress: Callable[[int], None] = NOBODY  # told the bytes that were scanned
+
+
+@attrs.define(slots=True)
+class LogRecovery:
+    """Brings one log's segments, producers and epochs in order. `segments` is changed in place."""
+
+    files: FileSystem
+    directory: Path
+    segments: list[Segment]
+    start: LogStart
+    epochs: LeaderEpochs
+    producers: ProducerState
+    snapshots: Snapshots
+
+    def run(self) -> int:
+        """Recover; answers the log end offset. `segments` may be left empty if nothing of the log is usable."""
+        trusts = self.start.was_clean and not self.epochs.was_damaged
+        first = len(self.segments) - 1 if trusts else self._first_unflushed()
+        for segment in self.segments[:first]:
+            if not segment.indexes_fit():
+                logger.warning("the indexes of %s do not fit it; they are made again", segment.path(".log"))
+                recover_segment(segment)
+        self._learn_producers(first)
+        end = self._trust_last() if trusts else self._check_from(first)
+        if end < self.start.log_start_offset:
+            logger.warning(
+                "%s ends at %d, before its start %d: all of it is removed",
+                self.directory, end, self.start.log_start_offset,
+            )  # fmt: skip
+            self._remove_from(0)
+            self.producers.clear()
+            end = self.start.log_start_offset
+        if self.snapshots.remove_after(end):
+            self.files.sync_directory(self.directory)
+        self.snapshots.remove_strays({segment.base_offset for segment in self.segments}, end)
+        if end < self.start.high_watermark:
+            logger.error(
+                "%s ends at %d, but offsets before %d were committed: records are lost",
+                self.directory, end, self.start.high_watermark,
+            )  # fmt: skip
+        return end
+
+    def _first_unflushed(self) -> int:
+        """The number of the segment that holds the recovery point."""
+        if self.epochs.was_damaged:
+            return 0
+        before = [n for n, segment in enumerate(self.segments) if segment.base_offset <= self.start.recovery_point]
+        return before[-1] if before else 0
+
+    def _learn_producers(self, first: int) -> None:
+        """Know the producers before segment number `first`: from a snapshot, and from the batches behind it."""
+        base_offset = self.segments[first].base_offset
+        known_to = self.snapshots.load_newest(base_offset, self.producers)
+        read_from = self.start.log_start_offset if known_to is None else known_to
+        for segment, behind in zip(self.segments[:first], self.segments[1:], strict=False):
+            if behind.base_offset > read_from:
+                self._replay(segment, read_from)
+
+    def _replay(self, segment: Segment, read_from: int) -> None:
+        for batch in segment.batches_from(0):
+            if batch.header.base_offset >= read_from:
+                self._note_producer(batch.header)
+
+    def _note_producer(self, header: BatchHeader) -> None:
+        if header.has_producer_id and not header.is_control:
+            self.producers.record(header, header.max_timestamp)
+
+    def _note(self, header: BatchHeader) -> None:
+        """Learn from a batch that was checked."""
+        if header.base_offset >= self.start.log_start_offset:
+            self._note_producer(header)
+        if header.partition_leader_epoch >= 0:
+            self.epochs.note(header.partition_leader_epoch, header.base_offset)
+
+    def _trust_last(self) -> int:
+        """The end of a log that was closed cleanly."""
+        last = self.segments[-1]
+        if not last.indexes_fit():
+            logger.warning("the indexes of %s do not fit it; they are made again", last.path(".log"))
+            return self._check_from(len(self.segments) - 1)
+        tail = last.catch_up()
+        if tail is None and last.size == 0:
+            return last.base_offset
+        if tail is None or tail.position + tail.header.size != last.size or tail.header.magic != MAGIC:
+            return self._check_from(len(self.segments) - 1)
+        known_to = self.snapshots.load_newest(tail.header.next_offset, self.producers)
+        if known_to is None or known_to < tail.header.next_offset:
+            self._replay(last, self.start.log_start_offset if known_to is None else known_to)
+        return tail.header.next_offset
+
+    def _check_from(self, first: int) -> int:
+        """Check all batches from a segment on; what is behind a bad one goes."""
+        end = self.segments[first].base_offset
+        for number in range(first, len(self.segments)):
+            segment = self.segments[number]
+            if number > first and segment.base_offset != end and not self.start.may_have_gaps:
+                logger.warning("%s should begin at offset %d: it is cut off", segment.path(".log"), end)
+                self._remove_from(number)
+                break
+            end, whole = recover_segment(segment, self._note, self.start.on_progress, self.epochs.latest)
+            if not whole:
+                self._remove_from(number + 1)
+                break
+        return end
+
+    def _remove_from(self, number: int) -> None:
+        """Remove segments, the newest first, durably."""
+        for segment in reversed(self.segments[number:]):
+            logger.warning("removing %s (%d bytes): what it continues is gone", segment.path(".log"), segment.size)
+            segment.remove()
+        if self.segments[number:]:
+            self.files.sync_directory(self.directory)
+        del self.segments[number:]
+
+
+def recover_segment(
+    segment: Segment,
+    note: Callable[[BatchHeader], None] | None = None,
+    on_progress: Callable[[int], None] = NOBODY,
+    latest_epoch: int | None = None,
+) -> tuple[int, bool]:
     """Check all batches, rebuild the indexes and cut what is bad.
 
-    Answers the offset after the last good batch, and whether the whole file was good.
+    Answers the offset after the last good batch, and whether the whole file was good. `note` is told of batches that
+    have a producer, or an epoch later than `latest_epoch`.
     """
     size = segment.size
     segment.forget_indexes()
-    position, next_offset = 0, segment.base_offset
+    epoch_before = -1 if latest_epoch is None else latest_epoch
+    position, next_offset, last_offset_max = 0, segment.base_offset, segment.base_offset + RELATIVE_OFFSET_MAX
     window, window_from = memoryview(b""), 0
     while size - position >= HEADER_SIZE:
-        needed = max(_batch_size(window, position - window_from), HEADER_SIZE)
-        if needed > size - position:
-            break
-        if position - window_from + needed > len(window):
-            window, window_from = memoryview(segment.read(position, max(READ_SIZE, needed))), position
-            continue  # the size is known only now, and may ask for a larger window
         start = position - window_from
-        header = _good_batch(window[start : start + needed], next_offset)
-        if header is None:
+        if start + HEADER_SIZE > len(window):
+            window, window_from = _window(segment, position, READ_SIZE, on_progress), position
+            start = 0
+            if len(window) < HEADER_SIZE:
+                break
+        fields = HEADER.unpack_from(window, start)
+        base_offset, length, epoch, magic, crc, _, delta, _, max_timestamp, producer_id, _, _, _ = fields
+        batch_size = length + LOG_OVERHEAD
+        if magic != MAGIC or length < SMALLEST_LENGTH or batch_size > size - position:
             break
-        segment.note_batch(position, header, header.max_timestamp)
-        position += header.size
-        next_offset = header.next_offset
+        if start + batch_size > len(window):
+            window, window_from = _window(segment, position, max(READ_SIZE, batch_size), on_progress), position
+            start = 0
+        if crc32c(window[start + CHECKED_FROM : start + batch_size]) != crc:
+            break
+        last_offset = base_offset + delta
+        if base_offset < next_offset or delta < 0 or last_offset > last_offset_max:
+            break
+        segment.note_batch(position, batch_size, last_offset, max_timestamp)
+        if note is not None and (producer_id >= 0 or epoch > epoch_before):
+            note(BatchHeader(*fields))
+            epoch_before = max(epoch, epoch_before)
+        position += batch_size
+        next_offset = last_offset + 1
+    segment.seal()
     if position < size:
-        logger.warning("cutting %s from %d to %d bytes: no valid batch there", segment.path(".log"), size, position)
+        logger.warning(
+            "cutting %s at byte %d (offset %d): no valid batch there, %d bytes are lost",
+            segment.path(".log"), position, next_offset, size - position,
+        )  # fmt: skip
         segment.truncate(position)
     return next_offset, position == size
 
 
-def _batch_size(window: memoryview, position: int) -> int:
-    """The size of the batch at `position`; 0 when the window does not reach its length field."""
-    if len(window) - position < OFFSET_AND_SIZE.size:
-        return 0
-    _, length = OFFSET_AND_SIZE.unpack_from(window, position)
-    return int(length) + OFFSET_AND_SIZE.size
-
-
-def _good_batch(batch: memoryview, next_offset: int) -> BatchHeader | None:
-    """The header of a batch that is intact and continues the log; None for any other bytes."""
-    if batch[MAGIC_POSITION] != MAGIC or not stored_crc_matches(batch):
-        return None
-    header = parse_header(batch)
-    if header.size != len(batch) or header.base_offset < next_offset or header.last_offset_delta < 0:
-        return None
-    return header
-
-
-def trust_segment(segment: Segment) -> tuple[int, bool]:
-    """Read the tail of a segment that was closed cleanly; the answer is as `recover_segment` gives it.
-
-    Should the tail not end exactly with the file, the segment is recovered after all.
-    """
-    last = segment.catch_up()
-    if last is None:
-        return (segment.base_offset, True) if segment.size == 0 else recover_segment(segment)
-    if last.position + last.header.size != segment.size or last.header.magic != MAGIC:
-        return recover_segment(segment)
-    return last.header.next_offset, True
+def _window(segment: Segment, position: int, size: int, on_progress: Callable[[int], None]) -> memoryview:
+    data = segment.read(position, size)
+    on_progress(len(data))
+    return memoryview(data)

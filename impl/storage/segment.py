@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Final
 
 import attrs
+from crc32c import crc32c
 
-from impl.storage.batch import HEADER_SIZE, NO_TIMESTAMP, BatchHeader, parse_header
+from impl.storage.batch import HEADER_SIZE, MAGIC, NO_TIMESTAMP, BatchHeader, parse_header
 from impl.storage.filesystem import Buffer, File, FileSystem
-from impl.storage.indexes import OffsetIndex, TimeIndex
+from impl.storage.indexes import OFFSET_ENTRY, TIME_ENTRY, OffsetIndex, TimeIndex
 
+LOG: Final = ".log"
+INDEX: Final = ".index"
+TIME_INDEX: Final = ".timeindex"
+TRANSACTION_INDEX: Final = ".txnindex"
+DELETED: Final = ".deleted"  # behind the suffix of a file that is to be removed
 RELATIVE_OFFSET_MAX: Final = 2**31 - 1
 SCAN_SIZE: Final = 64 * 1024
 
@@ -27,6 +33,7 @@ class SegmentLimits:
     age_ms_max: int  # segment.ms
     index_bytes_max: int  # segment.index.bytes
     index_interval_bytes: int  # index.interval.bytes
+    jitter_ms_max: int = 0  # segment.jitter.ms
 
 
 @attrs.frozen(slots=True)
@@ -46,16 +53,25 @@ class Segment:
     """A segment, open for reading; the last one of its log is also appended to."""
 
     def __init__(
-        self, files: FileSystem, directory: Path, base_offset: int, limits: SegmentLimits, now_ms: int
+        self,
+        files: FileSystem,
+        directory: Path,
+        base_offset: int,
+        limits: SegmentLimits,
+        now_ms: int,
+        ending: str = "",
     ) -> None:
+        """Open the segment's files, which are made if they are missing; `ending` follows the suffix of each."""
         self.base_offset = base_offset
         self.limits = limits
         self._directory = directory
+        self._ending = ending
         self._files = files
-        self._log = files.open(self.path(".log"), create=True)
+        self._opened = {suffix: files.open(self.path(suffix), create=True) for suffix in (LOG, INDEX, TIME_INDEX)}
+        self._log = self._opened[LOG]
         index_size = limits.index_bytes_max
-        self._offsets = OffsetIndex(files.open(self.path(".index"), create=True), base_offset, index_size)
-        self._times = TimeIndex(files.open(self.path(".timeindex"), create=True), base_offset, index_size)
+        self._offsets = OffsetIndex(self._opened[INDEX], base_offset, index_size)
+        self._times = TimeIndex(self._opened[TIME_INDEX], base_offset, index_size)
         self.size = self._log.size()
         self._created_ms = now_ms
         self._bytes_since_index_entry = 0
@@ -64,7 +80,12 @@ class Segment:
 
     def path(self, suffix: str) -> Path:
         """The path of one of the segment's files."""
-        return self._directory / file_name(self.base_offset, suffix)
+        return self._directory / file_name(self.base_offset, suffix + self._ending)
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether its files are renamed, to be removed later."""
+        return self._ending == DELETED
 
     @property
     def file(self) -> File:
@@ -76,37 +97,50 @@ class Segment:
         position = self.size
         self._log.write_at(position, (batch,))
         self.size = position + len(batch)
-        self.note_batch(position, header, max_timestamp)
+        self.note_batch(position, len(batch), header.last_offset, max_timestamp)
 
-    def note_batch(self, position: int, header: BatchHeader, max_timestamp: int) -> None:
+    def note_batch(self, position: int, size: int, last_offset: int, max_timestamp: int) -> None:
         """Keep the indexes and the largest timestamp, for a batch just written or found by recovery."""
         if max_timestamp > self.max_timestamp:
-            self.max_timestamp, self.offset_of_max_timestamp = max_timestamp, header.last_offset
+            self.max_timestamp, self.offset_of_max_timestamp = max_timestamp, last_offset
         if self._bytes_since_index_entry > self.limits.index_interval_bytes:
-            self._offsets.append(header.last_offset, position)
+            self._offsets.append(last_offset, position)
             self._times.append(self.max_timestamp, self.offset_of_max_timestamp)
             self._bytes_since_index_entry = 0
-        self._bytes_since_index_entry += header.size
+        self._bytes_since_index_entry += size
 
     def should_roll(self, batch_size: int, batch_max_timestamp: int, last_offset: int, now_ms: int) -> bool:
         """Whether a batch must go to a new segment: size, age, full indexes, or an offset too far from the base."""
         limits = self.limits
         if self.size > limits.bytes_max - batch_size:
             return True
-        if self.size > 0 and self._waited_ms(now_ms, batch_max_timestamp) > limits.age_ms_max:
+        if self.size > 0 and self._waited_ms(now_ms, batch_max_timestamp) > limits.age_ms_max - self.jitter_ms:
             return True
         if self._offsets.is_full or self._times.is_full:
             return True
         return not 0 <= last_offset - self.base_offset <= RELATIVE_OFFSET_MAX
 
+    @property
+    def jitter_ms(self) -> int:
+        """What the segment's life is shortened by, so that partitions don't roll together (`randomSegmentJitter`).
+
+        Kafka draws it anew at each start; here it follows from the segment's path.
+        """
+        bound = min(self.limits.jitter_ms_max, self.limits.age_ms_max)
+        return crc32c(str(self.path(".log")).encode()) % bound if bound else 0
+
     def _waited_ms(self, now_ms: int, batch_max_timestamp: int) -> int:
         """The segment's age by its records' times if its first batch has one, else by the clock."""
-        if self._first_batch_timestamp is None and self.size >= HEADER_SIZE:
+        first = self.first_batch_timestamp()
+        return batch_max_timestamp - first if first >= 0 else now_ms - self._created_ms
+
+    def first_batch_timestamp(self) -> int:
+        """The largest timestamp of the first batch; -1 when there is none (`LogSegment.loadFirstBatchTimestamp`)."""
+        if self._first_batch_timestamp is None:
+            if self.size < HEADER_SIZE:
+                return NO_TIMESTAMP
             self._first_batch_timestamp = self.header_at(0).max_timestamp
-        first = self._first_batch_timestamp
-        if first is not None and first >= 0:
-            return batch_max_timestamp - first
-        return now_ms - self._created_ms
+        return self._first_batch_timestamp
 
     def header_at(self, position: int) -> BatchHeader:
         """The header of the batch that begins at `position`. Raises CorruptBatchError at the end."""
@@ -151,9 +185,18 @@ class Segment:
         """Bytes of the segment."""
         return self._log.read_at(position, size)
 
+    def modified_ms(self) -> int:
+        """The file's time."""
+        return self._log.modified_ms()
+
+    @property
+    def index_bytes(self) -> int:
+        """The size of the larger index."""
+        return max(self._offsets.count * OFFSET_ENTRY.size, self._times.count * TIME_ENTRY.size)
+
     def largest_timestamp(self) -> int:
         """The largest timestamp, or the file's time when no batch has one (`LogSegment.largestTimestamp`)."""
-        return self.max_timestamp if self.max_timestamp != NO_TIMESTAMP else self._log.modified_ms()
+        return self.max_timestamp if self.max_timestamp != NO_TIMESTAMP else self.modified_ms()
 
     def forget_indexes(self) -> None:
         """Empty the indexes, so that `note_batch` can rebuild them."""
@@ -163,9 +206,36 @@ class Segment:
         self.max_timestamp, self.offset_of_max_timestamp = NO_TIMESTAMP, self.base_offset
 
     def truncate(self, size: int) -> None:
-        """Cut the file to `size` bytes. The indexes must hold nothing behind that."""
+        """Cut the file to `size` bytes, durably. The indexes must hold nothing behind that."""
         self._log.truncate(size)
         self.size = size
+        self._log.sync()
+
+    def truncate_before(self, offset: int) -> int:
+        """Cut the batch that holds `offset` and all behind it, durably; answers the offset that is next then."""
+        batches = list(self.batches_from(0))
+        kept = [batch for batch in batches if batch.header.last_offset < offset]
+        self.forget_indexes()
+        for batch in kept:
+            header = batch.header
+            self.note_batch(batch.position, header.size, header.last_offset, header.max_timestamp)
+        if len(kept) < len(batches):
+            self.truncate(batches[len(kept)].position)
+        return kept[-1].header.next_offset if kept else self.base_offset
+
+    def indexes_fit(self) -> bool:
+        """Whether the last entries of the indexes are about batches of this segment (`LogSegment.sanityCheck`)."""
+        if not self._offsets.is_whole or not self._times.is_whole:
+            return False
+        if not self._times.count and self.size and self.first_batch_timestamp() != NO_TIMESTAMP:
+            return False
+        if not self._offsets.count:
+            return True
+        offset, position = self._offsets.last()
+        if not 0 <= position <= self.size - HEADER_SIZE:
+            return False
+        header = self.header_at(position)
+        return header.magic == MAGIC and header.last_offset == offset
 
     def catch_up(self) -> BatchAt | None:
         """Learn of the batches behind the last index entry; answers the last batch.
@@ -186,14 +256,17 @@ class Segment:
         """Add the last time index entry, as Kafka does when a segment becomes inactive or is closed."""
         if self.size:
             self._times.append(self.max_timestamp, self.offset_of_max_timestamp)
+        self.flush_indexes()
+
+    def flush_indexes(self) -> None:
+        """Write the index entries that were kept back."""
         self._offsets.flush()
         self._times.flush()
 
     def sync(self) -> None:
-        """Make the batches and indexes durable."""
-        self._log.sync()
-        self._offsets.sync()
-        self._times.sync()
+        """Make the batches durable, and the index entries that are written; any thread may."""
+        for file in self._opened.values():
+            file.sync()
 
     def close(self) -> None:
         """Close all files; the indexes are then complete."""
@@ -207,8 +280,35 @@ class Segment:
         self._offsets.abandon()
         self._times.abandon()
 
+    def rename(self, ending: str) -> None:
+        """Give all files another ending, durably; they stay open for those who read them (`changeFileSuffixes`).
+
+        The batches go first, and are there before any index is, so that a loss of power leaves none without them.
+        """
+        for suffix in (LOG, INDEX, TIME_INDEX, TRANSACTION_INDEX):
+            old = self.path(suffix)
+            new = self._directory / file_name(self.base_offset, suffix + ending)
+            if suffix in self._opened or self._files.exists(old):
+                self._files.move(old, new)
+            if suffix in self._opened:
+                self._opened[suffix].moved_to(new)
+            if suffix == LOG:
+                self._files.sync_directory(self._directory)
+        self._files.sync_directory(self._directory)
+        self._ending = ending
+
+    def set_modified_ms(self, time_ms: int) -> None:
+        """Set the file's time, which stands for the records' where they have none."""
+        self._log.set_modified_ms(time_ms)
+
+    def moved_to(self, directory: Path) -> None:
+        """Take note of the directory's new name."""
+        self._directory = directory
+        for suffix, file in self._opened.items():
+            file.moved_to(self.path(suffix))
+
     def remove(self) -> None:
         """Close and delete the segment's files."""
         self.abandon()
-        for suffix in (".log", ".index", ".timeindex", ".txnindex"):
+        for suffix in (LOG, INDEX, TIME_INDEX, TRANSACTION_INDEX):
             self._files.remove(self.path(suffix))

@@ -24,8 +24,9 @@ from impl.storage.batch import (
 )
 from impl.storage.compression import compress
 from impl.storage.filesystem import RealFileSystem
-from impl.storage.log import Log, LogStart
+from impl.storage.log import Log
 from impl.storage.records import Record, encode_record
+from impl.storage.recovery import LogStart
 from impl.storage.segment import SegmentLimits
 
 ROOT = Path(__file__).parents[2]

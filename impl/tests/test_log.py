@@ -84,6 +84,27 @@ def test_a_segment_is_followed_by_another_when_its_time_is_over(tmp_path: Path) 
     assert [segment.base_offset for segment in log.segments] == [0, 2]
 
 
+def test_jitter_shortens_the_life_of_a_segment_by_less_than_its_bound(tmp_path: Path) -> None:
+    limits = SegmentLimits(1 << 30, 1000, 10 << 20, 4096, jitter_ms_max=200)
+    rolled_after = set()
+    for number in range(20):
+        log = open_log(tmp_path / str(number), limits)
+        append(log, make_batch(records(b"a"), time_ms=NOW))
+        assert 0 <= log.active.jitter_ms < 200
+        last = 1000 - log.active.jitter_ms
+        for delta in (last, last + 1):
+            append(log, make_batch(records(b"a"), time_ms=NOW + delta))
+        assert [segment.base_offset for segment in log.segments] == [0, 2]
+        rolled_after.add(last)
+    assert len(rolled_after) > 1
+
+
+def test_a_segment_is_followed_by_another_when_an_offset_is_too_far_from_its_base(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    assert not log.active.should_roll(100, NOW, 2**31 - 1, NOW)
+    assert log.active.should_roll(100, NOW, 2**31, NOW)
+
+
 def test_a_segment_is_followed_by_another_when_its_index_is_full(tmp_path: Path) -> None:
     limits = SegmentLimits(1 << 30, 1 << 60, 16, 0)  # two entries of the offset index, none of the time index
     log = open_log(tmp_path, limits)

@@ -1,0 +1,197 @@
+"""How a broker opens what is on disk: a long log that was not closed cleanly, many partitions, records warm and cold.
+
+The same files are given to every broker: the batches of a partition's log are written into its data directory while
+it is down, as Kafka writes them (`UnifiedLog`, segment files), without indexes and without the marker of a clean stop.
+A start is compared with the broker's own clean start of the same files, so that what it costs to start a process does
+not count. Not measured: several logs at once, several disks, what a compacted log costs.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from conformance.benchmarks.broker import DEADLINE_S, MIB, StalledError, resident_mib
+from conformance.targets.process_target import ProcessTarget
+from conformance.wire.batch import HEADER_BYTES, encode_batch
+from model.reference.batch import Batch, Record
+
+BATCH_BYTES = (16_384, 1_024)
+SEGMENT_BYTES = 1 << 30
+CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
+READ_BYTES = 8 * MIB
+_RECORD_BYTES_ABOUT = 10
+"""What a record has beside its value."""
+
+
+def measure(target: ProcessTarget, *, log_bytes: int = SEGMENT_BYTES, partitions: int = 1_000) -> Mapping[str, float]:
+    """Give the broker a log of each batch size and many partitions, and start it again.
+
+    Args:
+        target: not started yet; ended at the end.
+        log_bytes: how long each log is.
+        partitions: how many there are in another topic.
+
+    Returns:
+        Figures by name; GB/s and MB/s of decimal bytes, seconds, MiB.
+    """
+    figures: dict[str, float] = {}
+    with target:
+        for batch_bytes in BATCH_BYTES:
+            figures |= _of_one_log(target, batch_bytes, log_bytes)
+        figures |= _of_many_partitions(target, partitions)
+    return figures
+
+
+def _data(target: ProcessTarget) -> Path:
+    return target.broker.log.parent / "data"
+
+
+def _create(target: ProcessTarget, topic: str, partitions: int = 1) -> None:
+    admin = AdminClient({"bootstrap.servers": str(target.bootstrap[0])})
+    configs = {"segment.bytes": str(SEGMENT_BYTES), "retention.ms": "-1"}
+    made = admin.create_topics([NewTopic(topic, partitions, 1, config=configs)], operation_timeout=DEADLINE_S)
+    made[topic].result(timeout=DEADLINE_S)
+
+
+# -- one long log ----------------------------------------------------------------------------------------------------
+
+
+def _of_one_log(target: ProcessTarget, batch_bytes: int, log_bytes: int) -> Mapping[str, float]:
+    topic, size = f"long-{batch_bytes}", f"{batch_bytes // 1024} KB batches"
+    _create(target, topic)
+    target.faults.do("stop", 0)
+    log = _data(target) / f"{topic}-0" / f"{0:020d}.log"
+    batches = write_log(log, batch_bytes, log_bytes)
+    (_data(target) / CLEAN_SHUTDOWN).unlink(missing_ok=True)
+    unclean = _seconds_to_start(target)
+    if (end := _end_of(target, topic)) != batches:
+        raise StalledError(f"{target.name} recovered {end} of {batches} records of {log}")
+    target.faults.do("stop", 0)
+    clean = _seconds_to_start(target)
+    length = log.stat().st_size
+    figures = {f"recovery, {size} (GB/s)": length / max(unclean - clean, 1e-3) / 1e9}
+    figures[f"fetch warm, {size} (MB/s)"] = _read_all(target, topic, batches)
+    forget_pages(log)
+    figures[f"fetch cold, {size} (MB/s)"] = _read_all(target, topic, batches)
+    figures[f"limit: reading the file, {size} (GB/s)"] = length / seconds_to_read(log) / 1e9
+    return figures
+
+
+def write_log(path: Path, batch_bytes: int, log_bytes: int) -> int:
+    """Write a log of equal batches of one record each, as a leader of epoch 0 does; answers how many there are."""
+    batch = _batch(batch_bytes)
+    in_a_piece = max(READ_BYTES // len(batch), 1)
+    left = total = log_bytes // len(batch)
+    with path.open("wb") as file:
+        while left:
+            count = min(in_a_piece, left)
+            piece = np.tile(np.frombuffer(batch, np.uint8), (count, 1))
+            offsets = np.arange(total - left, total - left + count, dtype=">i8")
+            piece[:, :8] = offsets.view(np.uint8).reshape(count, 8)
+            file.write(piece.tobytes())
+            left -= count
+    return total
+
+
+def _batch(batch_bytes: int) -> bytes:
+    """A batch of one record, about so many bytes long; its base offset is not part of what its CRC covers."""
+    value = os.urandom(batch_bytes - HEADER_BYTES - _RECORD_BYTES_ABOUT)
+    return encode_batch(Batch(records=(Record(value=value),), partition_leader_epoch=0))
+
+
+def _seconds_to_start(target: ProcessTarget) -> float:
+    began = time.perf_counter()
+    target.faults.do("start", 0)
+    return time.perf_counter() - began
+
+
+def _consumer(target: ProcessTarget) -> Consumer:
+    return Consumer(
+        {
+            "bootstrap.servers": str(target.bootstrap[0]),
+            "group.id": "bench",
+            "enable.auto.commit": False,
+            "check.crcs": False,
+            "fetch.max.bytes": 50 * MIB,
+            "max.partition.fetch.bytes": 8 * MIB,
+            "queued.max.messages.kbytes": 256 * 1024,
+        }
+    )
+
+
+def _end_of(target: ProcessTarget, topic: str) -> int:
+    consumer = _consumer(target)
+    _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=DEADLINE_S)
+    consumer.close()
+    return int(end)
+
+
+def _read_all(target: ProcessTarget, topic: str, records: int) -> float:
+    """MB/s from asking for the first record to the last."""
+    consumer = _consumer(target)
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    count = size = 0
+    began = time.perf_counter()
+    while count < records:
+        for message in consumer.consume(5_000, timeout=1.0):
+            count += 1
+            size += len(message.value() or b"")
+        if time.perf_counter() - began > DEADLINE_S:
+            raise StalledError(f"read {count} of {records} records in {DEADLINE_S:g} s")
+    seconds = time.perf_counter() - began
+    consumer.close()
+    return size / seconds / 1e6
+
+
+def forget_pages(path: Path) -> None:
+    """Write a file's pages to disk and have the operating system forget them."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+
+
+def seconds_to_read(path: Path) -> float:
+    """How long it takes to copy a file out of the page cache: no broker can be quicker on one core."""
+    buffer = memoryview(bytearray(READ_BYTES))
+    with path.open("rb", buffering=0) as file:
+        while file.readinto(buffer):  # so that it is in the page cache
+            pass
+        file.seek(0)
+        began = time.perf_counter()
+        while file.readinto(buffer):
+            pass
+        return time.perf_counter() - began
+
+
+# -- many partitions -------------------------------------------------------------------------------------------------
+
+
+def _of_many_partitions(target: ProcessTarget, partitions: int) -> Mapping[str, float]:
+    target.faults.do("restart", 0)
+    before = resident_mib(target)
+    target.faults.do("stop", 0)
+    alone = _seconds_to_start(target)
+    _create(target, "many", partitions)
+    target.faults.do("stop", 0)
+    seconds = _seconds_to_start(target)
+    _end_of_last(target, partitions)
+    return {
+        f"opening {partitions} partitions (s)": max(seconds - alone, 0.0),
+        f"memory of {partitions} partitions (MiB)": max(resident_mib(target) - before, 0.0),
+    }
+
+
+def _end_of_last(target: ProcessTarget, partitions: int) -> None:
+    consumer = _consumer(target)
+    consumer.get_watermark_offsets(TopicPartition("many", partitions - 1), timeout=DEADLINE_S)
+    consumer.close()

@@ -1,0 +1,67 @@
+"""What a broker does unasked, each at its time: retention, compaction, and the second step of deletions.
+
+`run` does what is due by the broker's clock and says when to come back; whoever has the event loop calls it
+(`LogManager.startup`).
+"""
+
+import logging
+
+from impl.replica.partition import Partition
+from impl.server.broker import Broker
+from impl.server.log_cleaner import LogCleaner
+
+logger = logging.getLogger(__name__)
+
+
+class Housekeeping:
+    """The periodic tasks of one broker. Times are in milliseconds since 1970."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        config = broker.config
+        self._retention_interval_ms = config.number("log.retention.check.interval.ms")
+        self._retention_due_ms = broker.now_ms() + config.number("log.initial.task.delay.ms")
+        self._cleaner = LogCleaner(broker) if config.flag("log.cleaner.enable") else None
+        self._cleaner_pause_ms = config.number("log.cleaner.backoff.ms")
+        self._cleaner_due_ms = broker.now_ms()
+
+    def run(self) -> int:
+        """Do what is due, compaction one step at a time; answers the milliseconds until there is more to do."""
+        broker = self._broker
+        now_ms = broker.now_ms()
+        if now_ms >= self._retention_due_ms:
+            self._retention_due_ms = now_ms + self._retention_interval_ms
+            self._delete_old_segments(compacted=False, now_ms=now_ms)
+        due = [self._retention_due_ms]
+        if self._cleaner is not None:
+            if now_ms >= self._cleaner_due_ms and not self._cleaner.step(now_ms):
+                self._cleaner_due_ms = now_ms + self._cleaner_pause_ms
+                self._delete_old_segments(compacted=True, now_ms=now_ms)
+            due.append(self._cleaner_due_ms)
+        broker.deletions.run(now_ms)
+        if broker.deletions.next_due_ms is not None:
+            due.append(broker.deletions.next_due_ms)
+        return max(0, min(due) - now_ms)
+
+    def close(self) -> None:
+        """End what has begun, before the broker is closed."""
+        if self._cleaner is not None:
+            self._cleaner.close()
+
+    def _delete_old_segments(self, *, compacted: bool, now_ms: int) -> None:
+        """Apply the retention of compacted topics, or of the others (`LogCleaner.cleanFilthiestLog`, `cleanupLogs`).
+
+        A log that can't be changed does not keep the others from it.
+        """
+        for partition in tuple(self._broker.partitions.values()):
+            if partition.config.cleanup_compact is compacted and not self._is_being_cleaned(partition):
+                try:
+                    gone = partition.delete_old_segments(now_ms)
+                except OSError:
+                    logger.exception("retention of %s failed", partition.name)
+                    continue
+                for segment in gone:
+                    self._broker.deletions.add_segment(segment, now_ms + partition.config.file_delete_delay_ms)
+
+    def _is_being_cleaned(self, partition: Partition) -> bool:
+        return self._cleaner is not None and self._cleaner.partition is partition

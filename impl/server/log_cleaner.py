@@ -1,0 +1,110 @@
+"""Which log is compacted next, and how far each was (`LogCleaner`, `LogCleanerManager`).
+
+One log at a time, the dirtiest first, in steps that are short enough to serve clients in between. How far logs are
+clean is kept in `cleaner-offset-checkpoint`. A log that can't be compacted is left as it is until the next start.
+"""
+
+import logging
+from typing import Final
+
+import attrs
+
+from impl.replica.partition import Partition
+from impl.server.broker import Broker
+from impl.storage.batch import CorruptBatchError
+from impl.storage.cleaner import Cleanable, NotCleanableError, Pass, clean, cleanable
+from impl.storage.compression import CompressionError
+from impl.storage.records import InvalidRecordError
+from impl.storage.segment import Segment
+
+logger = logging.getLogger(__name__)
+
+STEP_BYTES: Final = 1 << 20
+# What a key takes in memory while a log is compacted, roughly; Kafka's own map takes 24 bytes.
+BYTES_PER_KEY: Final = 200
+FAILURES: Final = (NotCleanableError, CorruptBatchError, CompressionError, InvalidRecordError, OSError)
+
+Key = tuple[str, int]
+
+
+@attrs.frozen(slots=True)
+class Running:
+    """A compaction that has begun."""
+
+    key: Key
+    partition: Partition
+    compaction: Pass
+
+
+class LogCleaner:
+    """Compacts the broker's logs. Times are in milliseconds since 1970."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._keys_max = max(1, broker.config.number("log.cleaner.dedupe.buffer.size") // BYTES_PER_KEY)
+        self._given_up: set[Partition] = set()
+        self._running: Running | None = None
+
+    @property
+    def partition(self) -> Partition | None:
+        """The partition whose log is being compacted."""
+        return self._running.partition if self._running is not None else None
+
+    def step(self, now_ms: int) -> bool:
+        """Begin a compaction, or go on with it for a while; answers whether there was anything to do."""
+        if self._running is not None and self._broker.partitions.get(self._running.key) is not self._running.partition:
+            self.close()  # deleted meanwhile
+        if self._running is None:
+            self._running = self._begin(now_ms)
+        running = self._running
+        if running is None:
+            return False
+        try:
+            worked = 0
+            while worked < STEP_BYTES:
+                worked += next(running.compaction)
+        except StopIteration as done:
+            self._running = None
+            self._broker.clean_offsets.put(*running.key, done.value)
+        except FAILURES as error:
+            self._give_up(running.partition, error)
+        return True
+
+    def close(self) -> None:
+        """End the compaction that is running; it leaves nothing behind."""
+        if self._running is not None:
+            self._running.compaction.close()
+            self._running = None
+
+    def _begin(self, now_ms: int) -> Running | None:
+        """The compaction of the dirtiest log that is dirty enough."""
+        dirtiest: tuple[float, Key, Partition, Cleanable] | None = None
+        for key, partition in self._broker.partitions.items():
+            if not partition.config.cleanup_compact or partition in self._given_up:
+                continue
+            config = partition.config.compaction
+            try:
+                part = cleanable(
+                    partition.log, self._broker.clean_offsets.get(*key), config, partition.last_stable_offset, now_ms
+                )
+            except FAILURES as error:
+                self._give_up(partition, error)
+                continue
+            if part.is_due(config) and (dirtiest is None or part.ratio > dirtiest[0]):
+                dirtiest = part.ratio, key, partition, part
+        if dirtiest is None:
+            return None
+        _, key, partition, part = dirtiest
+        delay_ms = partition.config.file_delete_delay_ms
+
+        def discard(segment: Segment) -> None:
+            self._broker.deletions.add_segment(segment, now_ms + delay_ms)
+
+        compaction = clean(partition.log, part, partition.config.compaction, self._keys_max, now_ms, discard)
+        return Running(key, partition, compaction)
+
+    def _give_up(self, partition: Partition, error: Exception) -> None:
+        """Leave a log alone (`LogCleanerManager.markPartitionUncleanable`)."""
+        logger.error("%s is not compacted any more until the next start: %s", partition.name, error)
+        self._given_up.add(partition)
+        self._running = None

@@ -1,0 +1,203 @@
+"""Compaction of one log: which segments, in what groups, and how their successors take their places.
+
+The part of a log that was compacted before is clean, what follows is dirty, and the active segment is never touched
+(`LogCleanerManager.cleanableOffsets`). A pass notes the newest offset of each dirty key, then copies what is to stay of
+all segments up to there, clean ones too, into new files; these are made durable, renamed from `.cleaned` to `.swap`,
+put in the place of the old ones, and renamed again (`Cleaner.doClean`, `LocalLog.replaceSegments`). `leftovers`
+finishes or undoes a swap that was interrupted. Offsets never change. Sizes are bytes, times milliseconds since 1970.
+"""
+
+import logging
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+
+import attrs
+
+from impl.storage.batch import parse_header
+from impl.storage.checkpoints import read_checkpoint, write_checkpoint
+from impl.storage.compaction import Compaction, NewestOffsets
+from impl.storage.filesystem import FileSystem
+from impl.storage.log import Log
+from impl.storage.segment import RELATIVE_OFFSET_MAX, Segment
+
+logger = logging.getLogger(__name__)
+
+# Yields the bytes that were worked through, and answers the offset up to which the log is clean.
+Pass = Generator[int, None, int]
+
+
+class NotCleanableError(Exception):
+    """A log that can't be compacted. The text says why; the log stays as it is."""
+
+
+@attrs.frozen(slots=True)
+class CompactionConfig:
+    """When a compacted topic is compacted. Topic configs are named beside each."""
+
+    dirty_ratio_min: float  # min.cleanable.dirty.ratio
+    lag_ms_min: int  # min.compaction.lag.ms
+    lag_ms_max: int  # max.compaction.lag.ms
+    delete_retention_ms: int  # delete.retention.ms
+
+
+class CleanOffsets:
+    """How far each partition's log is clean, by topic and index, in `cleaner-offset-checkpoint`."""
+
+    def __init__(self, files: FileSystem, path: Path) -> None:
+        """Raises CheckpointError, OSError."""
+        self._files = files
+        self._path = path
+        self._offsets = {(topic, int(index)): int(offset) for topic, index, offset in read_checkpoint(files, path)}
+
+    def get(self, topic: str, index: int) -> int | None:
+        """The offset up to which a log is clean; None when it was never compacted."""
+        return self._offsets.get((topic, index))
+
+    def put(self, topic: str, index: int, offset: int) -> None:
+        """Note how far a log is clean. Durable on return."""
+        self._offsets[topic, index] = offset
+        self._write()
+
+    def forget(self, topic: str) -> None:
+        """Forget a topic that is deleted; another of its name begins anew. Durable on return."""
+        left = {key: offset for key, offset in self._offsets.items() if key[0] != topic}
+        if len(left) < len(self._offsets):
+            self._offsets = left
+            self._write()
+
+    def _write(self) -> None:
+        lines = (f"{topic} {index} {offset}" for (topic, index), offset in self._offsets.items())
+        write_checkpoint(self._files, self._path, lines)
+
+
+@attrs.frozen(slots=True)
+class Cleanable:
+    """What of a log could be compacted now: offsets from `first_dirty` to before `end`, which begins a segment."""
+
+    first_dirty: int
+    end: int
+    clean_bytes: int
+    dirty_bytes: int
+    is_overdue: bool  # a dirty record is older than max.compaction.lag.ms
+
+    @property
+    def ratio(self) -> float:
+        """The part of the bytes that is dirty."""
+        total = self.clean_bytes + self.dirty_bytes
+        return self.dirty_bytes / total if total else 0.0
+
+    def is_due(self, config: CompactionConfig) -> bool:
+        """Whether it is worth a pass (`LogCleanerManager.grabFilthiestCompactedLog`)."""
+        return (self.is_overdue and self.dirty_bytes > 0) or self.ratio > config.dirty_ratio_min
+
+
+def cleanable(
+    log: Log, checkpoint: int | None, config: CompactionConfig, last_stable_offset: int, now_ms: int
+) -> Cleanable:
+    """What could be compacted, if the log was clean up to `checkpoint` (None: nowhere).
+
+    A checkpoint outside of the log counts for nothing (`LogCleanerManager.cleanableOffsets`).
+    """
+    is_inside = checkpoint is not None and log.log_start_offset <= checkpoint <= log.log_end_offset
+    first_dirty = checkpoint if checkpoint is not None and is_inside else log.log_start_offset
+    *closed, active = log.segments
+    ends = [each.base_offset for each in log.segments[1:]]
+    dirty = [segment for segment, end in zip(closed, ends, strict=True) if end > first_dirty]
+    limits = [last_stable_offset, active.base_offset]
+    if config.lag_ms_min > 0:
+        limits += [each.base_offset for each in dirty if each.largest_timestamp() > now_ms - config.lag_ms_min]
+    uncleanable = max(first_dirty, min(limits))
+    end = max(segment.base_offset for segment in log.segments if segment.base_offset <= uncleanable)
+    times = [time for segment in dirty if (time := segment.first_batch_timestamp()) > 0]
+    return Cleanable(
+        first_dirty,
+        end,
+        sum(segment.size for segment in log.segments if segment.base_offset < first_dirty),
+        sum(segment.size for segment in dirty if segment.base_offset < end),
+        is_overdue=bool(times) and min(times) < now_ms - config.lag_ms_max,
+    )
+
+
+def clean(
+    log: Log,
+    part: Cleanable,
+    config: CompactionConfig,
+    keys_max: int,
+    now_ms: int,
+    discard: Callable[[Segment], None],
+) -> Pass:
+    """Compact a log, a batch at each step; it may be appended to and read meanwhile.
+
+    `discard` is given each segment that was replaced; its files are renamed. Closing the generator ends the pass and
+    leaves nothing behind. Raises NotCleanableError, CorruptBatchError, CompressionError, InvalidRecordError, OSError.
+    """
+    newest = NewestOffsets(keys_max)
+    yield from _note_keys(log, part, newest)
+    compaction = Compaction(newest, log.producers.last_offsets(), now_ms, config.delete_retention_ms)
+    segments = [segment for segment in log.segments if segment.base_offset < newest.end_offset]
+    for group in _groups(segments, part.end, log):
+        cleaned = log.new_cleaned(group[0].base_offset, now_ms)
+        try:
+            yield from _copy(group, cleaned, compaction)
+            cleaned.seal()
+            cleaned.set_modified_ms(group[-1].modified_ms())
+            cleaned.sync()
+        except BaseException:
+            cleaned.remove()
+            raise
+        before = sum(segment.size for segment in group)
+        logger.info("%s: %d bytes were compacted to %d", cleaned.path(".log"), before, cleaned.size)
+        log.replace(group, cleaned)
+        for segment in group:
+            discard(segment)
+    return newest.end_offset
+
+
+def _note_keys(log: Log, part: Cleanable, newest: NewestOffsets) -> Generator[int, None, None]:
+    """Note the newest offsets of the keys in the dirty part, or in as much of it as there is room for."""
+    for header, segment, position in log.batches(part.first_dirty):
+        if header.base_offset >= part.end:
+            break
+        if newest.is_full:
+            return
+        if header.is_control or header.is_transactional:
+            raise NotCleanableError(f"{segment.path('.log')} holds transactions, at offset {header.base_offset}")
+        newest.add(segment.read(position, header.size), header, part.first_dirty)
+        yield header.size
+    newest.end_offset = part.end  # also where the last offsets of a segment are missing
+
+
+def _copy(group: Sequence[Segment], cleaned: Segment, compaction: Compaction) -> Generator[int, None, None]:
+    """Write what is to stay of the segments into a new one."""
+    for segment in group:
+        for batch in segment.batches_from(0):
+            kept = compaction.remaining(segment.read(batch.position, batch.header.size), batch.header)
+            if kept is not None:
+                header = parse_header(kept)
+                cleaned.append(kept, header, header.max_timestamp)
+            yield batch.header.size
+
+
+def _groups(segments: Sequence[Segment], end: int, log: Log) -> list[list[Segment]]:
+    """Neighbours that fit into one segment together (`Cleaner.groupSegmentsBySize`).
+
+    Their sizes before compaction count, so that a group may be smaller than it could be, but never too large.
+    """
+    limits = log.limits
+    groups: list[list[Segment]] = []
+    size = index_bytes = 0
+    for number, segment in enumerate(segments):
+        last_offset = (segments[number + 1].base_offset if number + 1 < len(segments) else end) - 1
+        fits = (
+            bool(groups)
+            and size + segment.size <= limits.bytes_max
+            and index_bytes + segment.index_bytes <= limits.index_bytes_max
+            and (segment.size == 0 or last_offset - groups[-1][0].base_offset <= RELATIVE_OFFSET_MAX)
+        )
+        if not fits:
+            groups.append([])
+            size = index_bytes = 0
+        groups[-1].append(segment)
+        size += segment.size
+        index_bytes += segment.index_bytes
+    return groups

@@ -1,0 +1,62 @@
+"""What a deletion or a compaction that a stop interrupted has left in a log's directory (`LogLoader.load`).
+
+Files that end in `.deleted` were to be removed, and are; `.cleaned` are the unfinished result of a compaction, and go.
+`.swap` are a finished result: the segments that it replaces go, and it takes their place. Nothing here looks into
+batches beyond the last one of a `.swap` file.
+"""
+
+import logging
+from pathlib import Path
+from typing import Final
+
+from impl.storage.filesystem import FileSystem
+from impl.storage.segment import DELETED, LOG, Segment, SegmentLimits
+
+logger = logging.getLogger(__name__)
+
+CLEANED: Final = ".cleaned"
+SWAP: Final = ".swap"
+
+
+def finish_interrupted(files: FileSystem, directory: Path, limits: SegmentLimits) -> None:
+    """Remove or put in place what is left over, before the log's segments are opened."""
+    names = files.list_names(directory)
+    if not any(name.endswith((DELETED, CLEANED, SWAP)) for name in names):
+        return
+    cleaned = [name for name in names if name.endswith(CLEANED)]
+    # A swap that had only begun: some of its files still have the old ending. The old segments are all there.
+    begun = min((_offset(name) for name in cleaned), default=2**63)
+    unusable = [name for name in names if name.endswith(SWAP) and _offset(name) >= begun]
+    for name in [each for each in names if each.endswith(DELETED)] + unusable + cleaned:
+        logger.info("removing %s, which a stop has left over", directory / name)
+        files.remove(directory / name)
+    swaps = [name for name in files.list_names(directory) if name.endswith(SWAP)]
+    finished = [_offset(name) for name in swaps if name.endswith(LOG + SWAP)]
+    if finished:
+        _remove_replaced(
+            files, directory, min(finished), max(_end(files, directory, base, limits) for base in finished)
+        )
+    for name in swaps:
+        logger.info("putting %s in its place, which a stop has prevented", directory / name)
+        files.rename(directory / name, directory / name.removesuffix(SWAP))
+
+
+def _offset(name: str) -> int:
+    """The base offset that a segment's file is named after; -1 for other files."""
+    digits = name.partition(".")[0]
+    return int(digits) if digits.isdecimal() else -1
+
+
+def _end(files: FileSystem, directory: Path, base_offset: int, limits: SegmentLimits) -> int:
+    """The offset behind the last record of a finished compaction."""
+    segment = Segment(files, directory, base_offset, limits, 0, SWAP)
+    last = segment.catch_up()
+    segment.abandon()
+    return last.header.next_offset if last is not None else base_offset
+
+
+def _remove_replaced(files: FileSystem, directory: Path, first: int, end: int) -> None:
+    """Remove the files of the segments that a finished compaction has read, from `first` to before `end`."""
+    for name in files.list_names(directory):
+        if first <= _offset(name) < end and not name.endswith(SWAP):
+            files.remove(directory / name)

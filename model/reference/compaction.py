@@ -1,0 +1,144 @@
+"""Compaction: what a cleaning of a log with `cleanup.policy=compact` must keep, and what it may drop.
+
+The newest record of every key stays. An older one goes when a cleaning comes by; one without a value (a tombstone) goes
+too, but not before `delete.retention.ms` have passed since a cleaning first saw it, so that whoever reads the log from
+its start in that time learns of the deletion. Offsets, order and timestamps of what stays do not change.
+
+Source: LogCleaner.scala, LogCleanerManager.cleanableOffsets, MemoryRecords.filterTo, KIP-58, KIP-534 (3.9). Not
+modelled: transactions, the size of the offset map, and the merging of small segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import evolve, frozen
+
+from model.reference.segments import DiskBatch, DiskRecord, Segment
+
+
+@frozen(kw_only=True)
+class CleaningPolicy:
+    """The settings of compaction, by Kafka's names."""
+
+    min_cleanable_dirty_ratio: float = 0.5
+    delete_retention_ms: int = 86_400_000
+    min_compaction_lag_ms: int = 0
+
+
+@frozen
+class Cleanable:
+    """The offsets that a cleaning looks at anew, the end not included."""
+
+    first_dirty_offset: int
+    end: int
+
+
+def cleanable(
+    segments: Sequence[Segment],
+    last_clean_offset: int | None,
+    log_start_offset: int,
+    stable_offset: int,
+    policy: CleaningPolicy,
+    now_ms: int,
+) -> Cleanable:
+    """Which offsets can be cleaned.
+
+    From where the last cleaning ended (the log's start, if that is unknown, or lies outside the log), up to the active
+    segment, the last stable offset, and the first segment that has a record younger than `min.compaction.lag.ms`.
+    Source: LogCleanerManager.cleanableOffsets.
+    """
+    end = segments[-1].next_offset
+    first = log_start_offset if last_clean_offset is None else last_clean_offset
+    if not log_start_offset <= first <= end:
+        first = log_start_offset
+    bounds = [stable_offset, segments[-1].base_offset]
+    if policy.min_compaction_lag_ms > 0:
+        young = now_ms - policy.min_compaction_lag_ms
+        later = (each for each in segments[:-1] if each.next_offset > first)
+        bounds += [each.base_offset for each in later if each.largest_timestamp > young][:1]
+    return Cleanable(first, max(first, min(bounds)))
+
+
+def is_due(segments: Sequence[Segment], offsets: Cleanable, policy: CleaningPolicy) -> bool:
+    """Whether a log is cleaned: the part that would be cleaned anew is more than `min.cleanable.dirty.ratio` of all.
+
+    Source: LogToClean.cleanableRatio, LogCleanerManager.grabFilthiestCompactedLog.
+    """
+    clean = sum(each.size for each in segments if each.base_offset < offsets.first_dirty_offset)
+    dirty = sum(each.size for each in segments if offsets.first_dirty_offset <= each.base_offset < offsets.end)
+    return dirty > 0 and dirty / (clean + dirty) > policy.min_cleanable_dirty_ratio
+
+
+def newest_offsets(records: Iterable[DiskRecord]) -> dict[bytes, int]:
+    """The newest offset of each key, of the records that are cleaned anew (Cleaner.buildOffsetMap)."""
+    return {each.key: each.offset for each in records if each.key is not None}
+
+
+def stays(
+    record: DiskRecord, newest: Mapping[bytes, int], end: int, delete_horizon_ms: int | None, now_ms: int
+) -> bool:
+    """Whether a cleaning keeps a record.
+
+    Args:
+        record: of a segment that is cleaned.
+        newest: the newest offset of each key that was looked at anew.
+        end: where that ends; what is there or later stays.
+        delete_horizon_ms: its batch's; None: no cleaning has seen its tombstones yet, and they stay.
+        now_ms: when the cleaning began.
+
+    Source: Cleaner.shouldRetainRecord. A record without a key goes: producers are not let write any.
+    """
+    if record.offset >= end:
+        return True
+    if record.key is None or record.offset < newest.get(record.key, -1):
+        return False
+    return record.value is not None or delete_horizon_ms is None or now_ms < delete_horizon_ms
+
+
+def cleaned_batch(
+    batch: DiskBatch,
+    newest: Mapping[bytes, int],
+    end: int,
+    policy: CleaningPolicy,
+    now_ms: int,
+    *,
+    is_last_of_producer: bool = False,
+) -> DiskBatch | None:
+    """A batch after a cleaning; None: nothing of it is left.
+
+    Its offsets, also in the header, stay as they were. If it keeps a tombstone and has no delete horizon, it gets one.
+    The last batch of an active producer stays though it may be empty, for the sake of its sequence number.
+    Source: MemoryRecords.filterTo, Cleaner.cleanInto.
+    """
+    kept = tuple(each for each in batch.records if stays(each, newest, end, batch.delete_horizon_ms, now_ms))
+    if not kept:
+        return evolve(batch, records=()) if is_last_of_producer else None
+    horizon = batch.delete_horizon_ms
+    if horizon is None and any(each.value is None for each in kept):
+        horizon = now_ms + policy.delete_retention_ms
+    return evolve(batch, records=kept, delete_horizon_ms=horizon)
+
+
+def cleaned(
+    segments: Sequence[Segment], offsets: Cleanable, policy: CleaningPolicy, now_ms: int
+) -> tuple[DiskBatch, ...]:
+    """The batches of a log after a cleaning, in order.
+
+    Which segments they lie in is not said: small ones may be put together. Those from `offsets.end` on are as they
+    were.
+    """
+    batches = [batch for segment in segments for batch in segment.batches]
+    dirty = (each for each in batches if offsets.first_dirty_offset <= each.base_offset < offsets.end)
+    newest = newest_offsets(record for batch in dirty for record in batch.records)
+    last_of = {each.producer_id: each.last_offset for each in batches if each.producer_id >= 0}
+    made = []
+    for batch in batches:
+        if batch.base_offset >= offsets.end:
+            made.append(batch)
+            continue
+        is_last = last_of.get(batch.producer_id) == batch.last_offset
+        left = cleaned_batch(batch, newest, offsets.end, policy, now_ms, is_last_of_producer=is_last)
+        if left is not None:
+            made.append(left)
+    return tuple(made)

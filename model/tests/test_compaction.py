@@ -1,0 +1,105 @@
+"""Compaction: what a cleaning keeps. Examples are those of LogCleanerTest and LogCleanerManagerTest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.reference.compaction import Cleanable, CleaningPolicy, cleanable, cleaned, is_due
+from model.reference.segments import DiskBatch, DiskRecord, Segment
+
+DAY = 86_400_000
+POLICY = CleaningPolicy()
+
+
+def log(*batches: Sequence[tuple[bytes | None, bytes | None]], producer: int = -1) -> tuple[Segment, ...]:
+    """A segment for each batch of keys and values, and an empty active one."""
+    made: list[Segment] = []
+    at = 0
+    for pairs in batches:
+        records = tuple(DiskRecord(offset=at + n, key=key, value=value) for n, (key, value) in enumerate(pairs))
+        last = at + len(records) - 1
+        one = DiskBatch(
+            base_offset=at, last_offset=last, size=10, max_timestamp=at, records=records, producer_id=producer
+        )
+        made.append(Segment(base_offset=at, batches=(one,)))
+        at = last + 1
+    return (*made, Segment(base_offset=at))
+
+
+def left(batches: Sequence[DiskBatch]) -> list[tuple[int, bytes | None, bytes | None]]:
+    return [(each.offset, each.key, each.value) for batch in batches for each in batch.records]
+
+
+def all_of(segments: tuple[Segment, ...]) -> Cleanable:
+    return cleanable(segments, None, 0, 10**9, POLICY, 0)
+
+
+def test_the_newest_of_each_key_stays_where_it_was() -> None:
+    segments = log([(b"a", b"1"), (b"b", b"1")], [(b"a", b"2")], [(b"c", b"1"), (b"c", b"2")])
+    made = cleaned(segments, all_of(segments), POLICY, 0)
+    assert left(made) == [(1, b"b", b"1"), (2, b"a", b"2"), (4, b"c", b"2")]
+    assert [(each.base_offset, each.last_offset) for each in made] == [(0, 1), (2, 2), (3, 4)]
+
+
+def test_a_batch_that_is_empty_goes_but_for_an_active_producers_last() -> None:
+    segments = log([(b"a", b"1")], [(b"a", b"2")])
+    assert [each.base_offset for each in cleaned(segments, all_of(segments), POLICY, 0)] == [1]
+    segments = log([(b"a", b"1")], [(None, b"2")], producer=7)
+    made = cleaned(segments, all_of(segments), POLICY, 0)
+    assert [(each.base_offset, len(each.records)) for each in made] == [(0, 1), (1, 0)]
+
+
+def test_a_tombstone_goes_a_while_after_a_cleaning_first_saw_it() -> None:
+    segments = log([(b"a", b"1")], [(b"a", None)])
+    first = cleaned(segments, all_of(segments), POLICY, 1000)
+    assert left(first) == [(1, b"a", None)]
+    assert first[0].delete_horizon_ms == 1000 + DAY
+    again = (Segment(base_offset=0, batches=first), segments[-1])
+    for now, there in ((1000 + DAY - 1, True), (1000 + DAY, False)):
+        assert bool(left(cleaned(again, Cleanable(2, 2), POLICY, now))) is there
+
+
+def test_the_active_segment_is_spared_also_as_witness() -> None:
+    """A newer record in the active segment deletes no older one: the map is of what is cleaned."""
+    segments = log([(b"a", b"1")], [(b"a", b"2")])[:2]
+    assert all_of(segments) == Cleanable(0, 1)
+    assert left(cleaned(segments, all_of(segments), POLICY, 0)) == [(0, b"a", b"1"), (1, b"a", b"2")]
+
+
+@pytest.mark.parametrize(("last", "first"), [(None, 1), (0, 1), (2, 2), (99, 1)])
+def test_where_a_cleaning_begins(last: int | None, first: int) -> None:
+    segments = log([(b"a", b"1")], [(b"b", b"1")], [(b"c", b"1")])
+    assert cleanable(segments, last, 1, 3, POLICY, 0).first_dirty_offset == first
+
+
+def test_nothing_unstable_or_young_is_cleaned() -> None:
+    segments = log([(b"a", b"1")], [(b"b", b"1")], [(b"c", b"1")])
+    assert cleanable(segments, None, 0, 2, POLICY, 0).end == 2
+    assert cleanable(segments, None, 0, 3, CleaningPolicy(min_compaction_lag_ms=9), 10).end == 2
+
+
+def test_how_dirty_a_log_must_be() -> None:
+    segments = log([(b"a", b"1")], [(b"b", b"1")])
+    half = Cleanable(1, 2)
+    assert not is_due(segments, half, CleaningPolicy(min_cleanable_dirty_ratio=0.5))
+    assert is_due(segments, half, CleaningPolicy(min_cleanable_dirty_ratio=0.49))
+    assert not is_due(segments, Cleanable(2, 2), CleaningPolicy(min_cleanable_dirty_ratio=0.0))
+
+
+PAIRS = st.tuples(st.sampled_from([b"a", b"b", b"c"]), st.sampled_from([b"1", b"2", None]))
+
+
+@given(st.lists(st.lists(PAIRS, min_size=1, max_size=4), min_size=1, max_size=6))
+def test_a_reader_from_the_start_learns_the_same(batches: list[list[tuple[bytes, bytes | None]]]) -> None:
+    segments = log(*batches)
+    made = cleaned(segments, all_of(segments), POLICY, 0)
+    before = {key: value for _, key, value in left([batch for each in segments for batch in each.batches])}
+    after = left(made)
+    assert {key: value for _, key, value in after} == before
+    assert [offset for offset, _, _ in after] == sorted({offset for offset, _, _ in after})
+    once_more = cleaned((Segment(base_offset=0, batches=made), segments[-1]), all_of(segments), POLICY, 0)
+    assert left(once_more) == after
