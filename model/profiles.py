@@ -81,8 +81,8 @@ class Profile:
 
         That a smaller ISR raises the leader epoch: with KRaft until 3.6 (KAFKA-15021); with ZooKeeper still where a
         broker died (ReplicaStateMachine.doRemoveReplicasFromIsr), though not where it was slow. KIP-966: new clusters
-        have it since 4.1. Every release keeps what a leader knew that is elected again, but the theorems assume that
-        it does not, so that it is not said here.
+        have it since 4.1. Every release since 0.9.0.0 keeps what a leader knew that is elected again, but the theorems
+        assume that it does not, so that it is not said here.
         """
         is_kraft = self.control_plane is ControlPlane.KRAFT
         return {"bumps_epoch": not (is_kraft and self.since(3, 6)), "has_elr": is_kraft and self.since(4, 1)}

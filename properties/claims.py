@@ -35,7 +35,8 @@ class Theorem:
         sentence: what it says, in English.
         of_state: what holds of every state; None: nothing.
         of_step: what holds of every step, of the states before and after it; None: nothing.
-        assumes: assumptions in English, each with the name of the guard (`action.guard`) in which the machine makes it.
+        assumes: assumptions in English, each with where the machine makes it: guards (`action.guard`), actions that are
+            left out, or the value that a setting does not have (`setting = value`).
     """
 
     name: str

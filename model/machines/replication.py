@@ -16,9 +16,10 @@ KAFKA-15021 (a changed ISR does not raise the leader epoch: 3.6 and later with K
 min.insync.replicas (below it the high watermark stands still: 3.7 and later), KIP-966 (`has_elr`), acknowledgements,
 leaders that are elected again and keep what they knew of their followers (`keeps_positions`).
 Not modelled: KIP-966's election of the last known leader (it is an unclean one, and on by default), a request that
-drops several followers at once, a min.insync.replicas that changes, fetches that are taken whatever their broker epoch
-while the broker is fenced, reassignment, the log's start, several records at once. Time is not modelled: a step that
-never happens is a message that is lost.
+drops several followers at once, a fetch that was let in just before the leader took up a newer epoch and is counted
+after it (`Partition.fetchRecords` looks at the epoch under another lock), a min.insync.replicas that changes, fetches
+that are taken whatever their broker epoch while the broker is fenced, reassignment, the log's start, several records at
+once. Time is not modelled: a step that never happens is a message that is lost.
 
 Source: Partition.scala, Replica.scala, AbstractFetcherThread.scala, ReplicationControlManager.java (3.9).
 """
@@ -27,7 +28,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.language import Guard, State, Step, allof, anyof, implies, ite, least, no, some
+from model.language import Guard, State, Step, allof, anyof, greatest, implies, ite, least, no, some
 from model.machines import replication_controller, replication_failures, replication_isr
 from model.machines.replication_state import (
     BROKER_EPOCH,
@@ -137,7 +138,7 @@ def leader_advances_hw(s: State, leader: Any) -> Step:
         ),
         lambda: s.but(
             hw=s.hw.set(leader, hw + 1),
-            announced=s.announced.set(epoch, hw + 1),
+            announced=s.announced.set(epoch, greatest(s.announced[epoch], hw + 1)),
             committed=s.committed.set(hw, entry),
             committed_in=s.committed_in.set(hw, first),
         ),
@@ -305,7 +306,8 @@ def become_leader(s: State, replica: Any, version: Any) -> Step:
 
     Who: a replica that was elected; the decision may be an old one.
     When: its epoch is newer than the one that the replica is in, or the replica has just started.
-    Changes: it leads in that epoch, with the ISR decided, and knows of no follower how far it has fetched.
+    Changes: it leads in that epoch, with the ISR decided, and knows of no follower how far it has fetched, unless it
+        led already and keeps what it knew.
     Source: Partition.makeLeader, Replica.resetReplicaState (who leads already keeps what it knows of its followers);
         KIP-380 (nothing from before its start).
     """
@@ -323,7 +325,7 @@ def become_leader(s: State, replica: Any, version: Any) -> Step:
             began_at=s.began_at.set(epoch, end),
             written_end=s.written_end.set(epoch, end),
             written=s.written.where(lambda e, _offset: e == epoch, lambda _epoch, o: s.log[replica, o]),
-            announced=s.announced.set(epoch, s.hw[replica]),
+            announced=s.announced.set(epoch, greatest(s.announced[epoch], s.hw[replica])),
             fetched=s.fetched.where(lambda leader, _q: allof(leader == replica, forgets), lambda _leader, _q: 0),
             fetched_as=s.fetched_as.where(lambda leader, _q: allof(leader == replica, forgets), lambda _leader, _q: 0),
         ),

@@ -248,7 +248,7 @@ def controller_drops_unclean(s: State, replica: Any) -> Step:
 
 
 def _is_asked_now(s: State, *, adds: bool) -> tuple[Guard, ...]:
-    """What the controller looks at in any AlterPartition request: the rest is said by its partition epoch.
+    """What the controller looks at in any AlterPartition request that it grants; its partition epoch says the rest.
 
     It is safety-critical only where the request adds to the ISR.
     """
@@ -302,19 +302,19 @@ def controller_removes(s: State, replica: Any) -> Step:
 
 @replication.action(replica=REPLICA)
 def controller_refuses(s: State, replica: Any) -> Step:
-    """The controller refuses a leader's request to add a follower to the ISR.
+    """The controller refuses a leader's request to change the ISR.
 
     Who: the controller.
-    When: the request starts from its newest decision, but the follower is fenced, or has registered anew.
+    When: the request starts from its newest decision, but somebody in the ISR asked for, whoever it is, is fenced or
+        has registered anew. Here it may refuse any request, whatever the reason.
     Changes: the leader will be told (INELIGIBLE_REPLICA).
-    Source: ReplicationControlManager.ineligibleReplicasForIsr; KIP-841, KIP-903.
+    Source: ReplicationControlManager.validateAlterPartitionData, ineligibleReplicasForIsr; KIP-841, KIP-903.
     """
     version = s.partition_epoch
     return Step(
         (
-            Guard("the_leader_asked", s.asks_to_add[version] == replica),
+            Guard("the_leader_asked", anyof(s.asks_to_add[version] == replica, s.asks_to_drop[version] == replica)),
             Guard("it_was_not_refused_before", no(s.is_refused[version])),
-            Guard("it_is_not_eligible", anyof(s.fenced[replica], s.asks_as[version] != s.broker_epoch[replica])),
         ),
         lambda: s.but(is_refused=s.is_refused.set(version, True)),
     )

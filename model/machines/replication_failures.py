@@ -23,8 +23,10 @@ def _stopped(s: State, replica: Any) -> State:
 
 def _cut(s: State, replica: Any, end: Any) -> State:
     """A replica loses the records from an offset on, and its high watermark as far as it was past them."""
+    end = least(s.end[replica], end)
     return s.but(
         end=s.end.set(replica, end),
+        flushed=s.flushed.set(replica, least(s.flushed[replica], end)),
         hw=s.hw.set(replica, least(s.hw[replica], end)),
         has_lost=s.has_lost.set(replica, True),
         log=s.log.where(lambda holder, offset: allof(holder == replica, offset >= end), lambda _holder, _offset: 0),
@@ -105,7 +107,7 @@ def disk_is_lost(s: State, replica: Any) -> Step:
     """
     return Step(
         (Guard("it_is_alive", s.alive[replica]),),
-        lambda: _cut(_stopped(s, replica), replica, 0).but(flushed=s.flushed.set(replica, 0)),
+        lambda: _cut(_stopped(s, replica), replica, 0),
     )
 
 

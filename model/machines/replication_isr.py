@@ -83,8 +83,8 @@ def leader_reverts(s: State, leader: Any) -> Step:
     """A leader hears that its request was refused, and goes back to the ISR that it knows.
 
     Who: whoever takes itself for the leader.
-    When: the controller answered that the follower is not eligible (INELIGIBLE_REPLICA).
-    Changes: it no longer counts the follower, and may ask for something else.
+    When: the controller answered that somebody in the ISR asked for is not eligible (INELIGIBLE_REPLICA).
+    Changes: it counts whoever is in the ISR that it knows, and may ask for something else.
     Source: Partition.handleAlterPartitionError.
     """
     return Step(

@@ -88,8 +88,8 @@ replication = Machine(
         ),
         "keeps_positions": Field(
             BOOLEAN,
-            "whether a leader that is elected again, and has not heard that it was deposed, goes on with what it knew"
-            " of its followers, as Kafka's does",
+            "whether a leader that takes up a newer epoch while it leads goes on with what it knew of its followers, as"
+            " Kafka's does",
             is_setting=True,
         ),
         # The controller.

@@ -1,6 +1,7 @@
 """What is claimed of `model.machines.replication`, under which failures and assumptions.
 
-`anything`: every failure and unclean elections; what holds of epochs and logs. `last`: no unclean election, and nobody
+`anything`: every failure and unclean elections, but that brokers come back only after their death was noticed; what
+holds of epochs and logs. `last`: no unclean election, and nobody
 comes back with less than it had as long as it is in the ISR; nothing committed is lost. The others are what users ask
 for: one replica never fails (`survivor`), no disk ever loses anything (`clean`), KIP-966 is on (`eligible`), and what
 producers are told (`acknowledged`). Whatever can happen in these can happen in `last` (shown action by action), so its
@@ -67,10 +68,11 @@ NOTICES = Assumption(
 )
 """It dropped it from the ISR, or it is alone there and does not lead."""
 NOTICED = (NOTICES.sentence, f"{NOTICES.action}.{NOTICES.guard}")
-FORGETS = (
-    "a leader that is elected again and has not heard that it was deposed forgets what it knew of its followers",
-    "keeps_positions = True",
+_FORGETS = (
+    "a leader that takes up a newer epoch while it leads (it was elected again and has not heard that it was deposed,"
+    " or its ISR became smaller where that raises the epoch) forgets what it knew of its followers"
 )
+FORGETS = (_FORGETS, "keeps_positions = True")
 NOT_AGAIN = (
     "a request that the controller refused is not handled again",
     "controller_adds.it_was_not_refused_before",
@@ -84,14 +86,14 @@ COMMON = (NOT_UNCLEAN, FORGETS, NOT_AGAIN, NOT_TWICE)
 # -- whatever fails --------------------------------------------------------------------------------------------------
 
 FORGETTING: Mapping[str, Any] = {"keeps_positions": False}
-"""What is assumed of all releases, and true of none; see `FORGETS`."""
+"""What is assumed of all releases, and true of none since 0.9.0.0 (KAFKA-2721); see `FORGETS`."""
 UNTOLD = "leader_acknowledges"
 """What producers are told changes nothing else; it is looked at where it matters."""
 
 anything = Claims(
     under(
         replication,
-        "Any failure, and unclean elections.",
+        "Any failure, and unclean elections; a broker comes back only after the controller noticed its death.",
         without=(UNTOLD,),
         assuming=(NOTICES,),
     ),

@@ -114,10 +114,7 @@ def leaders_begin_with_what_may_be_committed(s: State) -> Any:
 
 @COMMITS.add
 def committed_by_a_leader(s: State) -> Any:
-    """What is committed is in the log of the leader who first committed it, below its high watermark.
-
-    Or it was when that started again, and leads in the same epoch: its high watermark fell, but not the epoch's start.
-    """
+    """What is committed is in the log of the leader who first committed it, below a high watermark that it told of."""
     return every(
         s,
         (OFFSET,),
@@ -126,7 +123,7 @@ def committed_by_a_leader(s: State) -> Any:
             allof(
                 s.committed_in[o] > 0,
                 s.has_begun[s.committed_in[o]],
-                anyof(o < s.announced[s.committed_in[o]], o < s.began_at[s.committed_in[o]]),
+                o < s.announced[s.committed_in[o]],
                 may_commit(s, s.committed_in[o], o),
                 s.written[s.committed_in[o], o] == s.committed[o],
             ),

@@ -1,6 +1,7 @@
 """What holds of brokers, epochs and decisions in `model.machines.replication`, whatever happens to anybody's log.
 
-Nothing here needs an assumption: unclean elections and losses of any disk break none of it.
+Nothing here needs an assumption but that who comes back without its log does not take up its epoch again, which
+both `NOTICES` and `LAST_MEMBER_KEEPS` say (`properties.invariants.replication`); unclean elections break none of it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def bounds(s: State) -> Any:
             s.flushed[r] >= 0,
             s.flushed[r] <= s.end[r],
             s.hw[r] >= 0,
+            s.hw[r] <= s.end[r],
             s.epoch[r] >= 0,
             s.epoch[r] <= s.leader_epoch,
             s.knows[r] >= 0,
@@ -181,6 +183,7 @@ def reigns(s: State) -> Any:
             s.began_at[e] >= 0,
             s.began_at[e] <= s.written_end[e],
             s.announced[e] >= 0,
+            s.announced[e] <= s.written_end[e],
             implies(
                 s.has_begun[e],
                 allof(e > 0, e <= s.leader_epoch, s.elected[e].exists, s.epoch[s.elected[e].value] >= e),
@@ -192,7 +195,10 @@ def reigns(s: State) -> Any:
 
 @DECISIONS.add
 def who_leads(s: State) -> Any:
-    """Who leads was elected in the epoch that it is in, knows a decision of it, and is alive."""
+    """Who leads was elected in the epoch that it is in, knows a decision of it, and is alive.
+
+    Nobody was told of a higher watermark than it has, but before it last started, and not past the epoch's start.
+    """
     return every(
         s,
         (REPLICA,),
@@ -205,7 +211,11 @@ def who_leads(s: State) -> Any:
                 s.elected[s.epoch[leader]] == leader,
                 s.knows[leader] > 0,
                 s.epoch_of[s.knows[leader]] == s.epoch[leader],
-                s.announced[s.epoch[leader]] == s.hw[leader],
+                s.hw[leader] <= s.announced[s.epoch[leader]],
+                anyof(
+                    s.announced[s.epoch[leader]] == s.hw[leader],
+                    s.announced[s.epoch[leader]] <= s.began_at[s.epoch[leader]],
+                ),
             ),
         ),
     )
@@ -234,8 +244,8 @@ def starts_are_late(s: State) -> Any:
 
 
 @DECISIONS.add
-def a_dead_leader_is_deposed_before_it_starts(s: State) -> Any:
-    """Who was elected in the epoch that it is in and leads no more is down, or started and lost nothing, or later."""
+def who_stopped_leading_starts_later_or_has_its_log(s: State) -> Any:
+    """Who led in the epoch that it is in and leads no more is down, or started in a later epoch, or lost nothing."""
     return every(
         s,
         (REPLICA,),

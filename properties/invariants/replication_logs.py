@@ -1,7 +1,8 @@
 """What holds of logs in `model.machines.replication`: whose they are, up to which record.
 
-Every record is its leader's who wrote it, and so is the log up to it. Nothing here needs an assumption: unclean
-elections and losses of any disk break none of it.
+Every record is its leader's who wrote it, and so is the log up to it. Nothing here needs an assumption but that who
+comes back without its log does not take up its epoch again, which both `NOTICES` and `LAST_MEMBER_KEEPS` say
+(`properties.invariants.replication`); unclean elections break none of it.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def _guards_of_replication() -> Iterator[Variant]:
     for left_out in variants(replication).values():
         groups = ([each for each in group if left_out.action in claims_in(each).machine.actions] for group in SETTINGS)
         settings = next(filter(None, groups))
-        known = KNOWN.get(left_out.name)
+        known = KNOWN.get(left_out.name, KNOWN.get(f"{left_out.action}.{left_out.guard}"))
         usual = usual_searches(settings, left_out.action)
         tried = usual if known is None else (known, *(each for each in usual if each != known))
         yield _leaving_out(left_out, left_out.name, tried, MACHINES["replication"])

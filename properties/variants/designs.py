@@ -179,7 +179,11 @@ POSITIONS_KEPT = _design(
     "positions-kept",
     "A leader that is elected again, and has not heard that it was deposed in between, goes on with what it knew of its"
     " followers; but they may have dropped it since.",
-    History("still", "Partition.makeLeader, Replica.resetReplicaState: isNewLeader says whether it led before"),
+    History(
+        "since 0.9.0.0 (KAFKA-2721), and still",
+        "Partition.makeLeader, Replica.resetReplicaState (isNewLeader says whether it led before);"
+        " TopicDelta.localChanges and MetadataLoader.handleCommit, by which a broker may skip an epoch",
+    ),
     of_positions_kept(LAST, "LAST-MEMBER"),
     Switched("keeps_positions", value=True),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _NOBODY = "nobody can hear of what does not exist yet"
+_NEWER = "a decision of a newer leader epoch is newer in any case, and who has just started knows of none"
 _ALIKE = "the controller looks at all requests alike, though none to drop does harm"
 _EMPTY = "without KIP-966 nobody could ever be elected from an empty ISR: nothing would be lost, and nothing served"
 
@@ -21,10 +22,10 @@ KEPT: Mapping[str, str] = {
     "replica_learns_registration.it_was_registered": (
         f"{_NOBODY}; who did would only refuse fetches before they are stale"
     ),
-    "become_leader.it_is_newer": "a decision of a newer leader epoch is newer in any case",
-    "become_follower.it_is_newer": "a decision of a newer leader epoch is newer in any case",
+    "become_leader.it_is_newer": _NEWER,
+    "become_follower.it_is_newer": _NEWER,
     "become_leader.it_is_news": (
-        "who takes up the epoch again that it leads in only forgets what it knows of its followers"
+        "who takes up the epoch again that it leads in only starts it later, and forgets what it asked and knew"
     ),
     "become_follower.another_was_elected": "who follows itself only leaves its epoch without a leader",
     "follower_copies.it_follows": (
@@ -52,7 +53,6 @@ BY_GUARD: Mapping[str, str] = {
     "the_leader_asked": "the controller answers requests",
     "the_leader_is_registered_as_it_was": "nobody asks where nobody leads",
     "it_was_not_refused_before": "the controller answers a request once",
-    "it_is_not_eligible": "the controller refuses nobody without a reason",
     "there_is_more": "there would be nothing to do",
     "it_makes_a_difference": "without KIP-966 it is a crash that keeps the log",
     "it_was_flushed": "what is on disk stays there",
@@ -69,5 +69,6 @@ BY_GUARD: Mapping[str, str] = {
 
 def why_kept(name: str) -> str | None:
     """Why a guard is kept, or a conjunct of it: a clause that goes on after “because”; None: nobody says."""
-    guard = name.split(".")[1] if "." in name else ""
-    return KEPT.get(name) or BY_GUARD.get(guard)
+    parts = name.split(".")
+    guard = parts[1] if len(parts) > 1 else ""
+    return KEPT.get(name) or KEPT.get(".".join(parts[:2])) or BY_GUARD.get(guard)

@@ -92,6 +92,23 @@ def of_positions_kept(setting: str, theorem: str) -> Search:
 KNOWN: Mapping[str, Search] = {
     "broker_stops.it_is_alive": _STOPPING_CLEANLY,
     "disk_is_lost.it_is_alive": _STOPPING_CLEANLY,
+    "controller_drops.it_is_fenced": Search(SURVIVOR, PAIR, NO_FAILURES),
+    "controller_drops_leader.it_is_fenced": Search(SURVIVOR, PAIR, NO_FAILURES),
+    "controller_elects_unclean.nobody_in_the_isr_has_a_session": Search(SURVIVOR, PAIR, NO_FAILURES),
+    "controller_elects_eligible.the_isr_is_empty": Search(
+        SURVIVOR,
+        sizes(replicas=3, log=1, epochs=3, versions=5, registrations=1),
+        only(
+            *ELECTING,
+            *COPYING,
+            "controller_fences",
+            "controller_drops",
+            "controller_elects_eligible",
+            "controller_elects_unclean",
+        ),
+        {"has_elr": True, "min_isr": 2},
+        states=12_000_000,
+    ),
     "controller_adds.its_broker_epoch_is_the_one_named": Search(LAST, PAIR_ONCE, _JOINING_ONCE),
     "controller_adds.the_leader_is_registered_as_it_was": Search(
         LAST, PAIR_ONCE, only(*_CORE, *JOINING, "broker_crashes", "broker_registers")
