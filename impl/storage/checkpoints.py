@@ -128,6 +128,7 @@ class LeaderEpochs:
             self.was_damaged = True
             self.entries = []
         self._saved = self.entries
+        self._is_named = False
 
     def _read(self) -> list[EpochEntry]:
         """The checkpoint's entries. Raises CheckpointError."""
@@ -166,6 +167,9 @@ class LeaderEpochs:
         """Make the entries durable, if they are not."""
         if self.entries != self._saved:
             write_checkpoint(self._files, self._path, (f"{e.epoch} {e.start_offset}" for e in self.entries))
+            if not self._is_named:  # the log's directory may be as new as its first checkpoint
+                self._files.sync_directory(self._path.parent.parent)
+                self._is_named = True
             self._saved = self.entries
 
     def end_offset_for(self, requested: int, log_end_offset: int) -> tuple[int, int]:

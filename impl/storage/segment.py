@@ -215,12 +215,14 @@ class Segment:
         """Cut the batch that holds `offset` and all behind it, durably; answers the offset that is next then."""
         batches = list(self.batches_from(0))
         kept = [batch for batch in batches if batch.header.last_offset < offset]
-        self.forget_indexes()
-        for batch in kept:
-            header = batch.header
-            self.note_batch(batch.position, header.size, header.last_offset, header.max_timestamp)
         if len(kept) < len(batches):
+            self.forget_indexes()
+            for batch in kept:
+                header = batch.header
+                self.note_batch(batch.position, header.size, header.last_offset, header.max_timestamp)
             self.truncate(batches[len(kept)].position)
+            self.flush_indexes()
+            self.sync()
         return kept[-1].header.next_offset if kept else self.base_offset
 
     def indexes_fit(self) -> bool:
