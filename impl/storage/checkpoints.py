@@ -36,10 +36,13 @@ class CheckpointError(Exception):
 
 
 def read_checkpoint(files: FileSystem, path: Path) -> list[list[str]]:
-    """The entries of a checkpoint, each split at spaces; none when the file is missing. Raises CheckpointError."""
-    if not files.exists(path):
+    """The entries of a checkpoint, each split at spaces. Raises CheckpointError.
+
+    There are none when the file is missing, or empty, as Kafka makes it before it first writes it.
+    """
+    lines = files.read_file(path).decode(errors="replace").splitlines() if files.exists(path) else []
+    if not lines:
         return []
-    lines = files.read_file(path).decode(errors="replace").splitlines()
     if len(lines) < 2 or lines[0] != VERSION or lines[1] != str(len(lines) - 2):
         raise CheckpointError(f"{path} is no checkpoint of version {VERSION}")
     return [line.split() for line in lines[2:]]

@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 
 from impl.storage.batch import parse_header
-from impl.storage.checkpoints import read_checkpoint, write_checkpoint
+from impl.storage.checkpoints import CheckpointError, read_offsets, set_aside, write_offsets
 from impl.storage.compaction import Compaction, NewestOffsets
 from impl.storage.filesystem import FileSystem
 from impl.storage.log import Log
@@ -44,10 +44,14 @@ class CleanOffsets:
     """How far each partition's log is clean, by topic and index, in `cleaner-offset-checkpoint`."""
 
     def __init__(self, files: FileSystem, path: Path) -> None:
-        """Raises CheckpointError, OSError."""
+        """Raises OSError. A checkpoint that can't be understood is set aside."""
         self._files = files
         self._path = path
-        self._offsets = {(topic, int(index)): int(offset) for topic, index, offset in read_checkpoint(files, path)}
+        self._offsets: dict[tuple[str, int], int] = {}
+        try:
+            self._offsets = read_offsets(files, path)
+        except CheckpointError as error:
+            set_aside(files, path, error, "logs are compacted from their starts")
 
     def get(self, topic: str, index: int) -> int | None:
         """The offset up to which a log is clean; None when it was never compacted."""
@@ -56,18 +60,14 @@ class CleanOffsets:
     def put(self, topic: str, index: int, offset: int) -> None:
         """Note how far a log is clean. Durable on return."""
         self._offsets[topic, index] = offset
-        self._write()
+        write_offsets(self._files, self._path, self._offsets)
 
     def forget(self, topic: str) -> None:
         """Forget a topic that is deleted; another of its name begins anew. Durable on return."""
         left = {key: offset for key, offset in self._offsets.items() if key[0] != topic}
         if len(left) < len(self._offsets):
             self._offsets = left
-            self._write()
-
-    def _write(self) -> None:
-        lines = (f"{topic} {index} {offset}" for (topic, index), offset in self._offsets.items())
-        write_checkpoint(self._files, self._path, lines)
+            write_offsets(self._files, self._path, self._offsets)
 
 
 @attrs.frozen(slots=True)
