@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from impl.errors import BrokerError, ErrorCode
+from impl.errors import BrokerError, ErrorCode, StorageError
 from impl.storage.batch import HEADER_SIZE, BatchHeader
 from impl.storage.checkpoints import LEADER_EPOCHS, LeaderEpochs
 from impl.storage.compression import decompress
@@ -59,6 +59,8 @@ class Log:
         self.flush_messages_max = NO_LIMIT  # flush.messages
         self.may_have_gaps = start.may_have_gaps
         self.on_roll: Callable[[], None] | None = None
+        self.on_failure: Callable[[StorageError], None] | None = None
+        self.failure: StorageError | None = None  # why nothing of this log is believed any more
         self.producers = ProducerState()
         self.epochs = LeaderEpochs(files, directory / LEADER_EPOCHS)
         self._files = files
@@ -102,6 +104,12 @@ class Log:
             self.producers.record(header, max_timestamp)
         if self.log_end_offset - self.recovery_point >= self.flush_messages_max:
             self.flush()
+
+    def fail(self, error: StorageError) -> None:
+        """Say that the disk failed; whoever has the log's directory takes it offline."""
+        self.failure = self.failure or error
+        if self.on_failure is not None:
+            self.on_failure(error)
 
     def roll_for(self, batch_size: int, max_timestamp: int, last_offset: int, now_ms: int) -> None:
         """Begin a new segment if the batch to be appended does not belong in the active one."""

@@ -9,8 +9,9 @@ recovers from what can be read then. Other directories serve on.
 
 import logging
 import queue
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -103,6 +104,12 @@ class LogDirectory:
         self._starts = self._read(LOG_START_OFFSETS, "logs begin where their first segments do")
         self._recovery_points = self._read(RECOVERY_POINTS, "the logs are recovered in full", needed=True)
         self._high_watermarks = self._read(HIGH_WATERMARKS, "what was committed is what is found")
+        self._writing = threading.Lock()
+        self._written = {
+            LOG_START_OFFSETS: dict(self._starts),
+            RECOVERY_POINTS: dict(self._recovery_points),
+            HIGH_WATERMARKS: dict(self._high_watermarks),
+        }
 
     def _read(self, file_name: str, consequence: str, *, needed: bool = False) -> dict[LogName, int]:
         path = self.path / file_name
@@ -179,44 +186,47 @@ class LogDirectory:
         self.logs[name] = log
         self._flushed_ms[name] = now_ms
         log.on_roll = lambda: self._flush_later(log)
+        log.on_failure = self.fail
         self.configure(name, settings)
 
     def configure(self, name: LogName, settings: LogSettings) -> None:
         """Use other settings from now on. Raises StorageError.
 
-        A log that was or is compacted gets a new recovery point, before which its gaps are not taken for holes.
+        A log that is compacted from now on is flushed, because holes can't be told from gaps in what is behind.
         """
         log = self.logs[name]
         log.limits = settings.limits
         log.flush_messages_max = settings.flush_messages_max
         self._flush_ms[name] = settings.flush_ms_max
-        if log.may_have_gaps != settings.may_have_gaps:
-            log.may_have_gaps = settings.may_have_gaps
+        if settings.may_have_gaps and not log.may_have_gaps:
+            log.may_have_gaps = True
             log.flush()
             self.checkpoint_recovery_points()
 
     def _flush_later(self, log: Log) -> None:
         """Have the segments that are full flushed (`UnifiedLog.roll` schedules `flush-log`)."""
-        job = log.flush_job(log.active.base_offset)
+        self._do_later(log.flush_job(log.active.base_offset))
 
-        def flush() -> None:
+    def checkpoint_later(self, *, high_watermarks_only: bool) -> None:
+        """Have checkpoints written by whoever flushes."""
+        self._do_later(self.checkpoint_high_watermarks if high_watermarks_only else self.checkpoint)
+
+    def _do_later(self, job: Job) -> None:
+        def run() -> None:
             try:
                 job()
             except StorageError as error:
                 self.fail(error)
 
-        self._run_later(flush)
+        self._run_later(run)
 
     def flush_overdue(self, now_ms: int) -> None:
-        """Flush logs whose last flush is longer ago than `flush.ms` (`LogManager.flushDirtyLogs`).
-
-        Raises StorageError.
-        """
+        """Flush logs whose last flush is longer ago than `flush.ms` (`LogManager.flushDirtyLogs`)."""
         for name, log in self.logs.items():
             if log.recovery_point == log.log_end_offset:
                 self._flushed_ms[name] = now_ms
             elif now_ms - self._flushed_ms[name] >= self._flush_ms[name]:
-                log.flush()
+                self._do_later(log.flush_job(log.log_end_offset))
                 self._flushed_ms[name] = now_ms
 
     def truncate(self, name: LogName, offset: int, now_ms: int) -> None:
@@ -229,12 +239,15 @@ class LogDirectory:
         self.checkpoint_recovery_points()
         log.truncate_to(offset, now_ms)
 
-    def forget(self, name: LogName) -> Log:
-        """Let go of a log that is deleted, and of what the checkpoints say: a later one may have the same name."""
-        log = self.logs.pop(name)
-        log.on_roll = None
+    def forget(self, names: Iterable[LogName]) -> None:
+        """Let go of logs that are deleted, and of what the checkpoints say of them: later ones may have their names.
+
+        Raises StorageError.
+        """
+        for name in names:
+            log = self.logs.pop(name)
+            log.on_roll = log.on_failure = None
         self.checkpoint()
-        return log
 
     def checkpoint(self) -> None:
         """Write all checkpoints. Raises StorageError."""
@@ -244,31 +257,37 @@ class LogDirectory:
 
     def checkpoint_recovery_points(self) -> None:
         """Note up to where the logs are flushed. Raises StorageError."""
-        self._write(RECOVERY_POINTS, {name: log.recovery_point for name, log in self.logs.items()})
+        self._write(RECOVERY_POINTS, lambda log: log.recovery_point)
 
     def checkpoint_log_starts(self) -> None:
         """Note where logs begin that do not begin with their first segment (`checkpointLogStartOffsetsInDir`)."""
-        logs = self.logs.items()
-        starts = {
-            name: log.log_start_offset for name, log in logs if log.log_start_offset > log.segments[0].base_offset
-        }
-        self._write(LOG_START_OFFSETS, starts)
+
+        def start(log: Log) -> int:
+            return log.log_start_offset if log.log_start_offset > log.segments[0].base_offset else 0
+
+        self._write(LOG_START_OFFSETS, start)
 
     def checkpoint_high_watermarks(self) -> None:
         """Note up to where logs are committed (`ReplicaManager.checkpointHighWatermarks`).
 
         Without followers that is to their ends. Should a log come back shorter than that, its loss is told.
         """
-        self._write(HIGH_WATERMARKS, {name: log.log_end_offset for name, log in self.logs.items()})
+        self._write(HIGH_WATERMARKS, lambda log: log.log_end_offset)
 
-    def _write(self, file_name: str, offsets: Mapping[LogName, int]) -> None:
-        if self.failure is None:
-            write_offsets(self._files, self.path / file_name, offsets)
+    def _write(self, file_name: str, offset_of: Callable[[Log], int]) -> None:
+        """Write a checkpoint, if it has changed; an offset of 0 needs no line. Any thread may."""
+        with self._writing:
+            offsets = {name: offset for name, log in list(self.logs.items()) if (offset := offset_of(log))}
+            if self.failure is None and offsets != self._written[file_name]:
+                write_offsets(self._files, self.path / file_name, offsets)
+                self._written[file_name] = offsets
 
     def fail(self, error: StorageError) -> None:
         """Go offline (`LogManager.handleLogDirFailure`); only the first error counts."""
         if self.failure is None:
             self.failure = error
+            for log in list(self.logs.values()):
+                log.failure = error
             logger.error("%s goes offline until the next start: %s", self.path, error)
             if self._on_failure is not None:
                 self._on_failure(self)
