@@ -100,13 +100,13 @@ def cleanable(
     """
     is_inside = checkpoint is not None and log.log_start_offset <= checkpoint <= log.log_end_offset
     first_dirty = checkpoint if checkpoint is not None and is_inside else log.log_start_offset
-    *closed, active = log.segments
-    ends = [each.base_offset for each in log.segments[1:]]
-    dirty = [segment for segment, end in zip(closed, ends, strict=True) if end > first_dirty]
-    limits = [last_stable_offset, active.base_offset]
+    ends = [segment.base_offset for segment in log.segments[1:]]
+    dirty = [segment for segment, end in zip(log.segments, ends, strict=False) if end > first_dirty]
+    limits = [last_stable_offset]
     if config.lag_ms_min > 0:
         limits += [each.base_offset for each in dirty if each.largest_timestamp() > now_ms - config.lag_ms_min]
     uncleanable = max(first_dirty, min(limits))
+    # The segment that holds this offset is spared; the log's end is held by the active segment.
     end = max(segment.base_offset for segment in log.segments if segment.base_offset <= uncleanable)
     times = [time for segment in dirty if (time := segment.first_batch_timestamp()) > 0]
     return Cleanable(

@@ -283,10 +283,7 @@ class Segment:
         self._times.abandon()
 
     def rename(self, ending: str) -> None:
-        """Give all files another ending, durably; they stay open for those who read them (`changeFileSuffixes`).
-
-        The batches go first, and are there before any index is, so that a loss of power leaves none without them.
-        """
+        """Give all files another ending, durably; they stay open for those who read them (`changeFileSuffixes`)."""
         for suffix in (LOG, INDEX, TIME_INDEX, TRANSACTION_INDEX):
             old = self.path(suffix)
             new = self._directory / file_name(self.base_offset, suffix + ending)
@@ -294,8 +291,6 @@ class Segment:
                 self._files.move(old, new)
             if suffix in self._opened:
                 self._opened[suffix].moved_to(new)
-            if suffix == LOG:
-                self._files.sync_directory(self._directory)
         self._files.sync_directory(self._directory)
         self._ending = ending
 

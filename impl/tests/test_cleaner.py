@@ -1,5 +1,6 @@
 """Compaction: what stays, what goes, when, and that a stop in the middle of it loses nothing."""
 
+import os
 from pathlib import Path
 from random import Random
 
@@ -105,9 +106,11 @@ def test_a_tombstone_stays_for_its_time_and_then_goes(tmp_path: Path) -> None:
 def test_a_log_without_records_left_still_has_its_offsets(tmp_path: Path) -> None:
     config = attrs.evolve(COMPACTION, delete_retention_ms=0)
     log = filled(open_log(tmp_path, LIMITS), [(b"a", b"1")], [(b"a", None)])
-    end, _ = compact(log, config=config)
+    for left in ([1], [], []):  # the checkpoint is lost each time
+        assert compact(log, None, config)[0] == 2
+        assert [each[0] for each in contents(log)] == left
     filled(log, [(b"b", b"1")])
-    compact(log, end, config)
+    compact(log, 2, config)
     assert [each[0] for each in contents(log)] == [2]
     log.close()
     for was_clean in (True, False):
@@ -150,7 +153,7 @@ def test_small_segments_become_one_that_is_not_too_large(tmp_path: Path) -> None
 
 
 def test_with_room_for_few_keys_a_log_is_compacted_bit_by_bit(tmp_path: Path) -> None:
-    numbered: list[list[Pair]] = [[(b"%d" % (number % 5), b"x")] for number in range(20)]
+    numbered: list[list[Pair]] = [[(b"%d" % (number % 5) if number % 7 else None, b"x")] for number in range(20)]
     log = filled(open_log(tmp_path, LIMITS), *numbered)
     before = contents(log)
     end: int | None = None
@@ -173,6 +176,24 @@ def test_a_reader_goes_on_with_what_was_replaced(tmp_path: Path) -> None:
     for segment in replaced:
         segment.remove()
     assert {path.name for path in tmp_path.glob("*.log*")} == {f"{0:020d}.log", f"{2:020d}.log"}
+
+
+def test_a_segment_stays_as_old_as_it_was(tmp_path: Path) -> None:
+    log = open_log(tmp_path, LIMITS)
+    for _ in range(2):
+        append(log, make_batch([Record(0, 0, 0, b"a", b"1", b"\x00")], time_ms=-1))  # without a time of its own
+    log.roll(NOW)
+    os.utime(tmp_path / f"{0:020d}.log", (5, 5))
+    compact(log)
+    assert [segment.largest_timestamp() for segment in log.segments[:-1]] == [5000]
+
+
+def test_what_a_failed_compaction_could_not_remove_is_not_taken_for_the_next_ones(tmp_path: Path) -> None:
+    log = filled(open_log(tmp_path, LIMITS), [(b"a", b"1")], [(b"a", b"2")])
+    for suffix in ("log", "index", "timeindex"):
+        (tmp_path / f"{0:020d}.{suffix}.cleaned").write_bytes(b"x" * 120)
+    compact(log)
+    assert [each[0] for each in contents(log)] == [1]
 
 
 def test_a_log_with_transactions_is_left_alone(tmp_path: Path) -> None:
@@ -238,10 +259,13 @@ def test_compaction_loses_only_what_is_superseded(batches: list[list[Pair]], cod
 
 
 def compact_until(crash_at: int | None) -> tuple[SimulatedFileSystem, list[Stored], list[Stored], int]:
-    """Fill, flush and compact a log on a simulated disk, whose power fails before operation `crash_at`."""
+    """Fill, flush and compact a log on a simulated disk, whose power fails before operation `crash_at`.
+
+    Its segments hold a batch each, and become fewer.
+    """
     files = SimulatedFileSystem()
-    log = Log(files, Path("/t-0"), LIMITS, NOW)
-    batches: list[list[Pair]] = [[(b"%d" % (each % 3), b"x" * 40), (b"k", b"%d" % each)] for each in range(6)]
+    log = Log(files, Path("/t-0"), attrs.evolve(LIMITS, bytes_max=1), NOW)
+    batches: list[list[Pair]] = [[(b"%d" % (each % 3), b"x" * 20), (b"k", b"%d" % each)] for each in range(6)]
     filled(log, *batches)
     log.close()
     files.sync_directory(Path("/"))
@@ -271,6 +295,8 @@ def test_a_loss_of_power_at_any_operation_leaves_the_old_log_or_the_new(crash_at
         found = contents(log)
         assert {each for each in before if newest[each[1]] == each[0]} <= set(found) <= set(before), number
         assert found == sorted(set(found))
+        offsets = [header.base_offset for header, _, _ in log.batches(0)]
+        assert offsets == sorted(set(offsets))
         assert log.log_end_offset == 12
         assert not [name for name in left.list_names(Path("/t-0")) if name.endswith((".swap", ".cleaned", ".deleted"))]
         compact(log)

@@ -44,13 +44,18 @@ FILES = ("*.log", "*.index", "*.timeindex", "*.snapshot")
 ROUNDS = 40
 
 
+def value(random: Random) -> bytes | None:
+    """A value of some length, or none: a tombstone."""
+    return random.randbytes(random.randrange(200)) if random.random() < 0.8 else None
+
+
 def fill(partition: Partition, rounds: int = ROUNDS) -> None:
     """Append batches of all codecs, with and without producer, in many segments."""
     random = Random(5)
     sequence = 0
     for number in range(rounds):
         content = [
-            Record(0, index, index, b"k%d" % random.randrange(50), random.randbytes(random.randrange(200)), b"\x00")
+            Record(0, index, index, b"k%d" % random.randrange(50), value(random), b"\x00")
             for index in range(random.randrange(1, 6))
         ]
         fields = {}
@@ -155,6 +160,7 @@ def test_kafka_serves_what_we_wrote(kafka: ApacheKafka, tmp_path: Path) -> None:
         elif topic == "compacted":
             log.roll(NOW)
             compact(log)
+            assert any(header.delete_horizon_ms is not None for header, _ in batches(log))
         expected[topic] = contents(log)
         if topic == "torn":
             log.abandon()
@@ -189,8 +195,8 @@ def produce(address: str, topic: str) -> None:
             }
         )
         for number in range(100):
-            value = random.randbytes(10) * random.randrange(1, 30)
-            producer.produce(topic, value, b"k%d" % random.randrange(50), timestamp=NOW + number, headers={"h": b"v"})
+            content = random.randbytes(10) * random.randrange(1, 30)
+            producer.produce(topic, content, b"k%d" % random.randrange(50), timestamp=NOW + number, headers={"h": b"v"})
         assert producer.flush(60) == 0
 
 
