@@ -48,6 +48,7 @@ Examples:
   tidegauge explore replication --replicas 2 --log 2 --epochs 2 --levels 12 --json
   tidegauge explore replication --claims clean --log 1 --versions 2 --registrations 1
   tidegauge explore replication --profile 3.9-zk --levels 10
+  tidegauge explore durability --log 1 --openings 3
   tidegauge explore replication --claims eligible --set min_isr=1 --set bumps_epoch=true --levels 10
 """
 
@@ -68,6 +69,7 @@ def _size(option: str, about: str) -> Callable[..., Any]:
 @_size("--epochs", "The greatest leader epoch.")
 @_size("--versions", "The greatest partition epoch; of replication only.  [default: two more than epochs]")
 @_size("--registrations", "The greatest broker epoch; of replication only.  [default: 2]")
+@_size("--openings", "How often the log is opened or cut, at most; of durability only.")
 @click.option("--claims", metavar="NAME", help=f"The setting of failures; of replication only: {_SETTINGS}.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the machine. Repeatable.")
 @click.option(

@@ -104,6 +104,8 @@ def _checked(
     with exits_on(UnknownNameError, click.UsageError), bounded.live(console, quiet=quiet) as show:
         if replicas is None or steps is None:
             raise click.UsageError("--replicas and --steps go together")
+        if machine in MACHINES and machine != "replication":
+            raise click.UsageError(f"--replicas and --steps are for replication: tidegauge explore {machine}")
         return check(machine, replicas=replicas, steps=steps, theorem=theorem, show=show, workers=workers)
 
 
@@ -129,7 +131,7 @@ def _tell(console: Console, proof: Proof, *, table: bool) -> None:
         line(f"open: {each.obligation.about}: {each.said} after {each.seconds:.1f} s", "red")
         for found in each.found:
             line(f"  {found}", "dim")
-    line(f"{len(proof.answers)} obligations, {len(proof.open)} open, {proof.seconds:.1f} s; any number of replicas")
+    line(f"{len(proof.answers)} obligations, {len(proof.open)} open, {proof.seconds:.1f} s; any size")
 
 
 def _table(proof: Proof) -> Table:

@@ -135,9 +135,12 @@ BROKER_CONFIGS: Final = {
         Definition("log.initial.task.delay.ms", LONG, "30000", low=0),
         Definition("log.retention.check.interval.ms", LONG, "300000", low=1),
         Definition("max.incremental.fetch.session.cache.slots", INT, "1000", low=0),
+        Definition("log.flush.offset.checkpoint.interval.ms", INT, "60000", low=0),
         Definition("num.partitions", INT, "1", low=1),
+        Definition("num.recovery.threads.per.data.dir", INT, "1", low=1),
         Definition("offset.metadata.max.bytes", INT, "4096"),
         Definition("producer.id.expiration.ms", INT, "86400000", low=1),
+        Definition("replica.high.watermark.checkpoint.interval.ms", LONG, "5000"),
         Definition("socket.request.max.bytes", INT, "104857600", low=1),
         Definition("transaction.max.timeout.ms", INT, "900000", low=1),
         *(
@@ -282,6 +285,8 @@ class BrokerConfig:
             index_interval_bytes=int(text("index.interval.bytes")),
             min_insync_replicas=int(text("min.insync.replicas")),
             cleanup_compact=compacts,
+            flush_messages=int(text("flush.messages")),
+            flush_ms=int(text("flush.ms")),
             cleanup_delete="delete" in policies,
             retention=RetentionLimits(
                 int(text("retention.bytes")), int(text("retention.ms")), deletes="delete" in policies

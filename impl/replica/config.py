@@ -27,6 +27,8 @@ class PartitionConfig:
     retention: RetentionLimits
     compaction: CompactionConfig
     file_delete_delay_ms: int
+    flush_messages: int
+    flush_ms: int
     log_append_time: bool  # message.timestamp.type=LogAppendTime
     timestamp_before_max_ms: int
     timestamp_after_max_ms: int

@@ -9,12 +9,13 @@ passed in, in milliseconds since 1970.
 
 import logging
 from collections.abc import Callable
-from typing import Final
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 import attrs
 
-from impl.errors import BrokerError, ErrorCode
+from impl.errors import BrokerError, ErrorCode, StorageError
 from impl.replica.config import PartitionConfig
 from impl.replica.validator import validate
 from impl.storage.batch import parse_header, stamp
@@ -32,6 +33,30 @@ LATEST_TIERED_TIMESTAMP: Final = -5
 DELETE_TO_HIGH_WATERMARK: Final = -1
 NO_EPOCH: Final = -1
 UNKNOWN: Final = -1
+
+
+Self = TypeVar("Self", bound="Partition")
+Rest = ParamSpec("Rest")
+Result = TypeVar("Result")
+
+
+def _needs_disk(
+    method: Callable[Concatenate[Self, Rest], Result],
+) -> Callable[Concatenate[Self, Rest], Result]:
+    """Have a method raise KAFKA_STORAGE_ERROR when the disk fails, and from then on (`HostedPartition.Offline`)."""
+
+    @wraps(method)
+    def guarded(self: Self, /, *args: Rest.args, **kwargs: Rest.kwargs) -> Result:
+        log = self.log
+        if log.failure is not None:
+            raise BrokerError(ErrorCode.KAFKA_STORAGE_ERROR, str(log.failure))
+        try:
+            return method(self, *args, **kwargs)
+        except StorageError as error:
+            log.fail(error)
+            raise BrokerError(ErrorCode.KAFKA_STORAGE_ERROR, str(error)) from error
+
+    return guarded
 
 
 @attrs.frozen(slots=True)
@@ -106,6 +131,7 @@ class Partition:
         for callback in tuple(self._watchers):
             callback()
 
+    @_needs_disk
     def append(self, data: memoryview, now_ms: int) -> Appended:
         """Append one batch from a client; `data` is changed in place. Raises BrokerError (see `validate`)."""
         batch = validate(data, self.config, self.name, now_ms)
@@ -137,6 +163,7 @@ class Partition:
         fenced = epoch < self.leader_epoch
         raise BrokerError(ErrorCode.FENCED_LEADER_EPOCH if fenced else ErrorCode.UNKNOWN_LEADER_EPOCH)
 
+    @_needs_disk
     def read(self, request: ReadRequest, *, at_least_one: bool, from_replica: bool = False) -> ReadResult:
         """What a fetch finds (Partition.fetchRecords).
 
@@ -167,6 +194,7 @@ class Partition:
             return epoch, end
         return None
 
+    @_needs_disk
     def find_offset(self, timestamp: int, current_leader_epoch: int) -> TimestampAndOffset | None:
         """The answer to ListOffsets for a timestamp or one of the special ones; None when nothing is found."""
         self.check_leader_epoch(current_leader_epoch)
@@ -183,11 +211,13 @@ class Partition:
         found = log.find_max_timestamp() if timestamp == MAX_TIMESTAMP else log.find_timestamp(timestamp)
         return found if found is not None and found.offset < self.high_watermark else None
 
+    @_needs_disk
     def end_of_epoch(self, epoch: int, current_leader_epoch: int) -> tuple[int, int]:
         """The answer to OffsetForLeaderEpoch: epoch and end offset, (-1, -1) when not known (KIP-320)."""
         self.check_leader_epoch(current_leader_epoch)
         return self.log.epochs.end_offset_for(epoch, self.log.log_end_offset)
 
+    @_needs_disk
     def delete_records(self, before_offset: int) -> int:
         """Raise the log start offset (KIP-107); answers the new low watermark.
 
@@ -205,7 +235,13 @@ class Partition:
 
     def delete_old_segments(self, now_ms: int) -> list[Segment]:
         """Take away what the topic's retention no longer asks for; answers the segments, yet to be removed."""
-        gone = delete_old_segments(self.log, self.config.retention, self.high_watermark, now_ms)
+        if self.log.failure is not None:
+            return []
+        try:
+            gone = delete_old_segments(self.log, self.config.retention, self.high_watermark, now_ms)
+        except StorageError as error:
+            self.log.fail(error)
+            raise
         if gone:
             logger.info(
                 "%s: %d segment(s) are deleted, up to offset %d", self.name, len(gone), self.log.log_start_offset

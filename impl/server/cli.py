@@ -68,7 +68,13 @@ def _parse_config(pairs: tuple[str, ...]) -> BrokerConfig:
 
 
 @click.command(help=EXAMPLES)
-@click.option("--data", required=True, type=click.Path(file_okay=False, path_type=Path), help="The data directory.")
+@click.option(
+    "--data",
+    required=True,
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The data directory; repeatable, to spread logs over several disks (log.dirs).",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on and to tell clients.")
 @click.option("--port", default=9092, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 picks one.")
 @click.option("--node-id", default=1, show_default=True, type=click.IntRange(0), help="This broker's id.")
@@ -80,12 +86,12 @@ def _parse_config(pairs: tuple[str, ...]) -> BrokerConfig:
     type=click.Choice(["debug", "info", "warning", "error"]),
     help="What is logged on standard error.",
 )
-def serve(data: Path, host: str, port: int, node_id: int, configs: tuple[str, ...], log_level: str) -> None:
+def serve(data: tuple[Path, ...], host: str, port: int, node_id: int, configs: tuple[str, ...], log_level: str) -> None:
     """See EXAMPLES."""
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     config = _parse_config(configs)
     try:
-        broker = Broker(RealFileSystem(), data, config, node_id, now_ms)
+        broker = Broker(RealFileSystem(), data[0], config, node_id, now_ms, data[1:])
     except (DataDirectoryError, CheckpointError, OSError) as error:
         raise click.ClickException(str(error)) from error
     try:
@@ -94,6 +100,8 @@ def serve(data: Path, host: str, port: int, node_id: int, configs: tuple[str, ..
         raise click.ClickException(f"cannot listen on {host}:{port}: {error}") from error
     finally:
         broker.close()
+    if not broker.look_at_failures():
+        raise click.ClickException(f"stopped, because {broker.failure}")
 
 
 async def _run(broker: Broker, host: str, port: int) -> None:
@@ -110,7 +118,7 @@ async def _run(broker: Broker, host: str, port: int) -> None:
     click.echo(f"listening on {broker.host}:{broker.port}")
     sys.stdout.flush()
     housekeeping = Housekeeping(broker)
-    _keep_house(loop, housekeeping)
+    _keep_house(loop, housekeeping, stop)
     threading.Thread(target=_load_slow_modules, name="load", daemon=True).start()
     await stop.wait()
     logger.info("stopping")
@@ -120,13 +128,15 @@ async def _run(broker: Broker, host: str, port: int) -> None:
         connection.close()
 
 
-def _keep_house(loop: asyncio.AbstractEventLoop, housekeeping: Housekeeping) -> None:
+def _keep_house(loop: asyncio.AbstractEventLoop, housekeeping: Housekeeping, stop: asyncio.Event) -> None:
     """Do what is due, and come back; an error is logged by the loop and ends one round only."""
     delay_ms = HOUSEKEEPING_INTERVAL_MS
     try:
+        if not housekeeping.can_go_on():
+            stop.set()
         delay_ms = min(delay_ms, housekeeping.run())
     finally:
-        loop.call_later(delay_ms / 1000, _keep_house, loop, housekeeping)
+        loop.call_later(delay_ms / 1000, _keep_house, loop, housekeeping, stop)
 
 
 def _load_slow_modules() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from struct import Struct
 from typing import Final
 
+from impl.errors import StorageError
 from impl.server.apis import API_VERSIONS, APIS, Request, handler_of
 from impl.server.broker import Broker
 from impl.server.framing import CloseConnectionError, Reply
@@ -43,7 +44,11 @@ class Dispatcher:
             reader.is_flexible = True
             reader.tagged_fields()
         request = Request(key, version, correlation_id, client_id, frame[reader.position :])
-        reply = handler_of(api)(self._broker, request)
+        try:
+            reply = handler_of(api)(self._broker, request)
+        except StorageError as error:
+            self._broker.directories.fail(error)
+            raise
         # An answer to ApiVersions never has a flexible header, so that every client can read it.
         has_tags = is_flexible and key != API_VERSIONS
         if isinstance(reply, Awaitable):

@@ -1,4 +1,4 @@
-"""What a broker does unasked, each at its time: retention, compaction, and the second step of deletions.
+"""What a broker does unasked, each at its time: retention, compaction, the second step of deletions, checkpoints.
 
 `run` does what is due by the broker's clock and says when to come back; whoever has the event loop calls it
 (`LogManager.startup`).
@@ -21,6 +21,10 @@ class Housekeeping:
         config = broker.config
         self._retention_interval_ms = config.number("log.retention.check.interval.ms")
         self._retention_due_ms = broker.now_ms() + config.number("log.initial.task.delay.ms")
+        self._committed_interval_ms = config.number("replica.high.watermark.checkpoint.interval.ms")
+        self._committed_due_ms = broker.now_ms() + self._committed_interval_ms
+        self._checkpoint_interval_ms = config.number("log.flush.offset.checkpoint.interval.ms")
+        self._checkpoint_due_ms = broker.now_ms() + self._checkpoint_interval_ms
         self._cleaner = LogCleaner(broker) if config.flag("log.cleaner.enable") else None
         self._cleaner_pause_ms = config.number("log.cleaner.backoff.ms")
         self._cleaner_due_ms = broker.now_ms()
@@ -32,7 +36,9 @@ class Housekeeping:
         if now_ms >= self._retention_due_ms:
             self._retention_due_ms = now_ms + self._retention_interval_ms
             self._delete_old_segments(compacted=False, now_ms=now_ms)
-        due = [self._retention_due_ms]
+        self._checkpoint(now_ms)
+        broker.directories.flush_overdue(now_ms)
+        due = [self._retention_due_ms, self._committed_due_ms, self._checkpoint_due_ms]
         if self._cleaner is not None:
             if now_ms >= self._cleaner_due_ms and not self._cleaner.step(now_ms):
                 self._cleaner_due_ms = now_ms + self._cleaner_pause_ms
@@ -42,6 +48,19 @@ class Housekeeping:
         if broker.deletions.next_due_ms is not None:
             due.append(broker.deletions.next_due_ms)
         return max(0, min(due) - now_ms)
+
+    def _checkpoint(self, now_ms: int) -> None:
+        """Have the checkpoints written that are due (`ReplicaManager.startHighWatermarkCheckPointThread`)."""
+        everything = now_ms >= self._checkpoint_due_ms
+        if everything:
+            self._checkpoint_due_ms = now_ms + self._checkpoint_interval_ms
+        if everything or now_ms >= self._committed_due_ms:
+            self._committed_due_ms = now_ms + self._committed_interval_ms
+            self._broker.directories.checkpoint_later(high_watermarks_only=not everything)
+
+    def can_go_on(self) -> bool:
+        """Tell those who wait for a disk that failed; answers whether the broker can do without it."""
+        return self._broker.look_at_failures()
 
     def close(self) -> None:
         """End what has begun, before the broker is closed."""

@@ -19,7 +19,8 @@ from impl.storage.segment import Segment
 
 logger = logging.getLogger(__name__)
 
-STEP_BYTES: Final = 1 << 20
+# Clients wait no longer than for one step.
+STEP_BYTES: Final = 256 << 10
 # What a key takes in memory while a log is compacted, roughly; Kafka's own map takes 24 bytes.
 BYTES_PER_KEY: Final = 200
 FAILURES: Final = (NotCleanableError, CorruptBatchError, CompressionError, InvalidRecordError, OSError)

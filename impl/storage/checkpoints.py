@@ -36,10 +36,13 @@ class CheckpointError(Exception):
 
 
 def read_checkpoint(files: FileSystem, path: Path) -> list[list[str]]:
-    """The entries of a checkpoint, each split at spaces; none when the file is missing. Raises CheckpointError."""
-    if not files.exists(path):
+    """The entries of a checkpoint, each split at spaces. Raises CheckpointError.
+
+    There are none when the file is missing, or empty, as Kafka makes it before it first writes it.
+    """
+    lines = files.read_file(path).decode(errors="replace").splitlines() if files.exists(path) else []
+    if not lines:
         return []
-    lines = files.read_file(path).decode(errors="replace").splitlines()
     if len(lines) < 2 or lines[0] != VERSION or lines[1] != str(len(lines) - 2):
         raise CheckpointError(f"{path} is no checkpoint of version {VERSION}")
     return [line.split() for line in lines[2:]]
@@ -128,6 +131,7 @@ class LeaderEpochs:
             self.was_damaged = True
             self.entries = []
         self._saved = self.entries
+        self._is_named = False
 
     def _read(self) -> list[EpochEntry]:
         """The checkpoint's entries. Raises CheckpointError."""
@@ -166,6 +170,9 @@ class LeaderEpochs:
         """Make the entries durable, if they are not."""
         if self.entries != self._saved:
             write_checkpoint(self._files, self._path, (f"{e.epoch} {e.start_offset}" for e in self.entries))
+            if not self._is_named:  # the log's directory may be as new as its first checkpoint
+                self._files.sync_directory(self._path.parent.parent)
+                self._is_named = True
             self._saved = self.entries
 
     def end_offset_for(self, requested: int, log_end_offset: int) -> tuple[int, int]:

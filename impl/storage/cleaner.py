@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 
 from impl.storage.batch import parse_header
-from impl.storage.checkpoints import read_checkpoint, write_checkpoint
+from impl.storage.checkpoints import CheckpointError, read_offsets, set_aside, write_offsets
 from impl.storage.compaction import Compaction, NewestOffsets
 from impl.storage.filesystem import FileSystem
 from impl.storage.log import Log
@@ -44,10 +44,14 @@ class CleanOffsets:
     """How far each partition's log is clean, by topic and index, in `cleaner-offset-checkpoint`."""
 
     def __init__(self, files: FileSystem, path: Path) -> None:
-        """Raises CheckpointError, OSError."""
+        """Raises OSError. A checkpoint that can't be understood is set aside."""
         self._files = files
         self._path = path
-        self._offsets = {(topic, int(index)): int(offset) for topic, index, offset in read_checkpoint(files, path)}
+        self._offsets: dict[tuple[str, int], int] = {}
+        try:
+            self._offsets = read_offsets(files, path)
+        except CheckpointError as error:
+            set_aside(files, path, error, "logs are compacted from their starts")
 
     def get(self, topic: str, index: int) -> int | None:
         """The offset up to which a log is clean; None when it was never compacted."""
@@ -56,18 +60,14 @@ class CleanOffsets:
     def put(self, topic: str, index: int, offset: int) -> None:
         """Note how far a log is clean. Durable on return."""
         self._offsets[topic, index] = offset
-        self._write()
+        write_offsets(self._files, self._path, self._offsets)
 
     def forget(self, topic: str) -> None:
         """Forget a topic that is deleted; another of its name begins anew. Durable on return."""
         left = {key: offset for key, offset in self._offsets.items() if key[0] != topic}
         if len(left) < len(self._offsets):
             self._offsets = left
-            self._write()
-
-    def _write(self) -> None:
-        lines = (f"{topic} {index} {offset}" for (topic, index), offset in self._offsets.items())
-        write_checkpoint(self._files, self._path, lines)
+            write_offsets(self._files, self._path, self._offsets)
 
 
 @attrs.frozen(slots=True)
@@ -100,13 +100,13 @@ def cleanable(
     """
     is_inside = checkpoint is not None and log.log_start_offset <= checkpoint <= log.log_end_offset
     first_dirty = checkpoint if checkpoint is not None and is_inside else log.log_start_offset
-    *closed, active = log.segments
-    ends = [each.base_offset for each in log.segments[1:]]
-    dirty = [segment for segment, end in zip(closed, ends, strict=True) if end > first_dirty]
-    limits = [last_stable_offset, active.base_offset]
+    ends = [segment.base_offset for segment in log.segments[1:]]
+    dirty = [segment for segment, end in zip(log.segments, ends, strict=False) if end > first_dirty]
+    limits = [last_stable_offset]
     if config.lag_ms_min > 0:
         limits += [each.base_offset for each in dirty if each.largest_timestamp() > now_ms - config.lag_ms_min]
     uncleanable = max(first_dirty, min(limits))
+    # The segment that holds this offset is spared; the log's end is held by the active segment.
     end = max(segment.base_offset for segment in log.segments if segment.base_offset <= uncleanable)
     times = [time for segment in dirty if (time := segment.first_batch_timestamp()) > 0]
     return Cleanable(

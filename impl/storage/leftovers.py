@@ -1,16 +1,17 @@
 """What a deletion or a compaction that a stop interrupted has left in a log's directory (`LogLoader.load`).
 
 Files that end in `.deleted` were to be removed, and are; `.cleaned` are the unfinished result of a compaction, and go.
-`.swap` are a finished result: the segments that it replaces go, and it takes their place. Nothing here looks into
-batches beyond the last one of a `.swap` file.
+`.swap` are a finished result: the segments that it replaces go, and it takes their place. Indexes without a segment
+go. Nothing here looks into batches beyond the last one of a `.swap` file.
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from impl.storage.filesystem import FileSystem
-from impl.storage.segment import DELETED, LOG, Segment, SegmentLimits
+from impl.storage.segment import DELETED, INDEX, LOG, TIME_INDEX, TRANSACTION_INDEX, Segment, SegmentLimits
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +22,18 @@ SWAP: Final = ".swap"
 def finish_interrupted(files: FileSystem, directory: Path, limits: SegmentLimits) -> None:
     """Remove or put in place what is left over, before the log's segments are opened."""
     names = files.list_names(directory)
-    if not any(name.endswith((DELETED, CLEANED, SWAP)) for name in names):
-        return
+    if any(name.endswith((DELETED, CLEANED, SWAP)) for name in names):
+        _finish(files, directory, limits, names)
+        names = files.list_names(directory)
+    bases = {_offset(name) for name in names if name.endswith(LOG)}
+    for name in names:
+        if name.endswith((INDEX, TIME_INDEX, TRANSACTION_INDEX)) and _offset(name) not in bases:
+            logger.warning("removing %s: there is no segment that it belongs to", directory / name)
+            files.remove(directory / name)
+
+
+def _finish(files: FileSystem, directory: Path, limits: SegmentLimits, names: Sequence[str]) -> None:
+    """Finish or undo what was interrupted, by the endings of the files that it has left."""
     cleaned = [name for name in names if name.endswith(CLEANED)]
     # A swap that had only begun: some of its files still have the old ending. The old segments are all there.
     begun = min((_offset(name) for name in cleaned), default=2**63)
@@ -33,9 +44,8 @@ def finish_interrupted(files: FileSystem, directory: Path, limits: SegmentLimits
     swaps = [name for name in files.list_names(directory) if name.endswith(SWAP)]
     finished = [_offset(name) for name in swaps if name.endswith(LOG + SWAP)]
     if finished:
-        _remove_replaced(
-            files, directory, min(finished), max(_end(files, directory, base, limits) for base in finished)
-        )
+        end = max(_end(files, directory, base, limits) for base in finished)
+        _remove_replaced(files, directory, min(finished), end)
     for name in swaps:
         logger.info("putting %s in its place, which a stop has prevented", directory / name)
         files.rename(directory / name, directory / name.removesuffix(SWAP))

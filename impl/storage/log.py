@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from impl.errors import BrokerError, ErrorCode
+from impl.errors import BrokerError, ErrorCode, StorageError
 from impl.storage.batch import HEADER_SIZE, BatchHeader
 from impl.storage.checkpoints import LEADER_EPOCHS, LeaderEpochs
 from impl.storage.compression import decompress
@@ -59,25 +59,29 @@ class Log:
         self.flush_messages_max = NO_LIMIT  # flush.messages
         self.may_have_gaps = start.may_have_gaps
         self.on_roll: Callable[[], None] | None = None
+        self.on_failure: Callable[[StorageError], None] | None = None
+        self.failure: StorageError | None = None  # why nothing of this log is believed any more
         self.producers = ProducerState()
         self.epochs = LeaderEpochs(files, directory / LEADER_EPOCHS)
         self._files = files
         self._snapshots = Snapshots(files, directory)
-        self._segments = self._open_segments(start.log_start_offset, now_ms)
+        self._names_durable_to = -1  # the base offset of the newest segment whose name is known to be durable
+        self._truncations = 0
+        self._segments = self._open_segments(now_ms)
+        if not self._segments:
+            self._begin_at(start.log_start_offset, now_ms)
         recovery = LogRecovery(files, directory, self._segments, start, self.epochs, self.producers, self._snapshots)
         self.log_end_offset = recovery.run()
         if not self._segments:
-            self._segments.append(Segment(files, directory, self.log_end_offset, limits, now_ms))
+            self._begin_at(self.log_end_offset, now_ms)
         self.log_start_offset = max(start.log_start_offset, self._segments[0].base_offset)
-        # The epoch to go on from, also when recovery has cut the batches that were written in it.
+        # The epoch to go on from, also when recovery has cut the batches that were written in it. The checkpoint keeps
+        # it until a leader begins another one, before it appends.
         self.last_epoch = self.epochs.latest
         self.epochs.truncate_from_end(self.log_end_offset)
         self.epochs.truncate_from_start(self.log_start_offset)
-        self.epochs.save()
         self.producers.expire(now_ms, start.producer_age_ms_max)
-        self.recovery_point = self.log_end_offset if start.was_clean else min(start.recovery_point, self.log_end_offset)
-        self._names_durable_to = -1  # the base offset of the newest segment whose name is known to be durable
-        self._truncations = 0
+        self.recovery_point = recovery.flushed_to
 
     @property
     def active(self) -> Segment:
@@ -101,6 +105,12 @@ class Log:
         if self.log_end_offset - self.recovery_point >= self.flush_messages_max:
             self.flush()
 
+    def fail(self, error: StorageError) -> None:
+        """Say that the disk failed; whoever has the log's directory takes it offline."""
+        self.failure = self.failure or error
+        if self.on_failure is not None:
+            self.on_failure(error)
+
     def roll_for(self, batch_size: int, max_timestamp: int, last_offset: int, now_ms: int) -> None:
         """Begin a new segment if the batch to be appended does not belong in the active one."""
         active = self.active
@@ -119,6 +129,8 @@ class Log:
         """
         self.active.seal()
         self._snapshots.write(self.log_end_offset, self.producers)
+        if self.recovery_point == self.log_end_offset:
+            self.active.sync()  # no flush to come would make the last index entry durable
         if self.may_have_gaps:
             self.flush()
         if self._names_durable_to < self.active.base_offset:
@@ -176,19 +188,14 @@ class Log:
             self._segments.pop().remove()
         if self.active.base_offset > offset:
             self._segments.pop().remove()
-            self._segments.append(Segment(self._files, self.directory, offset, self.limits, now_ms))
+            self._begin_at(offset, now_ms)
         self.log_end_offset = self.active.truncate_before(offset)
         self.recovery_point = min(self.recovery_point, self.log_end_offset)
         self.epochs.truncate_from_end(self.log_end_offset)
         self.epochs.save()
         self._snapshots.remove_after(self.log_end_offset)
-        self._files.sync_directory(self.directory)
-        self.producers.clear()
-        known_to = self._snapshots.load_newest(self.log_end_offset, self.producers)
-        read_from = max(self.log_start_offset, known_to or 0)
-        for header, _, _ in self.batches(read_from):
-            if header.has_producer_id and not header.is_control and header.base_offset >= read_from:
-                self.producers.record(header, header.max_timestamp)
+        self._sync_names()
+        self._snapshots.rebuild(self.producers, self._segments, self.log_start_offset, self.log_end_offset)
 
     def delete_oldest(self, count: int, now_ms: int) -> list[Segment]:
         """Take the oldest segments away and raise the start; answers them, with their files renamed.
@@ -201,6 +208,8 @@ class Log:
         gone = self._segments[:count]
         if gone:
             self.raise_start(self._segments[count].base_offset)
+            if self._names_durable_to < self._segments[count].base_offset:
+                self._sync_names()
         for segment in gone:
             self._retire(segment)
             self._segments.remove(segment)
@@ -341,9 +350,14 @@ class Log:
             number -= 1
         return number
 
-    def _open_segments(self, log_start_offset: int, now_ms: int) -> list[Segment]:
+    def _begin_at(self, offset: int, now_ms: int) -> None:
+        """Make the first segment. Once checkpoints no longer say where the log begins, the name of the segment does."""
+        self._segments.append(Segment(self._files, self.directory, offset, self.limits, now_ms))
+        if offset > 0:
+            self._sync_names()
+
+    def _open_segments(self, now_ms: int) -> list[Segment]:
         finish_interrupted(self._files, self.directory, self.limits)
         names = self._files.list_names(self.directory)
         bases = [int(name.removesuffix(".log")) for name in names if name.endswith(".log")]
-        bases = bases or [log_start_offset]
         return [Segment(self._files, self.directory, base, self.limits, now_ms) for base in bases]

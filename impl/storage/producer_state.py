@@ -120,6 +120,11 @@ class ProducerState:
         """Of each producer that is remembered, the offset of its last record (`lastRecordsOfActiveProducers`)."""
         return {producer: entry.batches[-1].last_offset for producer, entry in self._entries.items() if entry.batches}
 
+    def note(self, header: BatchHeader) -> None:
+        """Remember a batch that is read from the log, if a producer sent it."""
+        if header.has_producer_id and not header.is_control:
+            self.record(header, header.max_timestamp)
+
     def expire(self, now_ms: int, age_ms_max: int) -> None:
         """Forget producers that have not appended for `producer.id.expiration.ms`."""
         for producer_id in [p for p, e in self._entries.items() if now_ms - e.last_timestamp >= age_ms_max]:

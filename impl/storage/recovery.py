@@ -9,7 +9,7 @@ epochs are learned again from what is read. Nothing is repaired beyond that, and
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -55,6 +55,7 @@ class LogRecovery:
     epochs: LeaderEpochs
     producers: ProducerState
     snapshots: Snapshots
+    flushed_to: int = attrs.field(default=0, init=False)  # the recovery point to begin with
 
     def run(self) -> int:
         """Recover; answers the log end offset. `segments` may be left empty if nothing of the log is usable."""
@@ -64,7 +65,7 @@ class LogRecovery:
             if not segment.indexes_fit():
                 logger.warning("the indexes of %s do not fit it; they are made again", segment.path(".log"))
                 recover_segment(segment)
-        self._learn_producers(first)
+                segment.sync()
         end = self._trust_last() if trusts else self._check_from(first)
         if end < self.start.log_start_offset:
             logger.warning(
@@ -74,6 +75,7 @@ class LogRecovery:
             self._remove_from(0)
             self.producers.clear()
             end = self.start.log_start_offset
+            self.flushed_to = min(self.flushed_to, end)
         if self.snapshots.remove_after(end):
             self.files.sync_directory(self.directory)
         self.snapshots.remove_strays({segment.base_offset for segment in self.segments}, end)
@@ -91,50 +93,40 @@ class LogRecovery:
         before = [n for n, segment in enumerate(self.segments) if segment.base_offset <= self.start.recovery_point]
         return before[-1] if before else 0
 
-    def _learn_producers(self, first: int) -> None:
-        """Know the producers before segment number `first`: from a snapshot, and from the batches behind it."""
-        base_offset = self.segments[first].base_offset
-        known_to = self.snapshots.load_newest(base_offset, self.producers)
-        read_from = self.start.log_start_offset if known_to is None else known_to
-        for segment, behind in zip(self.segments[:first], self.segments[1:], strict=False):
-            if behind.base_offset > read_from:
-                self._replay(segment, read_from)
-
-    def _replay(self, segment: Segment, read_from: int) -> None:
-        for batch in segment.batches_from(0):
-            if batch.header.base_offset >= read_from:
-                self._note_producer(batch.header)
-
-    def _note_producer(self, header: BatchHeader) -> None:
-        if header.has_producer_id and not header.is_control:
-            self.producers.record(header, header.max_timestamp)
-
     def _note(self, header: BatchHeader) -> None:
         """Learn from a batch that was checked."""
-        if header.base_offset >= self.start.log_start_offset:
-            self._note_producer(header)
+        if header.last_offset >= self.start.log_start_offset:
+            self.producers.note(header)
         if header.partition_leader_epoch >= 0:
             self.epochs.note(header.partition_leader_epoch, header.base_offset)
 
     def _trust_last(self) -> int:
-        """The end of a log that was closed cleanly."""
+        """The end of a log that was closed cleanly, and is durable up to there."""
         last = self.segments[-1]
         if not last.indexes_fit():
             logger.warning("the indexes of %s do not fit it; they are made again", last.path(".log"))
             return self._check_from(len(self.segments) - 1)
         tail = last.catch_up()
         if tail is None and last.size == 0:
-            return last.base_offset
+            return self._trusted(last.base_offset)
         if tail is None or tail.position + tail.header.size != last.size or tail.header.magic != MAGIC:
             return self._check_from(len(self.segments) - 1)
-        known_to = self.snapshots.load_newest(tail.header.next_offset, self.producers)
-        if known_to is None or known_to < tail.header.next_offset:
-            self._replay(last, self.start.log_start_offset if known_to is None else known_to)
-        return tail.header.next_offset
+        return self._trusted(tail.header.next_offset)
+
+    def _trusted(self, end: int) -> int:
+        self.flushed_to = end
+        self._learn_producers(self.segments, end)
+        return end
+
+    def _learn_producers(self, segments: Sequence[Segment], end: int) -> None:
+        self.snapshots.rebuild(self.producers, segments, self.start.log_start_offset, end)
 
     def _check_from(self, first: int) -> int:
         """Check all batches from a segment on; what is behind a bad one goes."""
         end = self.segments[first].base_offset
+        # Not the recovery point that was found: the indexes of the segment that holds it are made anew.
+        self.flushed_to = min(self.start.recovery_point, end)
+        self._learn_producers(self.segments[: first + 1], end)
         for number in range(first, len(self.segments)):
             segment = self.segments[number]
             if number > first and segment.base_offset != end and not self.start.may_have_gaps:

@@ -215,12 +215,14 @@ class Segment:
         """Cut the batch that holds `offset` and all behind it, durably; answers the offset that is next then."""
         batches = list(self.batches_from(0))
         kept = [batch for batch in batches if batch.header.last_offset < offset]
-        self.forget_indexes()
-        for batch in kept:
-            header = batch.header
-            self.note_batch(batch.position, header.size, header.last_offset, header.max_timestamp)
         if len(kept) < len(batches):
+            self.forget_indexes()
+            for batch in kept:
+                header = batch.header
+                self.note_batch(batch.position, header.size, header.last_offset, header.max_timestamp)
             self.truncate(batches[len(kept)].position)
+            self.flush_indexes()
+            self.sync()
         return kept[-1].header.next_offset if kept else self.base_offset
 
     def indexes_fit(self) -> bool:
@@ -281,10 +283,7 @@ class Segment:
         self._times.abandon()
 
     def rename(self, ending: str) -> None:
-        """Give all files another ending, durably; they stay open for those who read them (`changeFileSuffixes`).
-
-        The batches go first, and are there before any index is, so that a loss of power leaves none without them.
-        """
+        """Give all files another ending, durably; they stay open for those who read them (`changeFileSuffixes`)."""
         for suffix in (LOG, INDEX, TIME_INDEX, TRANSACTION_INDEX):
             old = self.path(suffix)
             new = self._directory / file_name(self.base_offset, suffix + ending)
@@ -292,8 +291,6 @@ class Segment:
                 self._files.move(old, new)
             if suffix in self._opened:
                 self._opened[suffix].moved_to(new)
-            if suffix == LOG:
-                self._files.sync_directory(self._directory)
         self._files.sync_directory(self._directory)
         self._ending = ending
 

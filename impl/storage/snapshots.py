@@ -5,13 +5,13 @@ A snapshot spares reading the log up to its offset. It carries a checksum and is
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
 from impl.storage.filesystem import FileSystem
 from impl.storage.producer_state import ProducerState, SnapshotError
-from impl.storage.segment import file_name
+from impl.storage.segment import Segment, file_name
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,19 @@ class Snapshots:
         offsets = [each for each in self._offsets() if each <= end]
         self._remove([each for each in offsets[:-1] if each not in bases])
 
-    def load_newest(self, up_to: int, producers: ProducerState) -> int | None:
+    def rebuild(self, producers: ProducerState, segments: Sequence[Segment], log_start_offset: int, end: int) -> None:
+        """Know the producers before `end`: from the newest usable snapshot, and from the batches behind it."""
+        producers.clear()
+        known_to = self._load_newest(end, producers)
+        read_from = log_start_offset if known_to is None else max(known_to, log_start_offset)
+        ends = [*(segment.base_offset for segment in segments[1:]), end]
+        for segment, segment_end in zip(segments, ends, strict=True):
+            if segment.base_offset < end and segment_end > read_from:
+                for batch in segment.batches_from(0):
+                    if read_from <= batch.header.last_offset < end:
+                        producers.note(batch.header)
+
+    def _load_newest(self, up_to: int, producers: ProducerState) -> int | None:
         """Load the newest usable snapshot at or before an offset; answers its offset, None when there is none."""
         for offset in reversed(self._offsets()):
             if offset > up_to:

@@ -1,5 +1,6 @@
 """Compaction: what stays, what goes, when, and that a stop in the middle of it loses nothing."""
 
+import os
 from pathlib import Path
 from random import Random
 
@@ -14,21 +15,19 @@ from impl.errors import BrokerError, ErrorCode
 from impl.replica.partition import Partition
 from impl.server.broker import Broker
 from impl.server.housekeeping import Housekeeping
-from impl.storage.batch import parse_header, split_batches, stored_crc_matches
-from impl.storage.cleaner import Cleanable, CompactionConfig, NotCleanableError, clean, cleanable
-from impl.storage.compression import decompress
+from impl.storage.batch import parse_header, split_batches
+from impl.storage.cleaner import Cleanable, CleanOffsets, NotCleanableError, cleanable
 from impl.storage.faults import Crash, Faults, crash_before
 from impl.storage.filesystem import FileSystem, RealFileSystem
 from impl.storage.log import Log
-from impl.storage.records import Record, read_records
+from impl.storage.records import Record
 from impl.storage.recovery import LogStart
-from impl.storage.segment import Segment, SegmentLimits
+from impl.storage.segment import SegmentLimits
 from impl.storage.simulated import SimulatedFileSystem
+from impl.tests.logs import COMPACTION, Stored, compact, contents
 from impl.tests.support import NOW, append, make_batch, open_log
 
 LIMITS = SegmentLimits(bytes_max=300, age_ms_max=1 << 60, index_bytes_max=10 << 20, index_interval_bytes=100)
-CONFIG = CompactionConfig(dirty_ratio_min=0.5, lag_ms_min=0, lag_ms_max=2**63 - 1, delete_retention_ms=1000)
-Stored = tuple[int, bytes | None, bytes | None, int]  # offset, key, value, timestamp
 Pair = tuple[bytes | None, bytes | None]
 
 
@@ -36,36 +35,6 @@ def pairs_batch(pairs: list[Pair], **fields: int) -> bytearray:
     """A batch of keys and values; a record's timestamp is a millisecond later than that of the one before."""
     content = [Record(0, number, number, key, value, b"\x00") for number, (key, value) in enumerate(pairs)]
     return make_batch(content, **fields)
-
-
-def contents(log: Log) -> list[Stored]:
-    """All records that can be read, from the log's start on."""
-    found: list[Stored] = []
-    offset = log.log_start_offset
-    while (part := log.read(offset, 1 << 30, log.log_end_offset, at_least_one=True)) is not None:
-        for batch in split_batches(part.file.read_at(part.position, part.size)):
-            header = parse_header(batch)
-            assert stored_crc_matches(batch)
-            body = decompress(header.compression, batch[61:]) if header.record_count else b""
-            for record in read_records(body, header.record_count):
-                time = header.base_timestamp + record.timestamp_delta
-                found.append((header.base_offset + record.offset_delta, record.key, record.value, time))
-            offset = header.next_offset
-    return [each for each in found if each[0] >= log.log_start_offset]
-
-
-def compact(
-    log: Log, checkpoint: int | None = None, config: CompactionConfig = CONFIG, now_ms: int = NOW, keys_max: int = 1000
-) -> tuple[int, list[Segment]]:
-    """Compact all that may be; answers how far the log is clean, and the segments that were replaced."""
-    part = cleanable(log, checkpoint, config, log.log_end_offset, now_ms)
-    replaced: list[Segment] = []
-    run = clean(log, part, config, keys_max, now_ms, replaced.append)
-    while True:
-        try:
-            next(run)
-        except StopIteration as done:
-            return int(done.value), replaced
 
 
 def filled(log: Log, *batches: list[Pair], closed: bool = True) -> Log:
@@ -125,7 +94,7 @@ def test_a_tombstone_stays_for_its_time_and_then_goes(tmp_path: Path) -> None:
     tombstone = (2, b"a", None, NOW)
     assert contents(log) == [(1, b"b", b"1", NOW + 1), tombstone]
     horizon = [parse_header(each).delete_horizon_ms for each in split_batches(log.segments[0].read(0, 10_000))]
-    assert horizon == [None, NOW + CONFIG.delete_retention_ms]
+    assert horizon == [None, NOW + COMPACTION.delete_retention_ms]
     filled(log, [(b"c", b"1")])
     end, _ = compact(log, end, now_ms=NOW + 999)
     assert tombstone in contents(log)
@@ -135,11 +104,13 @@ def test_a_tombstone_stays_for_its_time_and_then_goes(tmp_path: Path) -> None:
 
 
 def test_a_log_without_records_left_still_has_its_offsets(tmp_path: Path) -> None:
-    config = attrs.evolve(CONFIG, delete_retention_ms=0)
+    config = attrs.evolve(COMPACTION, delete_retention_ms=0)
     log = filled(open_log(tmp_path, LIMITS), [(b"a", b"1")], [(b"a", None)])
-    end, _ = compact(log, config=config)
+    for left in ([1], [], []):  # the checkpoint is lost each time
+        assert compact(log, None, config)[0] == 2
+        assert [each[0] for each in contents(log)] == left
     filled(log, [(b"b", b"1")])
-    compact(log, end, config)
+    compact(log, 2, config)
     assert [each[0] for each in contents(log)] == [2]
     log.close()
     for was_clean in (True, False):
@@ -182,7 +153,7 @@ def test_small_segments_become_one_that_is_not_too_large(tmp_path: Path) -> None
 
 
 def test_with_room_for_few_keys_a_log_is_compacted_bit_by_bit(tmp_path: Path) -> None:
-    numbered: list[list[Pair]] = [[(b"%d" % (number % 5), b"x")] for number in range(20)]
+    numbered: list[list[Pair]] = [[(b"%d" % (number % 5) if number % 7 else None, b"x")] for number in range(20)]
     log = filled(open_log(tmp_path, LIMITS), *numbered)
     before = contents(log)
     end: int | None = None
@@ -207,6 +178,24 @@ def test_a_reader_goes_on_with_what_was_replaced(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.glob("*.log*")} == {f"{0:020d}.log", f"{2:020d}.log"}
 
 
+def test_a_segment_stays_as_old_as_it_was(tmp_path: Path) -> None:
+    log = open_log(tmp_path, LIMITS)
+    for _ in range(2):
+        append(log, make_batch([Record(0, 0, 0, b"a", b"1", b"\x00")], time_ms=-1))  # without a time of its own
+    log.roll(NOW)
+    os.utime(tmp_path / f"{0:020d}.log", (5, 5))
+    compact(log)
+    assert [segment.largest_timestamp() for segment in log.segments[:-1]] == [5000]
+
+
+def test_what_a_failed_compaction_could_not_remove_is_not_taken_for_the_next_ones(tmp_path: Path) -> None:
+    log = filled(open_log(tmp_path, LIMITS), [(b"a", b"1")], [(b"a", b"2")])
+    for suffix in ("log", "index", "timeindex"):
+        (tmp_path / f"{0:020d}.{suffix}.cleaned").write_bytes(b"x" * 120)
+    compact(log)
+    assert [each[0] for each in contents(log)] == [1]
+
+
 def test_a_log_with_transactions_is_left_alone(tmp_path: Path) -> None:
     log = open_log(tmp_path, LIMITS)
     append(log, pairs_batch([(b"a", b"1")], attributes=0x10, producer_id=1, producer_epoch=0, base_sequence=0))
@@ -223,18 +212,18 @@ def test_what_is_due_follows_from_ratio_and_lags(tmp_path: Path) -> None:
     size = log.segments[0].size
 
     def part(checkpoint: int | None, now_ms: int = NOW + 3000, **changes: int) -> Cleanable:
-        return cleanable(log, checkpoint, attrs.evolve(CONFIG, **changes), 4, now_ms)
+        return cleanable(log, checkpoint, attrs.evolve(COMPACTION, **changes), 4, now_ms)
 
     assert part(None) == Cleanable(0, 4, 0, 4 * size, is_overdue=False)
     assert part(2) == Cleanable(2, 4, 2 * size, 2 * size, is_overdue=False)
     assert part(9) == part(None)
-    assert not part(2).is_due(CONFIG)
-    assert part(1).is_due(CONFIG)
+    assert not part(2).is_due(COMPACTION)
+    assert part(1).is_due(COMPACTION)
     assert part(2, lag_ms_min=1000).end == 3
     assert part(None, lag_ms_min=3000).end == 1
     assert not part(3, lag_ms_max=0, now_ms=NOW + 3000).is_overdue
-    assert part(3, lag_ms_max=0, now_ms=NOW + 3001).is_due(CONFIG)
-    assert cleanable(log, None, CONFIG, 2, NOW).end == 2
+    assert part(3, lag_ms_max=0, now_ms=NOW + 3001).is_due(COMPACTION)
+    assert cleanable(log, None, COMPACTION, 2, NOW).end == 2
 
 
 operation = st.lists(
@@ -270,10 +259,13 @@ def test_compaction_loses_only_what_is_superseded(batches: list[list[Pair]], cod
 
 
 def compact_until(crash_at: int | None) -> tuple[SimulatedFileSystem, list[Stored], list[Stored], int]:
-    """Fill, flush and compact a log on a simulated disk, whose power fails before operation `crash_at`."""
+    """Fill, flush and compact a log on a simulated disk, whose power fails before operation `crash_at`.
+
+    Its segments hold a batch each, and become fewer.
+    """
     files = SimulatedFileSystem()
-    log = Log(files, Path("/t-0"), LIMITS, NOW)
-    batches: list[list[Pair]] = [[(b"%d" % (each % 3), b"x" * 40), (b"k", b"%d" % each)] for each in range(6)]
+    log = Log(files, Path("/t-0"), attrs.evolve(LIMITS, bytes_max=1), NOW)
+    batches: list[list[Pair]] = [[(b"%d" % (each % 3), b"x" * 20), (b"k", b"%d" % each)] for each in range(6)]
     filled(log, *batches)
     log.close()
     files.sync_directory(Path("/"))
@@ -303,6 +295,8 @@ def test_a_loss_of_power_at_any_operation_leaves_the_old_log_or_the_new(crash_at
         found = contents(log)
         assert {each for each in before if newest[each[1]] == each[0]} <= set(found) <= set(before), number
         assert found == sorted(set(found))
+        offsets = [header.base_offset for header, _, _ in log.batches(0)]
+        assert offsets == sorted(set(offsets))
         assert log.log_end_offset == 12
         assert not [name for name in left.list_names(Path("/t-0")) if name.endswith((".swap", ".cleaned", ".deleted"))]
         compact(log)
@@ -389,6 +383,17 @@ def test_a_topic_may_be_compacted_and_deleted_from(tmp_path: Path) -> None:
     assert (partition.log.log_start_offset, contents(partition.log)) == (5, [])
     keeper.close()
     broker.close()
+
+
+def test_an_empty_checkpoint_is_none_and_a_damaged_one_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "cleaner-offset-checkpoint"
+    path.touch()  # as Kafka leaves it
+    offsets = CleanOffsets(RealFileSystem(), path)
+    offsets.put("t", 0, 5)
+    assert CleanOffsets(RealFileSystem(), path).get("t", 0) == 5
+    path.write_text("0\n1\nt 0 five\n")
+    assert CleanOffsets(RealFileSystem(), path).get("t", 0) is None
+    assert path.with_name(path.name + ".corrupt").read_text() == "0\n1\nt 0 five\n"
 
 
 def test_lags_that_contradict_each_other_are_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -11,15 +12,19 @@ from impl.errors import BrokerError
 from impl.replica.partition import Partition
 from impl.server.broker import Broker
 from impl.server.housekeeping import Housekeeping
-from impl.storage.filesystem import RealFileSystem
+from impl.storage.faults import Crash, Faults, crash_before
+from impl.storage.filesystem import FileSystem, RealFileSystem
 from impl.storage.log import Log
+from impl.storage.recovery import LogStart
 from impl.storage.retention import RetentionLimits, delete_old_segments
 from impl.storage.segment import SegmentLimits
+from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.support import NOW, append, make_batch, open_log, records
 
 BATCH_BYTES = len(make_batch(records(b"v")))
 ONE_BATCH = SegmentLimits(BATCH_BYTES, 1 << 60, 10 << 20, 4096)
 DAY_MS = 86_400_000
+HOME = Path("/t-0")
 
 
 def log_of(directory: Path, count: int, limits: SegmentLimits = ONE_BATCH) -> Log:
@@ -125,6 +130,41 @@ def test_what_an_interrupted_deletion_left_is_removed_at_the_next_start(tmp_path
     again = open_log(tmp_path, ONE_BATCH, was_clean=was_clean)
     assert (bases(again), again.log_start_offset, again.log_end_offset) == ([3, 4], 3, 5)
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".deleted")]
+
+
+def delete_until(crash_at: int | None) -> SimulatedFileSystem:
+    """Delete three of five durable segments on a simulated disk, whose power fails before operation `crash_at`."""
+    files = SimulatedFileSystem()
+    log = Log(files, HOME, ONE_BATCH, NOW)
+    for _ in range(5):
+        append(log, make_batch(records(b"v")))
+    log.close()
+    files.sync_directory(HOME.parent)
+    log = Log(files, HOME, ONE_BATCH, NOW, LogStart(was_clean=True))
+    files.faults = Faults(before_change=None if crash_at is None else crash_before(crash_at))
+    try:
+        for segment in delete_old_segments(log, limits(2 * BATCH_BYTES), 5, NOW):
+            segment.remove()
+    except Crash:
+        pass
+    return files
+
+
+@pytest.mark.parametrize("crash_at", range(delete_until(None).faults.changes + 1))
+def test_a_loss_of_power_while_segments_are_deleted_leaves_no_hole(crash_at: int) -> None:
+    files = delete_until(crash_at)
+    survivors: list[FileSystem] = [files.after_kill()]
+    survivors += [files.after_power_loss(Random(seed)) for seed in range(10)]
+    for left in survivors:
+        log = Log(left, HOME, ONE_BATCH, NOW, LogStart(recovery_point=5))
+        assert bases(log) == list(range(bases(log)[0], 5))
+        assert (log.log_start_offset, log.log_end_offset) == (bases(log)[0], 5)
+        assert bases(log)[0] <= 3
+        assert {name.partition(".")[0] for name in left.list_names(HOME) if "index" in name} == {
+            f"{base:020d}" for base in bases(log)
+        }
+        again = Log(left, HOME, ONE_BATCH, NOW, LogStart(recovery_point=0))
+        assert (bases(again), again.log_end_offset) == (bases(log), 5)
 
 
 class Clock:

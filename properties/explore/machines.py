@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from model.language import BOOLEAN, Field, Machine, Sizes, Sort
 from model.language.tracing import Bounded
-from model.machines import replication
+from model.machines import durability, replication
 from model.machines.published import PUBLISHED, base
 from model.readings import values
 from properties.claims import Change, Claims, Condition
@@ -18,9 +18,9 @@ from properties.prove.engine import MACHINES, claimed_of, module_of
 
 EXPLORABLE = (*MACHINES, *PUBLISHED)
 """The machines, by name: those that something is claimed of, and the published designs."""
-DEFAULTS: Mapping[str, int] = {"replicas": 2, "log": 2, "records": 2, "epochs": 1}
+DEFAULTS: Mapping[str, int] = {"replicas": 2, "log": 2, "records": 2, "epochs": 1, "openings": 2}
 """The sizes that are taken if none are said."""
-_SIZES: Mapping[str, Callable[..., Sizes]] = {"replication": replication.sizes}
+_SIZES: Mapping[str, Callable[..., Sizes]] = {"replication": replication.sizes, "durability": durability.sizes}
 """How the sizes of a machine are said; of the others, as those of the published designs."""
 
 

@@ -24,7 +24,8 @@ _REPLICATION = "properties.invariants.replication"
 MACHINES = {
     "replication": tuple(
         f"{_REPLICATION}:{each}" for each in ("clean", "survivor", "eligible", "acknowledged", "last", "anything")
-    )
+    ),
+    "durability": ("properties.invariants.durability:anything",),
 }
 """Where claims about machines are made, by the machine's name: one for each setting of failures and assumptions."""
 

@@ -17,6 +17,7 @@ from properties.prove.obligations import claims_in
 from properties.refute.variants import UnknownVariantError, variants
 from properties.variants import assumptions, designs
 from properties.variants.changes import LeftOut
+from properties.variants.durability import of_durability
 from properties.variants.searching import KNOWN, SETTINGS, usual_searches
 from properties.variants.variant import PUBLISHED, Kind, Search, Variant
 
@@ -37,7 +38,7 @@ def variant_named(name: str) -> Variant:
     Raises:
         UnknownVariantError: there is none; names those alike.
     """
-    known = catalogue()
+    known = {**catalogue(), **of_durability()}
     if name in known:
         return known[name]
     prefix = name.partition(".")[0]

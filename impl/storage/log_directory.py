@@ -1,0 +1,307 @@
+"""One of the directories that a broker keeps its logs in (`LogManager`, `LogDirFailureChannel`).
+
+It knows how its logs were left, what of them is durable, and whether the disk still works. Three checkpoints say for
+each log up to where it is flushed, where it begins, and up to where it was committed; a marker says that the last stop
+was clean. A checkpoint that can't be understood is set aside, and the logs are recovered
+without it. An I/O error takes the whole directory offline: nothing of it is believed until the next start, which
+recovers from what can be read then. Other directories serve on.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from impl.errors import StorageError
+from impl.storage.checkpoints import (
+    CLEAN_SHUTDOWN,
+    HIGH_WATERMARKS,
+    LOG_START_OFFSETS,
+    RECOVERY_POINTS,
+    CheckpointError,
+    read_offsets,
+    set_aside,
+    write_offsets,
+)
+from impl.storage.filesystem import FileSystem
+from impl.storage.log import Log
+from impl.storage.progress import Progress
+from impl.storage.recovery import LogStart
+from impl.storage.segment import SegmentLimits
+
+logger = logging.getLogger(__name__)
+
+# Topic and partition; the broker's own logs have no partition and are named by the topic alone.
+LogName = tuple[str, int]
+NO_PARTITION: Final = -1
+NO_LIMIT: Final = 2**63 - 1
+Job = Callable[[], None]
+
+
+def directory_name(name: LogName) -> str:
+    """The name of a log's directory (`UnifiedLog.logDirName`)."""
+    topic, index = name
+    return topic if index == NO_PARTITION else f"{topic}-{index}"
+
+
+@attrs.frozen(slots=True)
+class LogSettings:
+    """What a log is opened with. Configs are named beside each."""
+
+    limits: SegmentLimits
+    producer_age_ms_max: int = 86_400_000  # producer.id.expiration.ms
+    may_have_gaps: bool = False  # cleanup.policy contains compact
+    flush_messages_max: int = NO_LIMIT  # flush.messages
+    flush_ms_max: int = NO_LIMIT  # flush.ms
+
+
+def run_at_once(job: Job) -> None:
+    """Run a job now: for whoever has no thread to flush in."""
+    job()
+
+
+class LogDirectory:
+    """A directory of logs. `failure` is why it is offline; None as long as it is not."""
+
+    def __init__(
+        self,
+        files: FileSystem,
+        path: Path,
+        *,
+        threads: int = 1,
+        run_later: Callable[[Job], None] = run_at_once,
+        on_failure: Callable[["LogDirectory"], None] | None = None,
+    ) -> None:
+        """Look at how the directory was left. `threads` is `num.recovery.threads.per.data.dir`.
+
+        `run_later` is given what flushes segments that are full; `on_failure` is told when the directory goes offline,
+        by whichever thread has seen it. Raises StorageError.
+        """
+        self.path = path
+        self.logs: dict[LogName, Log] = {}
+        self.failure: StorageError | None = None
+        self._files = files
+        self._threads = threads
+        self._run_later = run_later
+        self._on_failure = on_failure
+        self._flush_ms: dict[LogName, int] = {}
+        self._flushed_ms: dict[LogName, int] = {}
+        missing = [each for each in (path, *path.parents) if not files.exists(each)]
+        files.make_directory(path)
+        for each in missing:
+            files.sync_directory(each.parent)
+        self._was_clean = files.exists(path / CLEAN_SHUTDOWN)
+        if self._was_clean:
+            # Durable before anything is appended: a marker that comes back would have torn logs trusted (KAFKA-10471).
+            files.remove(path / CLEAN_SHUTDOWN)
+            files.sync_directory(path)
+        self._starts = self._read(LOG_START_OFFSETS, "logs begin where their first segments do")
+        self._recovery_points = self._read(RECOVERY_POINTS, "the logs are recovered in full", needed=True)
+        self._high_watermarks = self._read(HIGH_WATERMARKS, "what was committed is what is found")
+        self._writing = threading.Lock()
+        self._written = {
+            LOG_START_OFFSETS: dict(self._starts),
+            RECOVERY_POINTS: dict(self._recovery_points),
+            HIGH_WATERMARKS: dict(self._high_watermarks),
+        }
+
+    def _read(self, file_name: str, consequence: str, *, needed: bool = False) -> dict[LogName, int]:
+        path = self.path / file_name
+        try:
+            return read_offsets(self._files, path)
+        except CheckpointError as error:
+            set_aside(self._files, path, error, consequence)
+            if needed:
+                self._was_clean = False
+            return {}
+
+    def open_all(self, wanted: Mapping[LogName, LogSettings], now_ms: int) -> None:
+        """Open the logs that were there before, several at once, and forget how they were left.
+
+        Raises StorageError when the disk fails; the directory is offline then.
+        """
+        progress = Progress(self.path, len(wanted), time.monotonic)
+        threads = max(1, min(self._threads, len(wanted)))
+        systems: queue.SimpleQueue[FileSystem] = queue.SimpleQueue()
+        for system in [self._files] if threads == 1 else self._files.apart(threads):
+            systems.put(system)
+
+        def open_one(name: LogName) -> Log:
+            files = systems.get()
+            try:
+                return self._opened(files, name, wanted[name], now_ms, progress.scanned)
+            finally:
+                systems.put(files)
+                progress.opened()
+
+        try:
+            if threads == 1:
+                opened: Sequence[Log] = [open_one(name) for name in wanted]
+            else:
+                with ThreadPoolExecutor(threads, "recovery") as pool:
+                    opened = list(pool.map(open_one, wanted))
+        except StorageError as error:
+            self.fail(error)
+            raise
+        for name, log in zip(wanted, opened, strict=True):
+            self._keep(name, log, wanted[name], now_ms)
+        self._was_clean = False  # a log made from now on has nothing to trust
+        for left in (self._starts, self._recovery_points, self._high_watermarks):
+            left.clear()
+        self.checkpoint()
+
+    def open(self, name: LogName, settings: LogSettings, now_ms: int) -> Log:
+        """Open a log that is new. Raises StorageError."""
+        log = self._opened(self._files, name, settings, now_ms, None)
+        self._keep(name, log, settings, now_ms)
+        return log
+
+    def _opened(
+        self,
+        files: FileSystem,
+        name: LogName,
+        settings: LogSettings,
+        now_ms: int,
+        on_progress: Callable[[int], None] | None,
+    ) -> Log:
+        start = LogStart(
+            log_start_offset=self._starts.get(name, 0),
+            was_clean=self._was_clean,
+            producer_age_ms_max=settings.producer_age_ms_max,
+            recovery_point=self._recovery_points.get(name, 0),
+            high_watermark=self._high_watermarks.get(name, 0),
+            may_have_gaps=settings.may_have_gaps,
+        )
+        if on_progress is not None:
+            start = attrs.evolve(start, on_progress=on_progress)
+        return Log(files, self.path / directory_name(name), settings.limits, now_ms, start)
+
+    def _keep(self, name: LogName, log: Log, settings: LogSettings, now_ms: int) -> None:
+        self.logs[name] = log
+        self._flushed_ms[name] = now_ms
+        log.on_roll = lambda: self._flush_later(log)
+        log.on_failure = self.fail
+        self.configure(name, settings)
+
+    def configure(self, name: LogName, settings: LogSettings) -> None:
+        """Use other settings from now on. Raises StorageError.
+
+        A log that is compacted from now on is flushed, because holes can't be told from gaps in what is behind.
+        """
+        log = self.logs[name]
+        log.limits = settings.limits
+        log.flush_messages_max = settings.flush_messages_max
+        self._flush_ms[name] = settings.flush_ms_max
+        if settings.may_have_gaps and not log.may_have_gaps:
+            log.may_have_gaps = True
+            log.flush()
+            self.checkpoint_recovery_points()
+
+    def _flush_later(self, log: Log) -> None:
+        """Have the segments that are full flushed (`UnifiedLog.roll` schedules `flush-log`)."""
+        self._do_later(log.flush_job(log.active.base_offset))
+
+    def checkpoint_later(self, *, high_watermarks_only: bool) -> None:
+        """Have checkpoints written by whoever flushes."""
+        self._do_later(self.checkpoint_high_watermarks if high_watermarks_only else self.checkpoint)
+
+    def _do_later(self, job: Job) -> None:
+        def run() -> None:
+            try:
+                job()
+            except StorageError as error:
+                self.fail(error)
+
+        self._run_later(run)
+
+    def flush_overdue(self, now_ms: int) -> None:
+        """Flush logs whose last flush is longer ago than `flush.ms` (`LogManager.flushDirtyLogs`)."""
+        for name, log in self.logs.items():
+            if log.recovery_point == log.log_end_offset:
+                self._flushed_ms[name] = now_ms
+            elif now_ms - self._flushed_ms[name] >= self._flush_ms[name]:
+                self._do_later(log.flush_job(log.log_end_offset))
+                self._flushed_ms[name] = now_ms
+
+    def truncate(self, name: LogName, offset: int, now_ms: int) -> None:
+        """Cut a log (`LogManager.truncateTo`). Raises StorageError.
+
+        Unlike in Kafka the checkpoint is written first: no loss of power finds a recovery point beyond what is flushed.
+        """
+        log = self.logs[name]
+        log.recovery_point = min(log.recovery_point, offset)
+        self.checkpoint_recovery_points()
+        log.truncate_to(offset, now_ms)
+
+    def forget(self, names: Iterable[LogName]) -> None:
+        """Let go of logs that are deleted, and of what the checkpoints say of them: later ones may have their names.
+
+        Raises StorageError.
+        """
+        for name in names:
+            log = self.logs.pop(name)
+            log.on_roll = log.on_failure = None
+        self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Write all checkpoints. Raises StorageError."""
+        self.checkpoint_recovery_points()
+        self.checkpoint_log_starts()
+        self.checkpoint_high_watermarks()
+
+    def checkpoint_recovery_points(self) -> None:
+        """Note up to where the logs are flushed. Raises StorageError."""
+        self._write(RECOVERY_POINTS, lambda log: log.recovery_point)
+
+    def checkpoint_log_starts(self) -> None:
+        """Note where logs begin that do not begin with their first segment (`checkpointLogStartOffsetsInDir`)."""
+
+        def start(log: Log) -> int:
+            return log.log_start_offset if log.log_start_offset > log.segments[0].base_offset else 0
+
+        self._write(LOG_START_OFFSETS, start)
+
+    def checkpoint_high_watermarks(self) -> None:
+        """Note up to where logs are committed (`ReplicaManager.checkpointHighWatermarks`).
+
+        Without followers that is to their ends. Should a log come back shorter than that, its loss is told.
+        """
+        self._write(HIGH_WATERMARKS, lambda log: log.log_end_offset)
+
+    def _write(self, file_name: str, offset_of: Callable[[Log], int]) -> None:
+        """Write a checkpoint, if it has changed; an offset of 0 needs no line. Any thread may."""
+        with self._writing:
+            offsets = {name: offset for name, log in list(self.logs.items()) if (offset := offset_of(log))}
+            if self.failure is None and offsets != self._written[file_name]:
+                write_offsets(self._files, self.path / file_name, offsets)
+                self._written[file_name] = offsets
+
+    def fail(self, error: StorageError) -> None:
+        """Go offline (`LogManager.handleLogDirFailure`); only the first error counts."""
+        if self.failure is None:
+            self.failure = error
+            for log in list(self.logs.values()):
+                log.failure = error
+            logger.error("%s goes offline until the next start: %s", self.path, error)
+            if self._on_failure is not None:
+                self._on_failure(self)
+
+    def close(self) -> None:
+        """Make everything durable and leave the marker of a clean stop, which an offline directory does not get."""
+        try:
+            if self.failure is None:
+                for log in self.logs.values():
+                    log.close()
+                self.checkpoint()
+                self._files.replace_file(self.path / CLEAN_SHUTDOWN, b"")
+        except StorageError as error:
+            self.fail(error)
+        if self.failure is not None:
+            for log in self.logs.values():
+                log.abandon()

@@ -1,0 +1,315 @@
+"""A log directory on a simulated disk that may lose power before every single change of it, and what must hold then.
+
+`Trial` plays a history on the real code and keeps beside it what was appended and what was promised. Before each
+change of the disk it takes what a loss of power would leave, recovers that, and holds the result to the promises. It
+goes on as if nothing had happened; only a `Lose` in the history is a loss that the rest of the history lives with.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import attrs
+
+from impl.storage.batch import BatchHeader, parse_header, split_batches, stamp
+from impl.storage.faults import Crash, crash_before
+from impl.storage.filesystem import FileSystem
+from impl.storage.log import Log
+from impl.storage.log_directory import LogDirectory, LogSettings
+from impl.storage.segment import SegmentLimits
+from impl.storage.simulated import SimulatedFileSystem
+from impl.tests.support import NOW, make_batch, records
+
+LIMITS: Final = SegmentLimits(bytes_max=400, age_ms_max=1 << 60, index_bytes_max=10 << 20, index_interval_bytes=100)
+SETTINGS: Final = LogSettings(LIMITS, producer_age_ms_max=1 << 60)
+NAME: Final = ("t", 0)
+DATA: Final = Path("/data")
+
+
+@attrs.frozen
+class Append:
+    """Append a batch of so many records of so many bytes; producer 0 is none. It may begin a new leader epoch."""
+
+    count: int = 1
+    size: int = 20
+    producer: int = 0
+    new_epoch: bool = False
+
+
+@attrs.frozen
+class Act:
+    """Something else that is done to the log directory, by its name in `Trial`."""
+
+    name: str
+
+
+@attrs.frozen
+class Truncate:
+    """Cut so many of the newest batches."""
+
+    batches: int
+
+
+@attrs.frozen
+class Lose:
+    """Lose power, or (killed) only the process, and go on with what is left."""
+
+    seed: int
+    killed: bool = False
+
+
+Step = Append | Act | Truncate | Lose
+ACTS: Final = ("flush", "checkpoint", "run_jobs", "delete_oldest", "raise_start", "restart")
+
+
+class Violation(AssertionError):
+    """A promise was broken. The text says which."""
+
+
+@attrs.define
+class Promises:
+    """What was appended, and what of it must be found whatever happens."""
+
+    batches: list[bytes] = attrs.field(factory=list)
+    flushed: int = 0  # everything before this offset must be found
+    start_max: int = 0  # the log may begin here at the latest
+    appended_to: int = 0  # after a kill, everything before this offset must be found
+    last_epoch: int = -1  # an epoch that was durable when it was used
+
+
+class Trial:
+    """One history on one disk. `points` counts the losses of power that were looked at."""
+
+    def __init__(self, files: FileSystem, home: Path = DATA, seed: int = 0, page_size: int = 64) -> None:
+        self.files = files
+        self.home = home
+        self.promises = Promises()
+        self.points = 0
+        self._seed = seed
+        self._page_size = page_size
+        self._jobs: list[Callable[[], None]] = []
+        self._sequences: dict[int, int] = {}
+        self._epoch = 0
+        self._clock = NOW
+        self._is_new_leader = True
+        self._directory = self._open(files)
+        self._watch()
+
+    @property
+    def log(self) -> Log:
+        """The log under test."""
+        return self._directory.logs[NAME]
+
+    def _watch(self) -> None:
+        if isinstance(self.files, SimulatedFileSystem):
+            self.files.faults.before_change = self._lose_power_and_look
+
+    def _open(self, files: FileSystem) -> LogDirectory:
+        self._jobs.clear()
+        self._is_new_leader = True
+        directory = LogDirectory(files, self.home / "logs", run_later=self._jobs.append)
+        directory.open_all({NAME: SETTINGS}, NOW)
+        return directory
+
+    def play(self, history: Sequence[Step]) -> None:
+        """Do all steps, and lose power once more at the end. Raises Violation."""
+        for step in history:
+            if isinstance(step, Append):
+                self._append(step)
+            elif isinstance(step, Truncate):
+                self._truncate(step.batches)
+            elif isinstance(step, Lose):
+                self._lose(step)
+            else:
+                getattr(self, step.name)()
+            hold(self.log, self.promises, lost=False)
+        if isinstance(self.files, SimulatedFileSystem):
+            self._lose_power_and_look(-1)
+
+    def _append(self, step: Append) -> None:
+        log = self.log
+        fields = {}
+        if step.producer:
+            sequence = self._sequences.get(step.producer, 0)
+            fields = {"producer_id": step.producer, "producer_epoch": 0, "base_sequence": sequence}
+            self._sequences[step.producer] = sequence + step.count
+        if step.new_epoch or self._is_new_leader:
+            self._is_new_leader = False
+            self._epoch = max(self._epoch, log.last_epoch or 0) + 1
+        log.epochs.assign(self._epoch, log.log_end_offset)
+        self.promises.last_epoch = self._epoch
+        self._clock += 1
+        value = f"{self._clock}".encode().ljust(step.size, b".")
+        batch = make_batch(records(*[value] * step.count), time_ms=self._clock, **fields)
+        log.roll_for(len(batch), self._clock, log.log_end_offset + step.count - 1, NOW)
+        stamp(batch, log.log_end_offset, self._epoch)
+        self.promises.batches.append(bytes(batch))
+        header = parse_header(batch)
+        log.append(batch, header, header.max_timestamp)
+        self.promises.appended_to = log.log_end_offset
+
+    def _truncate(self, count: int) -> None:
+        promises = self.promises
+        headers = [parse_header(batch) for batch in promises.batches]
+        headers = [header for header in headers if header.base_offset >= self.log.log_start_offset]
+        if not headers:
+            return
+        offset = headers[-min(count, len(headers))].base_offset
+        promises.flushed = min(promises.flushed, offset)
+        promises.start_max = min(promises.start_max, offset)
+        promises.appended_to = min(promises.appended_to, offset)
+        promises.last_epoch = -1  # a follower is told its epochs by the controller
+        self._directory.truncate(NAME, offset, NOW)
+        promises.batches = [batch for batch in promises.batches if parse_header(batch).base_offset < offset]
+        self._note_sequences()
+
+    def _note_sequences(self) -> None:
+        """Go on with the sequence numbers that the log knows."""
+        self._sequences.clear()
+        for header in map(parse_header, self.promises.batches):
+            if header.has_producer_id:
+                self._sequences[header.producer_id] = header.last_sequence + 1
+
+    def flush(self) -> None:
+        """Flush the whole log."""
+        self.log.flush()
+        self.promises.flushed = self.log.log_end_offset
+
+    def checkpoint(self) -> None:
+        """Write all checkpoints."""
+        self._directory.checkpoint()
+
+    def run_jobs(self) -> None:
+        """Flush the segments that are full, as another thread would."""
+        while self._jobs:
+            self._jobs.pop(0)()
+
+    def delete_oldest(self) -> None:
+        """Delete a segment, as retention does."""
+        if len(self.log.segments) > 1:
+            self.promises.start_max = max(self.promises.start_max, self.log.segments[1].base_offset)
+            for segment in self.log.delete_oldest(1, NOW):
+                segment.remove()
+
+    def raise_start(self) -> None:
+        """Delete the older half of the records."""
+        start = (self.log.log_start_offset + self.log.log_end_offset) // 2
+        self.promises.start_max = max(self.promises.start_max, start)
+        self.log.raise_start(start)
+        self._directory.checkpoint_log_starts()
+
+    def restart(self) -> None:
+        """Stop in order, and start again."""
+        self._directory.close()
+        self.promises.flushed = self.promises.appended_to
+        self._directory = self._open(self.files)
+
+    def _lose(self, step: Lose) -> None:
+        """Lose power or the process for good, and go on with what is found."""
+        if isinstance(self.files, SimulatedFileSystem):
+            random = Random(step.seed)
+            lost = not step.killed
+            self.files = self.files.after_power_loss(random, self._page_size) if lost else self.files.after_kill()
+        else:
+            lost = False
+            self.log.abandon()
+        self._directory = self._open(self.files)
+        hold(self.log, self.promises, lost=lost)
+        found = stored(self.log)
+        kept = [batch for batch in self.promises.batches if parse_header(batch).last_offset < self.log.log_start_offset]
+        self.promises.batches = kept + found
+        self.promises.appended_to = self.log.log_end_offset
+        self.promises.start_max = max(self.promises.start_max, self.log.log_start_offset)
+        self._note_sequences()
+        self._watch()
+
+    def _lose_power_and_look(self, change: int) -> None:
+        """What would be found if power, or only the process, was lost now."""
+        assert isinstance(self.files, SimulatedFileSystem)
+        self.points += 1
+        random = Random(f"{self._seed} {change}")
+        way = random.randrange(10)
+        lost = way > 0
+        files = self.files.after_power_loss(random, self._page_size) if lost else self.files.after_kill()
+        if way == 1:  # and once more, while recovery is at work
+            files.faults.before_change = crash_before(random.randrange(12))
+            try:
+                self._recovered(files)
+            except Crash:
+                files = files.after_power_loss(random, self._page_size)
+            files.faults.before_change = None
+        log = self._recovered(files)
+        hold(log, self.promises, lost=lost)
+
+    def _recovered(self, files: SimulatedFileSystem) -> Log:
+        directory = LogDirectory(files, self.home / "logs", run_later=lambda _: None)
+        directory.open_all({NAME: SETTINGS}, NOW)
+        return directory.logs[NAME]
+
+
+def stored(log: Log) -> list[bytes]:
+    """The batches that a consumer reads from the start."""
+    found = []
+    offset = log.log_start_offset
+    while (part := log.read(offset, 1 << 30, log.log_end_offset, at_least_one=True)) is not None:
+        for batch in split_batches(part.file.read_at(part.position, part.size)):
+            found.append(bytes(batch))
+            offset = parse_header(batch).next_offset
+    return found
+
+
+def hold(log: Log, promises: Promises, *, lost: bool) -> None:
+    """Hold what is found to what was promised. Raises Violation."""
+    start, end = log.log_start_offset, log.log_end_offset
+    found = stored(log)
+    wanted = [batch for batch in promises.batches if parse_header(batch).last_offset >= start]
+    _must(found == wanted[: len(found)], f"offsets {start} to {end} are not a prefix of what was appended")
+    headers = [parse_header(batch) for batch in found]
+    _must(
+        end == (headers[-1].next_offset if headers else max(start, end)), f"the end {end} is not behind the last batch"
+    )
+    _must(start <= promises.start_max, f"the log begins at {start}, but nothing after {promises.start_max} was deleted")
+    must_reach = promises.flushed if lost else promises.appended_to
+    _must(end >= must_reach, f"the log ends at {end}, but everything before {must_reach} must be found")
+    _hold_lookups(log, headers)
+    _hold_producers(log, headers)
+    for header in headers:
+        epoch = log.epochs.epoch_for_offset(max(start, header.base_offset))
+        _must(epoch == header.partition_leader_epoch, f"offset {header.base_offset} is taken to be of epoch {epoch}")
+    last_epoch = -1 if log.last_epoch is None else log.last_epoch
+    latest = log.epochs.latest if log.epochs.latest is not None else -1
+    _must(max(last_epoch, latest) >= promises.last_epoch, f"epoch {promises.last_epoch} was used and is not known")
+
+
+def _hold_lookups(log: Log, headers: Sequence[BatchHeader]) -> None:
+    """Every offset and every timestamp leads to its batch."""
+    for header in headers:
+        if header.base_offset < log.log_start_offset:
+            continue
+        part = log.read(header.base_offset, 1, log.log_end_offset, at_least_one=True)
+        _must(part is not None, f"offset {header.base_offset} is not found")
+        assert part is not None
+        found = parse_header(part.file.read_at(part.position, part.size))
+        _must(found == header, f"offset {header.base_offset} leads to a batch at {found.base_offset}")
+        at = log.find_timestamp(header.max_timestamp)
+        _must(at is not None and at.offset == header.base_offset, f"the time of {header.base_offset} leads to {at}")
+
+
+def _hold_producers(log: Log, headers: Sequence[BatchHeader]) -> None:
+    """The last batch of every producer is known, and none that is not there."""
+    last = {header.producer_id: header for header in headers if header.has_producer_id}
+    known = log.producers.last_offsets()
+    for producer_id, header in last.items():
+        _must(
+            log.producers.find_duplicate(header) is not None, f"producer {producer_id} is not known by its last batch"
+        )
+        offset = known.get(producer_id)
+        _must(offset == header.last_offset, f"the last offset of producer {producer_id} is taken to be {offset}")
+    for producer_id, offset in known.items():
+        _must(offset < log.log_end_offset, f"producer {producer_id} is known by offset {offset}, which is not there")
+
+
+def _must(holds: bool, text: str) -> None:
+    if not holds:
+        raise Violation(text)

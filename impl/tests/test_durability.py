@@ -1,0 +1,84 @@
+"""Power is lost before every change that a history makes to the disk: nothing flushed is lost, nothing bad is served.
+
+What a history is made of, and what is held, is in `durability`. The same histories run on real files, where processes
+can be killed but power can't be lost.
+"""
+
+import logging
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from impl.storage.filesystem import RealFileSystem
+from impl.storage.simulated import SimulatedFileSystem
+from impl.tests.durability import ACTS, Act, Append, Lose, Step, Trial, Truncate
+
+POINTS_DEEP = 100_000
+PAGE_SIZES = (32, 64, 512, 4096)
+
+APPENDS = st.builds(
+    Append, st.integers(1, 3), st.integers(1, 40), st.integers(0, 2), st.sampled_from([False] * 9 + [True])
+)
+OTHERS = st.one_of(
+    st.builds(Act, st.sampled_from(ACTS)),
+    st.builds(Act, st.sampled_from(ACTS)),
+    st.builds(Truncate, st.integers(1, 4)),
+    st.builds(Lose, st.integers(0, 2**32), st.booleans()),
+)
+HISTORIES = st.lists(st.one_of(APPENDS, APPENDS, OTHERS), min_size=3, max_size=25)
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Every loss of power is told in the log; here there are thousands."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def drawn_history(random: Random) -> list[Step]:
+    """A history like Hypothesis's, drawn faster; appends are most of it."""
+    history: list[Step] = []
+    for _ in range(random.randint(5, 30)):
+        choice = random.random()
+        if choice < 0.6:
+            size = random.randint(1, 40)
+            history.append(Append(random.randint(1, 3), size, random.choice((0, 0, 1, 2)), random.random() < 0.1))
+        elif choice < 0.67:
+            history.append(Truncate(random.randint(1, 4)))
+        elif choice < 0.75:
+            history.append(Lose(random.randrange(1 << 30), random.random() < 0.3))
+        else:
+            history.append(Act(random.choice(ACTS)))
+    return history
+
+
+@given(HISTORIES, st.integers(0, 2**32), st.sampled_from(PAGE_SIZES))
+@settings(max_examples=150)
+def test_nothing_flushed_is_lost_and_nothing_bad_is_served(history: list[Step], seed: int, page_size: int) -> None:
+    Trial(SimulatedFileSystem(), seed=seed, page_size=page_size).play(history)
+
+
+@pytest.mark.deep
+def test_a_hundred_thousand_losses_of_power() -> None:
+    points = seed = 0
+    while points < POINTS_DEEP:
+        random = Random(seed)
+        trial = Trial(SimulatedFileSystem(), seed=seed, page_size=random.choice(PAGE_SIZES))
+        history = drawn_history(random)
+        try:
+            trial.play(history)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {error}\n{history}") from error
+        points += trial.points
+        seed += 1
+    assert points >= POINTS_DEEP
+
+
+@given(HISTORIES)
+@settings(max_examples=30)
+def test_real_files_keep_the_same_promises(tmp_path_factory: pytest.TempPathFactory, history: list[Step]) -> None:
+    Trial(RealFileSystem(), tmp_path_factory.mktemp("disk")).play(history)
