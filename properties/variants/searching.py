@@ -92,8 +92,8 @@ def of_positions_kept(setting: str, theorem: str) -> Search:
 KNOWN: Mapping[str, Search] = {
     "broker_stops.it_is_alive": _STOPPING_CLEANLY,
     "disk_is_lost.it_is_alive": _STOPPING_CLEANLY,
-    "controller_drops.it_is_fenced": Search(SURVIVOR, PAIR, NO_FAILURES),
-    "controller_drops_leader.it_is_fenced": Search(SURVIVOR, PAIR, NO_FAILURES),
+    "controller_drops.it_is_fenced": Search(SURVIVOR, PAIR_LONGER, ONLY_DISKS),
+    "controller_drops_leader.it_is_fenced": Search(SURVIVOR, PAIR_LONGER, ONLY_DISKS),
     "controller_elects_unclean.nobody_in_the_isr_has_a_session": Search(SURVIVOR, PAIR, NO_FAILURES),
     "controller_elects_eligible.the_isr_is_empty": Search(
         SURVIVOR,
