@@ -17,7 +17,7 @@ from impl.server.broker import Broker
 from impl.server.housekeeping import Housekeeping
 from impl.storage.batch import parse_header, split_batches
 from impl.storage.cleaner import Cleanable, CleanOffsets, NotCleanableError, cleanable
-from impl.storage.faults import Crash, Faults, crash_before
+from impl.storage.faults import Crash, Fault, Faults, Kind, crash_before
 from impl.storage.filesystem import FileSystem, RealFileSystem
 from impl.storage.log import Log
 from impl.storage.records import Record
@@ -381,6 +381,25 @@ def test_a_topic_may_be_compacted_and_deleted_from(tmp_path: Path) -> None:
     clock.now_ms = max(segment.largest_timestamp() for segment in partition.log.segments) + 15_000
     keeper.run()
     assert (partition.log.log_start_offset, contents(partition.log)) == (5, [])
+    keeper.close()
+    broker.close()
+
+
+@pytest.mark.parametrize(("kind", "path"), [("write", ".cleaned"), ("move", "t-0"), ("read", "t-0"), ("sync", "t-0")])
+def test_a_disk_that_fails_during_compaction_takes_the_log_offline(kind: Kind, path: str) -> None:
+    files = SimulatedFileSystem()
+    broker = Broker(files, Path("/first"), BrokerConfig(), 1, Clock(), [Path("/second")])
+    broker.create_topic(broker.catalog.check_creation(TopicRequest("other")))
+    partition = create(broker, segment_bytes="110")
+    send(partition, 5)
+    files.faults = Faults([Fault(kind, path_contains=path)])
+    keeper = Housekeeping(broker)
+    while keeper.run() == 0:
+        pass
+    assert partition.log.failure is not None
+    with pytest.raises(BrokerError) as error:
+        send(partition, 1)
+    assert error.value.code == ErrorCode.KAFKA_STORAGE_ERROR
     keeper.close()
     broker.close()
 
