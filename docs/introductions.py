@@ -34,9 +34,9 @@ is in the ISR; mostly somebody is elected, or counted, who does not have what wa
 DURABILITY = """\
 This is one log on one disk. What is written goes to the page cache first, and from there to the disk whenever the
 operating system likes, in any order and in part, or when it is synced; the power may be lost at any moment. So the
-state has most things twice: as they are read, and as a loss of power would leave them. A record is known by its offset and by
-the opening of the log in which it was appended; 0 is no record, whatever bytes there are. The machine says what has to
-be synced before what, so that a flush keeps its word; what a broker's cases (SEG, DUR) look at rests on it.
+state has most things twice: as they are read, and as a loss of power would leave them. A record is known by its offset
+and by the opening of the log in which it was appended; 0 is no record, whatever bytes there are. The machine says what
+has to be synced before what, so that a flush keeps its word; what the cases of DUR look at rests on it.
 
 Kafka syncs a little less: not a file that it has cut, and not the directory from which it removed the marker of a clean
 stop. It leans on file systems that keep the order of such changes; two of the mistakes below show what may happen on
