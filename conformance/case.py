@@ -72,7 +72,7 @@ def case(
     Args:
         requirements: ids of what it checks, the main one first.
         versions: for each API that matters, the least and greatest version at which the case means anything.
-        needs: what the target must offer beyond the wire: names of fault actions (`restart`), `durable`.
+        needs: what the target must offer beyond the wire: names of fault actions (`restart`), `durable`, `storage`.
     """
 
     def make(drive: Callable[[Run], None]) -> Case:

@@ -20,7 +20,7 @@ from conformance.case import CASES, Case, CaseFailed, Run, SetUpFailed
 from conformance.client import Client, NotReady, Unsupported, poll
 from conformance.names import Names
 from conformance.results import CaseResult, Verdict
-from conformance.targets.base import Faults, Target, TargetError
+from conformance.targets.base import Target, TargetError
 from conformance.tidying import clear, remove_topics
 from conformance.translate import Unsayable
 from conformance.wire.errors import WireError
@@ -29,6 +29,8 @@ from model.profiles import Profile
 
 REVIVAL_CEILING_S = 20.0
 """How long a target that stopped answering is given to come back before the rest of the run is called off."""
+STORAGE = "storage"
+"""What a case needs of a target whose log can be driven by itself; such a case asks no broker for anything."""
 DURABLE = "durable"
 """What a case needs of a target whose brokers keep what they acknowledged over stop, or kill, and start."""
 
@@ -103,6 +105,8 @@ class Bench:
 
 def ends_of(case: Case, bench: Bench) -> tuple[str, ...]:
     """The ends of the API versions at which a case runs: one if lowest and highest are the same for its APIs."""
+    if STORAGE in case.needs:
+        return ("highest",)
     lowest, highest = (
         Run(bench.client, bench.profile, bench.names, (), case.versions, highest=end) for end in (False, True)
     )
@@ -162,7 +166,7 @@ def _broken(run: Run) -> frozenset[str]:
 
 
 def _verdict(case: Case, run: Run) -> tuple[Verdict, str]:
-    lacking = _lacking(case, run.client.target.faults)
+    lacking = _lacking(case, run.client.target)
     if lacking:
         return Verdict.UNSUPPORTED, lacking
     try:
@@ -180,9 +184,12 @@ def _verdict(case: Case, run: Run) -> tuple[Verdict, str]:
     return Verdict.PASS, ""
 
 
-def _lacking(case: Case, faults: Faults | None) -> str:
+def _lacking(case: Case, target: Target) -> str:
     """What the target can't do that the case needs, in words; empty if nothing."""
-    actions = sorted(case.needs - {DURABLE} - (faults.actions if faults is not None else frozenset()))
+    if STORAGE in case.needs and target.storage_process() is None:
+        return "the target has no storage process: its log can't be driven by itself"
+    faults = target.faults
+    actions = sorted(case.needs - {DURABLE, STORAGE} - (faults.actions if faults is not None else frozenset()))
     if actions:
         return f"the target can't {', '.join(actions)} a broker: see --fault-command"
     if DURABLE in case.needs and (faults is None or not faults.keeps_data_over_restart):

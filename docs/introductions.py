@@ -31,6 +31,18 @@ Follow the records (`log[0]: 1` is: at offset 0 there is a record of leader epoc
 is in the ISR; mostly somebody is elected, or counted, who does not have what was committed.
 """
 
+DURABILITY = """\
+This is one log on one disk. What is written goes to the page cache first, and from there to the disk whenever the
+operating system likes, in any order and in part, or when it is synced; the power may be lost at any moment. So the
+state has most things twice: as they are read, and as a loss of power would leave them. A record is known by its offset
+and by the opening of the log in which it was appended; 0 is no record, whatever bytes there are. The machine says what
+has to be synced before what, so that a flush keeps its word; what the cases of DUR look at rests on it.
+
+Kafka syncs a little less: not a file that it has cut, and not the directory from which it removed the marker of a clean
+stop. It leans on file systems that keep the order of such changes; two of the mistakes below show what may happen on
+one that does not.
+"""
+
 PUBLISHED_DESIGN = """\
 This is one of five designs that were written down in TLA+ and published (hachikuji/kafka-specification), each a step in
 how Kafka came to truncate followers' logs. They are here in this project's language, sharing what they share, to show
@@ -52,4 +64,4 @@ def introduction(name: str) -> str:
     if name == "replication":
         clauses = {clause for claims in claimed_of(name).values() for clause in claims.clauses}
         return REPLICATION.format(conditions=len(clauses))
-    return PRODUCER if name == "producer" else PUBLISHED_DESIGN
+    return {"producer": PRODUCER, "durability": DURABILITY}.get(name, PUBLISHED_DESIGN)

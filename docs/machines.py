@@ -14,6 +14,7 @@ from docs.introductions import introduction
 from model.language import Machine
 from model.language.machine import Action, Field
 from model.language.tracing import check
+from model.machines.durability import durability
 from model.machines.producer import producer
 from model.machines.published import PUBLISHED, base
 from model.machines.replication import replication
@@ -21,11 +22,19 @@ from properties.claims import Claims, Theorem
 from properties.prove.engine import claimed_of
 from properties.refute.catalogue import variant_named
 from properties.refute.engine import Refutation
+from properties.variants.durability import DESIGNS
 from properties.variants.variant import Kind, setting_called
 
-MACHINES: Mapping[str, Machine] = {"replication": replication, "producer": producer, **PUBLISHED}
+MACHINES: Mapping[str, Machine] = {
+    "replication": replication,
+    "durability": durability,
+    "producer": producer,
+    **PUBLISHED,
+}
 CLAIMED = "replication"
-"""The machine of which theorems are claimed."""
+"""The machine of which theorems are claimed under several failures, and whose counterexamples are told."""
+PROVED = {CLAIMED: "for any number of replicas", "durability": "for any log"}
+"""The machines of which theorems are claimed, and for what sizes."""
 
 
 def pages() -> Mapping[str, str]:
@@ -50,7 +59,7 @@ def index_page() -> str:
         "|---|---|---|---|",
     ]
     for name, machine in MACHINES.items():
-        theorems = ", ".join(each.name for each, _setting, _claims in _theorems()) if name == CLAIMED else ""
+        theorems = ", ".join(each.name for each, _setting, _claims in _theorems(name)) if name in PROVED else ""
         lines.append(f"| [{name}]({name}.md) | {_about(machine)} | {len(machine.actions)} | {theorems} |")
     return "\n".join(lines) + "\n"
 
@@ -59,7 +68,9 @@ def machine_page(name: str, machine: Machine) -> str:
     """One machine: what it is, what is shown about it, its state, its actions with their guards."""
     lines = [f"# {name}", "", _about(machine), "", introduction(name)]
     if name == CLAIMED:
-        lines += [*_theorem_part(), *_failure_part(), *_design_part()]
+        lines += [*_theorem_part(name), *_failure_part(), *_design_part()]
+    elif name in PROVED:
+        lines += [*_theorem_part(name), *_mistake_part()]
     elif name in PUBLISHED:
         lines += _what_must_hold(name)
     lines += ["## What a state holds", "", "| field | what it is | of | for each |", "|---|---|---|---|"]
@@ -74,8 +85,8 @@ def machine_page(name: str, machine: Machine) -> str:
         ]
     for action in machine.actions.values():
         lines += _action(name, machine, action)
-    if name == CLAIMED:
-        lines += _clause_part()
+    if name in PROVED:
+        lines += _clause_part(name)
     return "\n".join(lines) + "\n"
 
 
@@ -124,16 +135,16 @@ def _without_it(found: Mapping[str, Refutation], guard: str) -> str:
 # -- what is claimed -------------------------------------------------------------------------------------------------
 
 
-def _theorems() -> Iterator[tuple[Theorem, str, Claims]]:
-    """Every theorem, with the setting that it is claimed in."""
-    for setting, claims in claimed_of(CLAIMED).items():
+def _theorems(name: str) -> Iterator[tuple[Theorem, str, Claims]]:
+    """Every theorem of a machine, with the setting that it is claimed in."""
+    for setting, claims in claimed_of(name).items():
         for theorem in claims.theorems.values():
             yield theorem, setting, claims
 
 
-def _theorem_part() -> Iterator[str]:
-    yield from ("## What is proved, for any number of replicas", "")
-    for theorem, setting, claims in _theorems():
+def _theorem_part(name: str) -> Iterator[str]:
+    yield from (f"## What is proved, {PROVED[name]}", "")
+    for theorem, setting, claims in _theorems(name):
         yield from (f"### {theorem.name}", "", f"**{theorem.sentence}**", "")
         yield from (f"- Setting `{setting_called(setting)}`: {claims.machine.about}",)
         for said, guard in theorem.assumes:
@@ -159,6 +170,16 @@ def _design_part() -> Iterator[str]:
     yield ""
 
 
+def _mistake_part() -> Iterator[str]:
+    """What goes wrong with a log on a disk without what keeps it; a test finds each again."""
+    yield from ("## Mistakes", "", "`tidegauge refute NAME` finds the shortest way in which each breaks a theorem.", "")
+    yield from ("| name | what is otherwise | in Kafka | source |", "|---|---|---|---|")
+    for each in DESIGNS:
+        assert each.history is not None
+        yield f"| `{each.name}` | {each.about} | {each.history.until} | {each.history.source} |"
+    yield ""
+
+
 def _what_must_hold(name: str) -> Iterator[str]:
     yield from ("## What must hold", "")
     for invariant, holds in base.INVARIANTS.items():
@@ -174,14 +195,15 @@ def _is_design(each: Refutation, name: str) -> bool:
     return each.kind is Kind.DESIGN and found is not None and setting_called(found.search.setting) == name
 
 
-def _clause_part() -> Iterator[str]:
+def _clause_part(machine: str) -> Iterator[str]:
     yield from ("## The invariant", "", "Each clause holds at first, and every action keeps it, given all others.", "")
-    clauses = {name: each for claims in claimed_of(CLAIMED).values() for name, each in claims.clauses.items()}
+    clauses = {name: each for claims in claimed_of(machine).values() for name, each in claims.clauses.items()}
     yield from (f"- **{name.replace('_', ' ')}**: {each.about}" for name, each in clauses.items())
-    lemmas = {name: each for claims in claimed_of(CLAIMED).values() for name, each in claims.lemmas.items()}
-    yield from ("", "What follows from the clauses, proved once and then used:", "")
+    lemmas = {name: each for claims in claimed_of(machine).values() for name, each in claims.lemmas.items()}
+    if lemmas:
+        yield from ("", "What follows from the clauses, proved once and then used:", "")
     yield from (f"- **{name.replace('_', ' ')}**: {each.about}" for name, each in lemmas.items())
     yield from ("", "So that nothing is proved of nothing, these states are shown to be reachable:", "")
-    for claims in claimed_of(CLAIMED).values():
+    for claims in claimed_of(machine).values():
         yield from (f"- {each.about}" for each in claims.sometimes.values())
     yield ""

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from attrs import frozen
 
 from conformance.wire.security import Security
+
+if TYPE_CHECKING:
+    from conformance.targets.process_target import Launch
 
 
 class TargetError(Exception):
@@ -70,6 +73,10 @@ class Target(ABC):
     @abstractmethod
     def bootstrap(self) -> tuple[Address, ...]:
         """Where its brokers listen; known once the target has been entered."""
+
+    def storage_process(self) -> Launch | None:
+        """How the process is started in which its log can be driven by itself (`conformance.targets.storage`)."""
+        return None
 
     def start(self) -> None:  # noqa: B027  a target that runs already has nothing to do
         """Start what must be started, and return when it answers ApiVersions.

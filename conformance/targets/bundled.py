@@ -1,7 +1,7 @@
 """The bundled broker (`impl/`), as a process of its own.
 
-This is the only place where the suite meets `impl/`, and it does so by its command line. Data lives in the scratch
-folder and is kept over restarts.
+This is the only place where the suite meets `impl/`: by its command line, and by a process for its storage alone
+(`storage_bundled.py`). Data lives in the scratch folder and is kept over restarts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from conformance.targets.base import Address
 from conformance.targets.process_target import Launch, ProcessTarget
 
 _IMPORT_ROOT = Path(__file__).resolve().parents[2]
+_STORAGE = Path(__file__).with_name("storage_bundled.py")
 
 
 class Bundled(ProcessTarget):
@@ -31,3 +32,7 @@ class Bundled(ProcessTarget):
         for name, value in self._settings.items():
             command += ["--config", f"{name}={value}"]
         return Launch(command, {"PYTHONPATH": str(self._source), "PYTHONUNBUFFERED": "1"})
+
+    def storage_process(self) -> Launch:
+        """A log of `impl.storage`, driven by commands; `-P`, so that only `source` provides `impl`."""
+        return Launch([sys.executable, "-P", str(_STORAGE)], {"PYTHONPATH": str(self._source)})

@@ -18,7 +18,7 @@ from model.catalogue import Requirement, Tier, requirements
 
 ROOT = Path(__file__).resolve().parents[2]
 ID = re.compile(r"[A-Z]{3}-\d{2,3}")
-FAULT_NEEDS = {"stop", "start", "kill", "restart", "pause", "resume", "durable"}
+FAULT_NEEDS = {"stop", "start", "kill", "restart", "pause", "resume", "durable", "storage"}
 
 load_cases()
 ids = pytest.mark.parametrize("requirement", requirements().values(), ids=lambda each: each.id)

@@ -9,6 +9,7 @@ from conformance.translate import (  # noqa: F401  importing them registers thei
     api_versions,
     configs,
     deletion,
+    disk,
     epochs,
     framing,
     groups,

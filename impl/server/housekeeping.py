@@ -4,13 +4,10 @@
 (`LogManager.startup`).
 """
 
-import logging
-
+from impl.errors import StorageError
 from impl.replica.partition import Partition
 from impl.server.broker import Broker
 from impl.server.log_cleaner import LogCleaner
-
-logger = logging.getLogger(__name__)
 
 
 class Housekeeping:
@@ -70,14 +67,15 @@ class Housekeeping:
     def _delete_old_segments(self, *, compacted: bool, now_ms: int) -> None:
         """Apply the retention of compacted topics, or of the others (`LogCleaner.cleanFilthiestLog`, `cleanupLogs`).
 
-        A log that can't be changed does not keep the others from it.
+        A disk that fails takes its logs offline, and does not keep the others from it.
         """
         for partition in tuple(self._broker.partitions.values()):
-            if partition.config.cleanup_compact is compacted and not self._is_being_cleaned(partition):
+            is_usable = partition.log.failure is None and not self._is_being_cleaned(partition)
+            if is_usable and partition.config.cleanup_compact is compacted:
                 try:
                     gone = partition.delete_old_segments(now_ms)
-                except OSError:
-                    logger.exception("retention of %s failed", partition.name)
+                except StorageError as error:
+                    partition.log.fail(error)
                     continue
                 for segment in gone:
                     self._broker.deletions.add_segment(segment, now_ms + partition.config.file_delete_delay_ms)

@@ -9,6 +9,7 @@ from typing import Final
 
 import attrs
 
+from impl.errors import StorageError
 from impl.replica.partition import Partition
 from impl.server.broker import Broker
 from impl.storage.batch import CorruptBatchError
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 STEP_BYTES: Final = 256 << 10
 # What a key takes in memory while a log is compacted, roughly; Kafka's own map takes 24 bytes.
 BYTES_PER_KEY: Final = 200
-FAILURES: Final = (NotCleanableError, CorruptBatchError, CompressionError, InvalidRecordError, OSError)
+FAILURES: Final = (NotCleanableError, CorruptBatchError, CompressionError, InvalidRecordError, StorageError)
 
 Key = tuple[str, int]
 
@@ -53,8 +54,8 @@ class LogCleaner:
 
     def step(self, now_ms: int) -> bool:
         """Begin a compaction, or go on with it for a while; answers whether there was anything to do."""
-        if self._running is not None and self._broker.partitions.get(self._running.key) is not self._running.partition:
-            self.close()  # deleted meanwhile
+        if self._running is not None and not self._is_there(self._running.key, self._running.partition):
+            self.close()  # deleted or offline meanwhile
         if self._running is None:
             self._running = self._begin(now_ms)
         running = self._running
@@ -81,7 +82,8 @@ class LogCleaner:
         """The compaction of the dirtiest log that is dirty enough."""
         dirtiest: tuple[float, Key, Partition, Cleanable] | None = None
         for key, partition in self._broker.partitions.items():
-            if not partition.config.cleanup_compact or partition in self._given_up:
+            is_candidate = partition.config.cleanup_compact and partition not in self._given_up
+            if not is_candidate or not self._is_there(key, partition):
                 continue
             config = partition.config.compaction
             try:
@@ -104,8 +106,14 @@ class LogCleaner:
         compaction = clean(partition.log, part, partition.config.compaction, self._keys_max, now_ms, discard)
         return Running(key, partition, compaction)
 
+    def _is_there(self, key: Key, partition: Partition) -> bool:
+        """Whether a partition is still the broker's, and its log can be used."""
+        return self._broker.partitions.get(key) is partition and partition.log.failure is None
+
     def _give_up(self, partition: Partition, error: Exception) -> None:
-        """Leave a log alone (`LogCleanerManager.markPartitionUncleanable`)."""
+        """Leave a log alone (`LogCleanerManager.markPartitionUncleanable`); a disk that fails takes it offline."""
+        if isinstance(error, StorageError):
+            partition.log.fail(error)
         logger.error("%s is not compacted any more until the next start: %s", partition.name, error)
         self._given_up.add(partition)
         self._running = None

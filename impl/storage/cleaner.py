@@ -10,6 +10,7 @@ finishes or undoes a swap that was interrupted. Offsets never change. Sizes are 
 import logging
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import Final
 
 import attrs
 
@@ -22,6 +23,7 @@ from impl.storage.segment import RELATIVE_OFFSET_MAX, Segment
 
 logger = logging.getLogger(__name__)
 
+SYNC_BYTES: Final = 4 << 20
 # Yields the bytes that were worked through, and answers the offset up to which the log is clean.
 Pass = Generator[int, None, int]
 
@@ -168,13 +170,17 @@ def _note_keys(log: Log, part: Cleanable, newest: NewestOffsets) -> Generator[in
 
 
 def _copy(group: Sequence[Segment], cleaned: Segment, compaction: Compaction) -> Generator[int, None, None]:
-    """Write what is to stay of the segments into a new one."""
+    """Write what is to stay of the segments into a new one, and flush it bit by bit: at the end little is left."""
+    synced_to = 0
     for segment in group:
         for batch in segment.batches_from(0):
             kept = compaction.remaining(segment.read(batch.position, batch.header.size), batch.header)
             if kept is not None:
                 header = parse_header(kept)
                 cleaned.append(kept, header, header.max_timestamp)
+            if cleaned.size - synced_to >= SYNC_BYTES:
+                cleaned.sync()
+                synced_to = cleaned.size
             yield batch.header.size
 
 

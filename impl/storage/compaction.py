@@ -15,7 +15,8 @@ import attrs
 from impl.storage.batch import HEADER_SIZE, BatchHeader
 from impl.storage.builder import build_remaining
 from impl.storage.compression import decompress
-from impl.storage.records import Record, read_records
+from impl.storage.record_walk import walk_keys
+from impl.storage.records import read_record
 
 DIGEST_BYTES: Final = 16  # of a key; as many as Kafka keeps of it (SkimpyOffsetMap)
 
@@ -40,10 +41,10 @@ class NewestOffsets:
 
     def add(self, batch: bytes, header: BatchHeader, from_offset: int) -> None:
         """Note the keys of a batch, but for records before `from_offset`."""
-        for record in _records(batch, header):
-            offset = header.base_offset + record.offset_delta
-            if record.key is not None and offset >= from_offset:
-                self._offsets[key_digest(record.key)] = offset
+        for _, offset_delta, key, _ in walk_keys(_body(batch, header), header.record_count):
+            offset = header.base_offset + offset_delta
+            if key is not None and offset >= from_offset:
+                self._offsets[key_digest(key)] = offset
         self.end_offset = header.next_offset
 
     def is_newest(self, key: bytes, offset: int) -> bool:
@@ -62,31 +63,33 @@ class Compaction:
 
     def remaining(self, batch: bytes, header: BatchHeader) -> bytes | None:
         """The batch as it is to be kept; None when nothing of it is (`MemoryRecords.filterTo`)."""
-        kept = [each for each in _records(batch, header) if self._is_kept(each, header)]
+        body = _body(batch, header)
+        kept, has_tombstones = [], False
+        for position, offset_delta, key, has_value in walk_keys(body, header.record_count):
+            if self._is_kept(header, header.base_offset + offset_delta, key, has_value=has_value):
+                kept.append(position)
+                has_tombstones = has_tombstones or not has_value
         if not kept:
             is_last = self.last_offsets.get(header.producer_id) == header.last_offset
             return bytes(build_remaining(header, (), None)) if header.has_producer_id and is_last else None
         horizon_ms = header.delete_horizon_ms
-        needs_horizon = horizon_ms is None and any(record.value is None for record in kept)
+        needs_horizon = has_tombstones and horizon_ms is None
         if len(kept) == header.record_count and not needs_horizon:
             return batch
         if needs_horizon:
             horizon_ms = self.now_ms + self.delete_retention_ms
-        return bytes(build_remaining(header, kept, horizon_ms))
+        return bytes(build_remaining(header, [read_record(body, position) for position in kept], horizon_ms))
 
-    def _is_kept(self, record: Record, header: BatchHeader) -> bool:
+    def _is_kept(self, header: BatchHeader, offset: int, key: bytes | None, *, has_value: bool) -> bool:
         """`Cleaner.shouldRetainRecord`. A record without a key, from before the topic was compacted, goes."""
-        offset = header.base_offset + record.offset_delta
         if offset >= self.newest.end_offset:
             return True
-        if record.key is None or not self.newest.is_newest(record.key, offset):
+        if key is None or not self.newest.is_newest(key, offset):
             return False
         horizon_ms = header.delete_horizon_ms
-        return record.value is not None or horizon_ms is None or self.now_ms < horizon_ms
+        return has_value or horizon_ms is None or self.now_ms < horizon_ms
 
 
-def _records(batch: bytes, header: BatchHeader) -> list[Record]:
-    """The records of a batch. Raises InvalidRecordError, CompressionError."""
-    if header.record_count == 0:
-        return []
-    return list(read_records(decompress(header.compression, batch[HEADER_SIZE:]), header.record_count))
+def _body(batch: bytes, header: BatchHeader) -> bytes:
+    """The records of a batch, plain. Raises CompressionError."""
+    return decompress(header.compression, memoryview(batch)[HEADER_SIZE:]) if header.record_count else b""

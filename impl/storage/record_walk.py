@@ -1,4 +1,4 @@
-"""A quick walk over the records of a batch, for what a validator must know of all of them.
+"""Quick walks over the records of a batch, for what a validator or a compaction must know of all of them.
 
 Walking is most of the work of an append. A record's leading fields are found by one regular expression; and where
 records of the same size follow each other, whole runs of them are checked by strided slices, a column at a time. The
@@ -6,6 +6,7 @@ rules of structure are those of `records`, which reads records one by one.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 import attrs
@@ -81,6 +82,30 @@ def summarize(data: bytes, count: int) -> RecordsSummary:
     if walk.position != len(data):
         raise InvalidRecordError("incorrect declared batch size, records still remaining")
     return RecordsSummary(walk.earliest, walk.latest, walk.every_record_has_key, walk.is_consecutive)
+
+
+def walk_keys(data: bytes, count: int) -> Iterator[tuple[int, int, bytes | None, bool]]:
+    """Of each of `count` records, which must fill `data`: position, offset delta, key, whether it has a value.
+
+    What follows a record's key is not looked into. Raises InvalidRecordError.
+    """
+    position = 0
+    for _ in range(count):
+        start = position
+        head = RECORD_HEAD.match(data, start)
+        if head is None:
+            raise InvalidRecordError("a record ends after the end of its batch")
+        size_field, offset_field, key_field = head.group(1, 4, 5)
+        key_size = VALUES[key_field]
+        key_from = head.end()
+        value_from = key_from + max(0, key_size)
+        position = head.end(1) + VALUES[size_field]
+        if not value_from < position <= len(data):
+            raise InvalidRecordError("a record ends after the end of its batch")
+        is_negative = data[value_from] & 1  # the lowest bit of a zigzag varint: the size of no value
+        yield start, VALUES[offset_field], data[key_from:value_from] if key_size >= 0 else None, not is_negative
+    if position != len(data):
+        raise InvalidRecordError("incorrect declared batch size, records still remaining")
 
 
 class _Walk:

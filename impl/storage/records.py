@@ -82,6 +82,14 @@ def _record_at(data: bytes, position: int) -> tuple[Record, int]:
     return Record(attributes, timestamp_delta, offset_delta, key, value, data[headers_from:end]), end
 
 
+def read_record(data: bytes, position: int) -> Record:
+    """The record that begins at `position`. Raises InvalidRecordError."""
+    try:
+        return _record_at(data, position)[0]
+    except IndexError:
+        raise InvalidRecordError("a record ends after the end of its batch") from None
+
+
 def read_records(data: bytes, count: int) -> Iterator[Record]:
     """`count` records, which must fill `data` exactly. Raises InvalidRecordError when they do not."""
     position = 0

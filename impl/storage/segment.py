@@ -231,13 +231,18 @@ class Segment:
             return False
         if not self._times.count and self.size and self.first_batch_timestamp() != NO_TIMESTAMP:
             return False
-        if not self._offsets.count:
+        if self._offsets.count:
+            offset, position = self._offsets.last()
+            if not 0 <= position <= self.size - HEADER_SIZE:
+                return False
+            header = self.header_at(position)
+            if header.magic != MAGIC or header.last_offset != offset:
+                return False
+        if not self._times.count:
             return True
-        offset, position = self._offsets.last()
-        if not 0 <= position <= self.size - HEADER_SIZE:
-            return False
-        header = self.header_at(position)
-        return header.magic == MAGIC and header.last_offset == offset
+        timestamp, offset = self._times.last()
+        batch = self.find(offset) if offset >= self.base_offset else None
+        return batch is not None and batch.header.max_timestamp == timestamp
 
     def catch_up(self) -> BatchAt | None:
         """Learn of the batches behind the last index entry; answers the last batch.

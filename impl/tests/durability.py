@@ -73,7 +73,8 @@ class Promises:
 
     batches: list[bytes] = attrs.field(factory=list)
     flushed: int = 0  # everything before this offset must be found
-    start_max: int = 0  # the log may begin here at the latest
+    start_min: int = 0  # the log may begin here at the earliest
+    start_max: int = 0  # and here at the latest
     appended_to: int = 0  # after a kill, everything before this offset must be found
     last_epoch: int = -1  # an epoch that was durable when it was used
 
@@ -157,6 +158,7 @@ class Trial:
             return
         offset = headers[-min(count, len(headers))].base_offset
         promises.flushed = min(promises.flushed, offset)
+        promises.start_min = min(promises.start_min, offset)
         promises.start_max = min(promises.start_max, offset)
         promises.appended_to = min(promises.appended_to, offset)
         promises.last_epoch = -1  # a follower is told its epochs by the controller
@@ -191,6 +193,7 @@ class Trial:
             self.promises.start_max = max(self.promises.start_max, self.log.segments[1].base_offset)
             for segment in self.log.delete_oldest(1, NOW):
                 segment.remove()
+            self.promises.start_min = max(self.promises.start_min, self.log.segments[0].base_offset)
 
     def raise_start(self) -> None:
         """Delete the older half of the records."""
@@ -198,6 +201,7 @@ class Trial:
         self.promises.start_max = max(self.promises.start_max, start)
         self.log.raise_start(start)
         self._directory.checkpoint_log_starts()
+        self.promises.start_min = start
 
     def restart(self) -> None:
         """Stop in order, and start again."""
@@ -268,6 +272,9 @@ def hold(log: Log, promises: Promises, *, lost: bool) -> None:
     headers = [parse_header(batch) for batch in found]
     _must(
         end == (headers[-1].next_offset if headers else max(start, end)), f"the end {end} is not behind the last batch"
+    )
+    _must(
+        start >= promises.start_min, f"the log begins at {start}, but everything before {promises.start_min} is deleted"
     )
     _must(start <= promises.start_max, f"the log begins at {start}, but nothing after {promises.start_max} was deleted")
     must_reach = promises.flushed if lost else promises.appended_to

@@ -4,12 +4,19 @@ from impl.storage.batch import HEADER_SIZE, BatchHeader, parse_header, split_bat
 from impl.storage.cleaner import CompactionConfig, clean, cleanable
 from impl.storage.compression import decompress
 from impl.storage.log import Log
-from impl.storage.records import read_records
+from impl.storage.records import Record, read_records
 from impl.storage.segment import Segment
-from impl.tests.support import NOW
+from impl.tests.support import NOW, make_batch
 
 Stored = tuple[int, bytes | None, bytes | None, int]  # offset, key, value, timestamp
+Pair = tuple[bytes | None, bytes | None]
 COMPACTION = CompactionConfig(dirty_ratio_min=0.5, lag_ms_min=0, lag_ms_max=2**63 - 1, delete_retention_ms=1000)
+
+
+def pairs_batch(pairs: list[Pair], **fields: int) -> bytearray:
+    """A batch of keys and values; a record's timestamp is a millisecond later than that of the one before."""
+    content = [Record(0, number, number, key, value, b"\x00") for number, (key, value) in enumerate(pairs)]
+    return make_batch(content, **fields)
 
 
 def batches(log: Log) -> list[tuple[BatchHeader, bytes]]:

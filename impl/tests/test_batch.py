@@ -18,8 +18,8 @@ from impl.storage.batch import (
 )
 from impl.storage.builder import build_plain_batch
 from impl.storage.compression import LARGEST_UNCOMPRESSED, CompressionError, compress, decompress
-from impl.storage.record_walk import RecordsSummary, summarize
-from impl.storage.records import InvalidRecordError, Record, encode_record, read_records
+from impl.storage.record_walk import RecordsSummary, summarize, walk_keys
+from impl.storage.records import InvalidRecordError, Record, encode_record, read_record, read_records
 from impl.tests.support import NOW, make_batch, records
 
 SOME_BYTES = st.none() | st.binary(max_size=300)
@@ -70,6 +70,26 @@ def test_the_quick_walk_refuses_what_reading_one_by_one_refuses(content: list[Re
     body[position] = data.draw(st.integers(0, 255))
     count = len(content) + data.draw(st.sampled_from([0, 0, 0, 1, -1]))
     assert is_refused(bytes(body), count, walk=True) == is_refused(bytes(body), count, walk=False)
+
+
+@given(some_records())
+def test_the_walk_over_keys_finds_what_reading_one_by_one_finds(content: list[Record]) -> None:
+    body = encoded(content)
+    read = list(read_records(body, len(content)))
+    walked = list(walk_keys(body, len(content)))
+    assert [each[1:] for each in walked] == [(each.offset_delta, each.key, each.value is not None) for each in read]
+    assert [read_record(body, position) for position, *_ in walked] == read
+
+
+@given(some_records(), st.data())
+def test_the_walk_over_keys_refuses_records_that_are_cut_or_too_many(
+    content: list[Record], data: st.DataObject
+) -> None:
+    body = encoded(content)
+    cut = body[: data.draw(st.integers(0, len(body) - 1))]
+    for broken, count in ((cut, len(content)), (body + b"\x00", len(content)), (body, len(content) + 1)):
+        with pytest.raises(InvalidRecordError):
+            list(walk_keys(broken, count))
 
 
 def is_refused(body: bytes, count: int, *, walk: bool) -> bool:

@@ -9,14 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impl.cluster.catalog import APPEND, SET, SUBTRACT, ConfigChange, TopicRequest
-from impl.cluster.configs import BrokerConfig
-from impl.errors import BrokerError, ErrorCode
-from impl.replica.partition import Partition
-from impl.server.broker import Broker
-from impl.server.housekeeping import Housekeeping
 from impl.storage.batch import parse_header, split_batches
-from impl.storage.cleaner import Cleanable, CleanOffsets, NotCleanableError, cleanable
+from impl.storage.cleaner import Cleanable, NotCleanableError, cleanable
 from impl.storage.faults import Crash, Faults, crash_before
 from impl.storage.filesystem import FileSystem, RealFileSystem
 from impl.storage.log import Log
@@ -24,17 +18,10 @@ from impl.storage.records import Record
 from impl.storage.recovery import LogStart
 from impl.storage.segment import SegmentLimits
 from impl.storage.simulated import SimulatedFileSystem
-from impl.tests.logs import COMPACTION, Stored, compact, contents
+from impl.tests.logs import COMPACTION, Pair, Stored, compact, contents, pairs_batch
 from impl.tests.support import NOW, append, make_batch, open_log
 
 LIMITS = SegmentLimits(bytes_max=300, age_ms_max=1 << 60, index_bytes_max=10 << 20, index_interval_bytes=100)
-Pair = tuple[bytes | None, bytes | None]
-
-
-def pairs_batch(pairs: list[Pair], **fields: int) -> bytearray:
-    """A batch of keys and values; a record's timestamp is a millisecond later than that of the one before."""
-    content = [Record(0, number, number, key, value, b"\x00") for number, (key, value) in enumerate(pairs)]
-    return make_batch(content, **fields)
 
 
 def filled(log: Log, *batches: list[Pair], closed: bool = True) -> Log:
@@ -301,112 +288,3 @@ def test_a_loss_of_power_at_any_operation_leaves_the_old_log_or_the_new(crash_at
         assert not [name for name in left.list_names(Path("/t-0")) if name.endswith((".swap", ".cleaned", ".deleted"))]
         compact(log)
         assert contents(log) == after
-
-
-class Clock:
-    """A clock that tests set."""
-
-    now_ms = NOW
-
-    def __call__(self) -> int:
-        return self.now_ms
-
-
-def open_broker(directory: Path, clock: Clock) -> Broker:
-    return Broker(RealFileSystem(), directory, BrokerConfig({"log.retention.check.interval.ms": "1000"}), 1, clock)
-
-
-def create(broker: Broker, **configs: str) -> Partition:
-    overrides = {"cleanup.policy": "compact"} | {key.replace("_", "."): value for key, value in configs.items()}
-    broker.create_topic(broker.catalog.check_creation(TopicRequest("t", 1, configs=overrides)))
-    return broker.partition("t", 0)
-
-
-def send(partition: Partition, count: int) -> None:
-    for _ in range(count):
-        partition.append(memoryview(pairs_batch([(b"k", b"v" * 30)])), NOW)
-
-
-def test_the_broker_compacts_notes_how_far_and_goes_on_after_a_restart(tmp_path: Path) -> None:
-    clock = Clock()
-    broker = open_broker(tmp_path, clock)
-    send(create(broker, segment_bytes="110"), 5)
-    keeper = Housekeeping(broker)
-    while keeper.run() == 0:
-        pass
-    partition = broker.partition("t", 0)
-    assert [each[0] for each in contents(partition.log)] == [3, 4]
-    checkpoint = tmp_path / "cleaner-offset-checkpoint"
-    assert checkpoint.read_text() == "0\n1\nt 0 4\n"
-    assert list((tmp_path / "t-0").glob("*.deleted"))
-    keeper.close()
-    broker.close()
-    broker = open_broker(tmp_path, clock)
-    assert broker.clean_offsets.get("t", 0) == 4
-    assert [each[0] for each in contents(broker.partition("t", 0).log)] == [3, 4]
-    broker.delete_topic("t")
-    assert checkpoint.read_text() == "0\n0\n"
-    broker.close()
-
-
-def test_a_topic_deleted_while_it_is_compacted_leaves_nothing(tmp_path: Path) -> None:
-    clock = Clock()
-    broker = open_broker(tmp_path, clock)
-    partition = create(broker, segment_bytes="2000000", max_message_bytes="3000000")
-    for _ in range(4):
-        partition.append(memoryview(pairs_batch([(b"k", b"v" * 1_100_000)])), NOW)
-    keeper = Housekeeping(broker)
-    for _ in range(5):
-        assert keeper.run() == 0
-    assert list((tmp_path / "t-0").glob("*.cleaned"))
-    broker.delete_topic("t")
-    keeper.run()
-    clock.now_ms += 60_000
-    keeper.run()
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith("t-0")]
-    keeper.close()
-    broker.close()
-
-
-def test_a_topic_may_be_compacted_and_deleted_from(tmp_path: Path) -> None:
-    clock = Clock()
-    broker = open_broker(tmp_path, clock)
-    partition = create(broker, cleanup_policy="compact,delete", segment_bytes="110", retention_ms="1000")
-    send(partition, 5)
-    keeper = Housekeeping(broker)
-    while keeper.run() == 0:
-        pass
-    assert partition.log.log_start_offset == 0
-    # Segments of which nothing is left are as old as their files.
-    clock.now_ms = max(segment.largest_timestamp() for segment in partition.log.segments) + 15_000
-    keeper.run()
-    assert (partition.log.log_start_offset, contents(partition.log)) == (5, [])
-    keeper.close()
-    broker.close()
-
-
-def test_an_empty_checkpoint_is_none_and_a_damaged_one_is_set_aside(tmp_path: Path) -> None:
-    path = tmp_path / "cleaner-offset-checkpoint"
-    path.touch()  # as Kafka leaves it
-    offsets = CleanOffsets(RealFileSystem(), path)
-    offsets.put("t", 0, 5)
-    assert CleanOffsets(RealFileSystem(), path).get("t", 0) == 5
-    path.write_text("0\n1\nt 0 five\n")
-    assert CleanOffsets(RealFileSystem(), path).get("t", 0) is None
-    assert path.with_name(path.name + ".corrupt").read_text() == "0\n1\nt 0 five\n"
-
-
-def test_lags_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
-    broker = open_broker(tmp_path, Clock())
-    with pytest.raises(BrokerError) as error:
-        create(broker, min_compaction_lag_ms="10", max_compaction_lag_ms="9")
-    assert error.value.code == ErrorCode.INVALID_CONFIG
-    create(broker, max_compaction_lag_ms="9")
-    with pytest.raises(BrokerError):
-        broker.catalog.change_configs("t", [ConfigChange("min.compaction.lag.ms", SET, "10")])
-    for operation_, left in ((APPEND, "compact,delete"), (SUBTRACT, "compact")):
-        topic = broker.catalog.change_configs("t", [ConfigChange("cleanup.policy", operation_, "delete")])
-        broker.reconfigure_topic(topic)
-        assert broker.catalog.get("t").overrides["cleanup.policy"] == left  # type: ignore[union-attr]
-    assert broker.partition("t", 0).config.segment_ms == 9
-    broker.close()

@@ -21,7 +21,7 @@ TOPIC = "t"
 PARTITIONS = 3
 KILLS = 3
 KILLS_DEEP = 60
-LOAD_S_MAX = 0.8
+LOAD_S_MAX = 0.5
 CLIENT_TIMEOUT_S = 20.0
 # Small segments, so that kills meet rolls, index files and snapshots too.
 OPTIONS = (
@@ -44,16 +44,17 @@ class Load:
                 "bootstrap.servers": address,
                 "enable.idempotence": True,
                 "linger.ms": 1,
-                "message.timeout.ms": 1000,
+                "message.timeout.ms": 10_000,
                 "reconnect.backoff.max.ms": 100,
             }
         )
 
-    def run_for(self, seconds: float, kill: threading.Thread) -> None:
-        """Send while the broker is about to be killed."""
-        kill.start()
-        until = time.monotonic() + seconds
-        while time.monotonic() < until or kill.is_alive():
+    def run_until(self, kill: threading.Thread) -> None:
+        """Send until the broker is killed, for which the clock starts with the first acknowledgement."""
+        ceiling = time.monotonic() + CLIENT_TIMEOUT_S
+        while kill.ident is None or kill.is_alive():
+            if kill.ident is None and (self.acknowledged or time.monotonic() > ceiling):
+                kill.start()
             value = f"{self.next}".encode().ljust(200, b".")
             try:
                 self._producer.produce(
@@ -108,7 +109,7 @@ def kill_and_look(data: Path, kills: int, random: Random) -> int:
         for _ in range(kills):
             load = Load(broker.address, first)
             seconds = random.uniform(0.05, LOAD_S_MAX)
-            load.run_for(seconds, threading.Timer(seconds, broker.stop, (signal.SIGKILL,)))
+            load.run_until(threading.Timer(seconds, broker.stop, (signal.SIGKILL,)))
             assert not (data / CLEAN_SHUTDOWN).exists()
             broker.start()
             acknowledged |= load.acknowledged

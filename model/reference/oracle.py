@@ -8,6 +8,7 @@ from model.reference import (  # noqa: F401  importing them registers their rule
     configs,
     deletion,
     described,
+    disk_rules,
     epochs,
     framing,
     groups,

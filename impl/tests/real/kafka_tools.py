@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
 from conformance.targets import maven
 from conformance.targets.apache_kafka import QUICK_JVM, ApacheKafka
@@ -39,6 +39,17 @@ def create(address: str, topic: str, **configs: str) -> None:
     config = {name.replace("_", "."): value for name, value in configs.items()}
     admin = AdminClient({"bootstrap.servers": address})
     admin.create_topics([NewTopic(topic, 1, 1, config=config)])[topic].result(TIMEOUT_S)
+
+
+def alter(address: str, topic: str, **configs: str) -> None:
+    """Set configs of a topic; they are given with underscores for periods."""
+    entries = [
+        ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in configs.items()
+    ]
+    admin = AdminClient({"bootstrap.servers": address})
+    for done in admin.incremental_alter_configs([ConfigResource("topic", topic, incremental_configs=entries)]).values():
+        done.result(TIMEOUT_S)
 
 
 def consume(address: str, topic: str) -> list[Stored]:

@@ -5,17 +5,19 @@ the other way round: what Kafka left, after a clean stop and after it was killed
 """
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import attrs
 import pytest
 from confluent_kafka import Producer
 
 from conformance.targets.apache_kafka import ApacheKafka
 from conformance.targets.base import Address
 from impl.replica.partition import Partition
-from impl.storage.batch import parse_header
+from impl.storage.batch import HEADER_SIZE, BatchHeader, parse_header
 from impl.storage.checkpoints import (
     CLEAN_SHUTDOWN,
     CLEANER_OFFSETS,
@@ -27,14 +29,15 @@ from impl.storage.checkpoints import (
     read_properties,
     write_checkpoint,
 )
+from impl.storage.compression import decompress
 from impl.storage.filesystem import RealFileSystem
 from impl.storage.log import Log
-from impl.storage.records import Record
+from impl.storage.records import Record, read_records
 from impl.storage.recovery import LogStart
 from impl.storage.retention import RetentionLimits, delete_old_segments
 from impl.tests.logs import batches, compact, contents
-from impl.tests.real.kafka_tools import consume, create, data_directory, dump
-from impl.tests.support import LIMITS, NOW, make_batch, open_partition
+from impl.tests.real.kafka_tools import alter, consume, create, data_directory, dump
+from impl.tests.support import LIMITS, NOW, make_batch, open_log, open_partition
 
 pytestmark = pytest.mark.real
 
@@ -124,7 +127,7 @@ def test_dump_log_segments_would_tell_of_a_wrong_index(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def kafka() -> Iterator[ApacheKafka]:
     """A broker of Apache Kafka 3.9; tests stop and start it."""
-    with ApacheKafka("3.9-kraft") as broker:
+    with ApacheKafka("3.9-kraft", settings={"log.cleaner.backoff.ms": "100"}) as broker:
         yield broker
 
 
@@ -243,6 +246,54 @@ def test_we_read_what_kafka_wrote(kafka: ApacheKafka, tmp_path: Path, *, was_cle
         batch = make_batch([Record(0, 0, 0, b"k", b"v", b"\x00")], base_offset=log.log_end_offset)
         log.append(batch, parse_header(batch), NOW)
         log.close()
+    kafka.faults.do("start", 1)
+
+
+def produce_with_keys(address: str, topic: str) -> None:
+    """Idempotently, by three producers and with all codecs; a fifth of the values are tombstones."""
+    random = Random(9)
+    for codec in CODECS[:3]:
+        settings = {"bootstrap.servers": address, "compression.type": codec, "enable.idempotence": True}
+        producer = Producer({**settings, "linger.ms": 20, "batch.size": 1000})
+        for number in range(150):
+            producer.produce(topic, value(random), b"k%d" % random.randrange(40), timestamp=NOW + number)
+        assert producer.flush(60) == 0
+
+
+def cleaned_batches(directory: Path) -> list[tuple[BatchHeader, list[int]]]:
+    """What is in all segments but the active one: headers, less what follows from the time, and records' offsets."""
+    log = Log(RealFileSystem(), directory, LIMITS, NOW, LogStart(was_clean=True, may_have_gaps=True))
+    found = []
+    for header, batch in batches(log):
+        if header.base_offset < log.active.base_offset:
+            body = decompress(header.compression, batch[HEADER_SIZE:]) if header.record_count else b""
+            deltas = [record.offset_delta for record in read_records(body, header.record_count)]
+            timed = 0 if header.delete_horizon_ms is not None else header.base_timestamp
+            found.append((attrs.evolve(header, base_timestamp=timed, crc=0, length=0), deltas))
+    log.abandon()
+    return found
+
+
+def test_compaction_leaves_what_kafkas_leaves(kafka: ApacheKafka, tmp_path: Path) -> None:
+    address = address_of(kafka)
+    create(address, "keys", segment_bytes=str(SEGMENT_BYTES), retention_ms="-1")
+    produce_with_keys(address, "keys")
+    source = data_directory(kafka) / "keys-0"
+    shutil.copytree(source, tmp_path / "ours")
+    log = open_log(tmp_path / "ours", attrs.evolve(LIMITS, bytes_max=SEGMENT_BYTES))
+    before = len(contents(log))
+    compact(log, now_ms=NOW)
+    expected = contents(log)
+    assert len(expected) < before / 2
+    log.close()
+    alter(address, "keys", cleanup_policy="compact", min_cleanable_dirty_ratio="0.0")
+    deadline = time.monotonic() + 60
+    while consume(address, "keys") != expected:
+        assert time.monotonic() < deadline
+    kafka.faults.do("stop", 1)
+    ours, theirs = cleaned_batches(tmp_path / "ours"), cleaned_batches(source)
+    assert ours == theirs
+    assert any(not deltas for _, deltas in ours)  # a producer's last batch
     kafka.faults.do("start", 1)
 
 

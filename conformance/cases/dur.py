@@ -1,0 +1,84 @@
+"""DUR: what a log is after a stop, a kill, and a loss of power; what a flush is worth."""
+
+from __future__ import annotations
+
+from conformance.case import Run, case
+from conformance.disk import NEEDS, append, one, play, segments_of, some
+from model.reference.disk_steps import Damage, Flush, Restart
+
+PAIR = segments_of(2, index_interval_bytes=0)
+"""Segments of two batches, each of which has an index entry."""
+
+
+@case("DUR-01", "DUR-13", needs=NEEDS)
+def after_a_clean_stop(run: Run) -> None:
+    """Stop and start, with nothing in the log, with a few records, and with several segments."""
+    stop = Restart(clean=True)
+    play(run, stop, *some(1), stop, *some(5, at=5000), stop, *some(2, at=20_000), limits=PAIR)
+
+
+@case("DUR-02", needs=NEEDS)
+def after_a_kill(run: Run) -> None:
+    """Kill the process after some appends, again and again: the operating system has all of it."""
+    play(run, Restart(), *some(1), Restart(), *some(5, at=5000), Restart(), *some(2, at=20_000), limits=PAIR)
+
+
+@case("DUR-03", needs=NEEDS)
+def the_last_batch_is_torn(run: Run) -> None:
+    """The last batch lacks a byte: it goes, and all before it stays."""
+    play(run, *some(3), Restart(damage=Damage.TORN), *some(2, at=9000), limits=PAIR)
+    play(run, *some(1), Restart(damage=Damage.TORN), *some(1), limits=PAIR)
+
+
+@case("DUR-04", "DUR-07", needs=NEEDS)
+def a_bit_is_wrong(run: Run) -> None:
+    """A bit of a batch is another: the log ends before it, and later segments go."""
+    for place in (0, 2, 3, -1):
+        play(run, *some(7), Restart(damage=Damage.FLIPPED, place=place), *some(1, at=9000), limits=PAIR)
+
+
+@case("DUR-05", "DUR-06", needs=NEEDS)
+def there_is_more_than_batches(run: Run) -> None:
+    """There are zeros, or too few bytes, after the last batch: they go, and the next batch stands in their place."""
+    for damage in (Damage.ZEROS, Damage.NO_BATCH):
+        play(run, *some(3), Restart(damage=damage), *some(2, at=9000), Restart(), limits=PAIR)
+
+
+@case("DUR-08", needs=NEEDS)
+def indexes_hold_anything(run: Run) -> None:
+    """The index files hold garbage after a kill: every batch is found all the same."""
+    play(run, *some(9), Restart(damage=Damage.INDEXES), *some(2, at=20_000), limits=PAIR)
+
+
+@case("DUR-09", needs=NEEDS)
+def there_are_no_indexes(run: Run) -> None:
+    """There are no index files, after a kill and after a clean stop: every batch is found all the same."""
+    for clean in (False, True):
+        play(run, *some(9), Restart(clean=clean, damage=Damage.NO_INDEXES), *some(2, at=20_000), limits=PAIR)
+
+
+@case("DUR-10", "DUR-12", needs=NEEDS)
+def a_flush_raises_the_recovery_point(run: Run) -> None:
+    """Flush after some appends, kill, flush again; without a flush the recovery point stays below the log's end."""
+    play(run, *some(3), Flush(), *some(2, at=9000), Restart(), Flush(), Restart(), Flush(), limits=PAIR)
+
+
+@case("DUR-11", needs=NEEDS)
+def appends_flush_by_themselves(run: Run) -> None:
+    """Every third record flushes the log (flush.messages); a batch of many does at once."""
+    many = append(*((b"k", b"v"),) * 5, at=20_000)
+    play(run, *some(7), many, one(at=30_000), flush_messages=3)
+    play(run, *some(2), flush_messages=1)
+
+
+@case("DUR-14", needs=NEEDS)
+def what_was_flushed_stays(run: Run) -> None:
+    """Flush some records, append others, damage the first of these: all that was flushed is there."""
+    for damage in (Damage.FLIPPED, Damage.TORN, Damage.ZEROS, Damage.INDEXES):
+        play(run, *some(5), Flush(), one(at=9000), Restart(damage=damage), *some(1, at=20_000), limits=PAIR)
+
+
+@case("DUR-15", needs=NEEDS)
+def the_log_ends_before_its_start(run: Run) -> None:
+    """What is written beside a log says that it starts past all that is found: it begins anew there."""
+    play(run, *some(3), Restart(log_start_offset=10), *some(2, at=9000), limits=PAIR)

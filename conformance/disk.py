@@ -1,0 +1,68 @@
+"""What the cases of storage have in common: batches, steps, and histories of a log on a disk."""
+
+from __future__ import annotations
+
+from conformance.case import Run
+from conformance.wire.batch import encoded_size
+from model.reference.batch import Batch, Record
+from model.reference.disk_steps import NO_LIMIT, Append, DiskHistory, DiskStep
+from model.reference.segments import NO_TIMESTAMP, Limits
+
+TIME = 1_700_000_000_000
+"""When the histories begin, in milliseconds since 1970."""
+DAY = 86_400_000
+NEEDS = ("storage",)
+WIDE = Limits(index_interval_bytes=100)
+
+Pair = tuple[bytes | None, bytes | None]
+
+
+def append(
+    *pairs: Pair,
+    at: int = 0,
+    timestamp: int | None = None,
+    now_ms: int | None = None,
+    producer: tuple[int, int] = (-1, -1),
+) -> Append:
+    """Append a batch of keys and values.
+
+    Args:
+        pairs: keys and values.
+        at: how long after the beginning, in milliseconds.
+        timestamp: of the records; None: when they are appended.
+        now_ms: what the clock says; None: `at`.
+        producer: an idempotent producer's id and the first sequence number.
+    """
+    now = TIME + at if now_ms is None else now_ms
+    records = tuple(Record(value, key=key, timestamp=now if timestamp is None else timestamp) for key, value in pairs)
+    id_, sequence = producer
+    epoch = 0 if id_ >= 0 else -1
+    batch = Batch(records=records, producer_id=id_, producer_epoch=epoch, base_sequence=sequence)
+    return Append(batch=batch, size=encoded_size(batch), now_ms=now)
+
+
+def one(at: int = 0, *, timestamp: int | None = None, now_ms: int | None = None) -> Append:
+    """Append a record; all such batches are of one size."""
+    return append((b"k", b"v"), at=at, timestamp=timestamp, now_ms=now_ms)
+
+
+def some(count: int, at: int = 0) -> tuple[Append, ...]:
+    """Append so many records, a batch each, a second apart."""
+    return tuple(one(at + 1000 * each) for each in range(count))
+
+
+ONE_BYTES = one().size
+"""How many bytes such a batch has."""
+
+
+def segments_of(batches: int, **given: int) -> Limits:
+    """Segments that hold so many batches of one record."""
+    return Limits(segment_bytes=batches * ONE_BYTES, **given)
+
+
+def play(run: Run, *steps: DiskStep, limits: Limits = WIDE, flush_messages: int = NO_LIMIT) -> None:
+    """Play a history, from an empty log on."""
+    run.perform(DiskHistory(steps=steps, limits=limits, flush_messages=flush_messages))
+
+
+__all__ = ["DAY", "NEEDS", "NO_TIMESTAMP", "ONE_BYTES", "TIME", "WIDE", "append", "one", "play", "segments_of", "some"]

@@ -1,0 +1,123 @@
+"""The bundled broker's storage process: a log of `impl.storage`, driven by commands (`conformance.targets.storage`).
+
+Run as a program, with `impl` on its path; the suite itself never imports it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from impl.storage.batch import parse_header
+from impl.storage.cleaner import CompactionConfig, clean, cleanable
+from impl.storage.filesystem import RealFileSystem
+from impl.storage.log import Log
+from impl.storage.recovery import LogStart
+from impl.storage.retention import RetentionLimits, delete_old_segments
+from impl.storage.segment import Segment, SegmentLimits
+
+KEYS_MAX = 10_000
+NO_LIMIT = 2**62
+
+
+def leave(_segment: Segment) -> None:
+    """The files of a segment that was given up stay where they are."""
+
+
+class Driver:
+    """One log, and up to where it was compacted."""
+
+    def __init__(self) -> None:
+        self.files = RealFileSystem()
+        self.clean_to: int | None = None
+        self.log: Log | None = None
+
+    def take(self, command: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Do what a command says, and answer."""
+        if command["do"] == "open":
+            self.open(command)
+        log = self.log
+        assert log is not None
+        if command["do"] == "read":
+            return {"batch": base64.b64encode(read(log, command["offset"])).decode()}
+        if command["do"] == "append":
+            batch = base64.b64decode(command["batch"])
+            log.roll_for(len(batch), command["max_timestamp"], command["last_offset"], command["now_ms"])
+            log.append(batch, parse_header(batch), command["max_timestamp"])
+        elif command["do"] == "retain":
+            limits = RetentionLimits(command["retention_bytes"], command["retention_ms"], command["deletes"])
+            delete_old_segments(log, limits, command["high_watermark"], command["now_ms"])
+        elif command["do"] == "clean":
+            self.clean(log, command)
+        elif command["do"] == "raise_start":
+            log.raise_start(command["offset"])
+        elif command["do"] in ("flush", "close"):
+            getattr(log, command["do"])()
+        return {
+            "log_start": log.log_start_offset,
+            "log_end": log.log_end_offset,
+            "recovery_point": log.recovery_point,
+        }
+
+    def open(self, command: Mapping[str, Any]) -> None:
+        """Open the log that is in a directory, or begin one."""
+        named = command["limits"]
+        limits = SegmentLimits(
+            bytes_max=named["segment_bytes"],
+            age_ms_max=named["segment_ms"],
+            index_bytes_max=named["segment_index_bytes"],
+            index_interval_bytes=named["index_interval_bytes"],
+        )
+        start = LogStart(
+            log_start_offset=command["log_start"],
+            was_clean=command["was_clean"],
+            recovery_point=command["recovery_point"],
+            may_have_gaps=command["may_have_gaps"],
+        )
+        self.log = Log(self.files, Path(command["directory"]), limits, command["now_ms"], start)
+        self.log.flush_messages_max = command["flush_messages"]
+
+    def clean(self, log: Log, command: Mapping[str, Any]) -> None:
+        """Compact the log, if it is worth it."""
+        config = CompactionConfig(
+            dirty_ratio_min=command["min_cleanable_dirty_ratio"],
+            lag_ms_min=command["min_compaction_lag_ms"],
+            lag_ms_max=NO_LIMIT,
+            delete_retention_ms=command["delete_retention_ms"],
+        )
+        part = cleanable(log, self.clean_to, config, command["stable_offset"], command["now_ms"])
+        if not part.is_due(config):
+            return
+        work = clean(log, part, config, KEYS_MAX, command["now_ms"], leave)
+        while True:
+            try:
+                next(work)
+            except StopIteration as done:
+                self.clean_to = done.value
+                return
+
+
+def read(log: Log, offset: int) -> bytes:
+    """The batch that holds an offset, or the next; nothing at the log's end."""
+    found = log.read(offset, 1, log.log_end_offset, at_least_one=True)
+    return b"" if found is None else found.file.read_at(found.position, found.size)
+
+
+def main() -> None:
+    """Read commands, a line each, until there are no more."""
+    driver = Driver()
+    for line in sys.stdin:
+        try:
+            answer = driver.take(json.loads(line))
+        except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

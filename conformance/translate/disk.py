@@ -1,0 +1,212 @@
+"""Histories of a log on a disk, carried out by a target's storage process; its files are looked at by the suite.
+
+What is found amiss after a kill is made so here, in files that nobody has open.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict
+
+from conformance.client import Client, Unsupported
+from conformance.targets.process_target import Launch
+from conformance.targets.storage import StorageFailedError, StorageProcess
+from conformance.translate.base import Conversation, VersionOf, register_conversation
+from conformance.wire.batch import decode_batches, encode_batches
+from conformance.wire.errors import MalformedAnswer
+from model.reference.batch import Batch
+from model.reference.disk_steps import Append, Clean, Damage, DiskHistory, DiskStep, Flush, RaiseStart, Restart, Retain
+from model.reference.outcomes import Values
+from model.reference.state import Cluster
+
+OFFSET_ENTRY, TIME_ENTRY = struct.Struct(">ii"), struct.Struct(">qi")
+LENGTH = struct.Struct(">i")
+LENGTH_AT, FRAME_BYTES = 8, 12
+GARBAGE = b"\x00\x00\x00\x07" * 64
+ZEROS, TOO_FEW = bytes(200), b"\x00" * 7 + b"\x05"
+
+
+class Disk:
+    """A log's directory, and the process that has it open."""
+
+    def __init__(self, launch: Launch, folder: Path, history: DiskHistory) -> None:
+        self._launch, self._folder, self._history = launch, folder, history
+        self._directory = folder / "t-0"
+        self._may_have_gaps = any(isinstance(each, Clean) for each in history.steps)
+        self._process = StorageProcess(launch, folder)
+        self._digests: Mapping[str, bytes] = {}
+        self.told: Mapping[str, Any] = {}
+        self._open(was_clean=True, log_start=0, now_ms=0)
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+
+    def _open(self, *, was_clean: bool, log_start: int, now_ms: int) -> None:
+        self.told = self._process.ask(
+            "open",
+            directory=str(self._directory),
+            limits=asdict(self._history.limits),
+            flush_messages=self._history.flush_messages,
+            log_start=log_start,
+            recovery_point=self.told.get("recovery_point", 0),
+            was_clean=was_clean,
+            may_have_gaps=self._may_have_gaps,
+            now_ms=now_ms,
+        )
+
+    def take(self, step: DiskStep) -> Values:
+        """Take a step, and see what the log is then."""
+        match step:
+            case Append():
+                self.told = self._appended(step)
+            case Flush():
+                self.told = self._process.ask("flush")
+            case Restart():
+                self._restart(step)
+            case RaiseStart():
+                self.told = self._process.ask("raise_start", offset=step.offset)
+            case Retain():
+                high = self.told["log_end"] if step.high_watermark is None else step.high_watermark
+                self.told = self._process.ask("retain", **asdict(step.policy), high_watermark=high, now_ms=step.now_ms)
+            case Clean():
+                stable = self.told["log_end"] if step.stable_offset is None else step.stable_offset
+                self.told = self._process.ask("clean", **asdict(step.policy), stable_offset=stable, now_ms=step.now_ms)
+        return self._seen()
+
+    def _appended(self, step: Append) -> Mapping[str, Any]:
+        batch = step.batch.at(self.told["log_end"], 0)
+        return self._process.ask(
+            "append",
+            batch=base64.b64encode(encode_batches((batch,))).decode(),
+            max_timestamp=batch.max_timestamp,
+            last_offset=batch.last_offset,
+            now_ms=step.now_ms,
+        )
+
+    def _restart(self, step: Restart) -> None:
+        if step.clean:
+            self._process.ask("close")
+        self._process.kill()
+        self._damage(step)
+        self._process = StorageProcess(self._launch, self._folder)
+        start = self.told["log_start"] if step.log_start_offset is None else step.log_start_offset
+        self._open(was_clean=step.clean, log_start=start, now_ms=step.now_ms)
+
+    # -- what is on disk ---------------------------------------------------------------------------------------------
+
+    def _files(self, suffix: str) -> list[Path]:
+        return sorted(self._directory.glob(f"*{suffix}"))
+
+    def _damage(self, step: Restart) -> None:
+        logs = self._files(".log")
+        last = next(each for each in reversed(logs) if each.stat().st_size or each is logs[0])
+        match step.damage:
+            case Damage.TORN:
+                last.write_bytes(last.read_bytes()[:-1])
+            case Damage.FLIPPED:
+                places = [(path, at) for path in logs for at in _batch_ends(path.read_bytes())]
+                path, end = places[step.place]
+                content = bytearray(path.read_bytes())
+                content[end - 1] ^= 0x01
+                path.write_bytes(content)
+            case Damage.ZEROS | Damage.NO_BATCH:
+                last.write_bytes(last.read_bytes() + (ZEROS if step.damage is Damage.ZEROS else TOO_FEW))
+            case Damage.INDEXES:
+                for path in (*self._files(".index"), *self._files(".timeindex")):
+                    path.write_bytes(GARBAGE)
+            case Damage.NO_INDEXES:
+                for path in (*self._files(".index"), *self._files(".timeindex")):
+                    path.unlink()
+
+    def _seen(self) -> Values:
+        logs = self._files(".log")
+        closed = {each.name: hashlib.sha256(each.read_bytes()).digest() for each in logs[:-1]}
+        rewritten = tuple(name for name, digest in self._digests.items() if closed.get(name, digest) != digest)
+        self._digests = closed
+        batches = self._read()
+        records = (
+            (batch.base_offset + (place if record.offset_delta is None else record.offset_delta), record)
+            for batch in batches
+            for place, record in enumerate(batch.records)
+        )
+        return {
+            **self.told,
+            "names": tuple(int(each.stem) for each in logs),
+            "sizes": tuple(each.stat().st_size for each in logs),
+            "given_up": tuple(int(each.name.partition(".")[0]) for each in self._files(".log.deleted")),
+            "rewritten": rewritten,
+            "offset_indexes": tuple(self._entries(each, ".index", OFFSET_ENTRY) for each in logs[:-1]),
+            "time_indexes": tuple(self._entries(each, ".timeindex", TIME_ENTRY) for each in logs[:-1]),
+            "batches": tuple((each.base_offset, each.last_offset, len(each.records)) for each in batches),
+            "records": tuple(
+                (offset, record.key, record.value) for offset, record in records if offset >= self.told["log_start"]
+            ),
+        }
+
+    def _read(self) -> list[Batch]:
+        """All batches, each looked up by an offset of its own, as the first reader of it would."""
+        found: list[Batch] = []
+        offset, end = self.told["log_start"], self.told["log_end"]
+        while offset < end:
+            data = base64.b64decode(self._process.ask("read", offset=offset)["batch"])
+            if not data:
+                break
+            (batch,) = decode_batches(data).batches
+            found.append(batch)
+            offset = max(batch.next_offset, offset + 1)
+        return found
+
+    def _entries(self, log: Path, suffix: str, entry: struct.Struct) -> tuple[tuple[int, int], ...]:
+        """A closed segment's index, offsets as they are."""
+        path, base = log.with_suffix(suffix), int(log.stem)
+        content = path.read_bytes() if path.exists() else b""
+        found = entry.iter_unpack(content[: len(content) // entry.size * entry.size])
+        if entry is OFFSET_ENTRY:
+            return tuple((base + offset, position) for offset, position in found)
+        return tuple((timestamp, base + offset) for timestamp, offset in found)
+
+
+def _batch_ends(content: bytes) -> list[int]:
+    """Where the batches of a segment end."""
+    ends, position = [], 0
+    while position < len(content):
+        position += FRAME_BYTES + LENGTH.unpack_from(content, position + LENGTH_AT)[0]
+        ends.append(position)
+    return ends
+
+
+def _hold(operation: DiskHistory, client: Client, _cluster: Cluster, _version_of: VersionOf) -> list[Values]:
+    launch = client.target.storage_process()
+    if launch is None:
+        raise Unsupported("the target has no storage process: its log can't be driven by itself")
+    with tempfile.TemporaryDirectory(prefix="tidegauge-disk-") as name:
+        disk = Disk(launch, Path(name), operation)
+        try:
+            return [{}, *_taken(disk, operation.steps)]
+        finally:
+            disk.close()
+
+
+def _taken(disk: Disk, steps: Sequence[DiskStep]) -> Iterator[Values]:
+    """What is seen after each step; once one has failed, nothing of the later ones."""
+    failed = False
+    for step in steps:
+        if failed:
+            yield {"error": ""}
+            continue
+        try:
+            yield {"error": "", **disk.take(step)}
+        except (StorageFailedError, MalformedAnswer, struct.error) as error:
+            failed = True
+            yield {"error": str(error)}
+
+
+register_conversation(DiskHistory, Conversation((), _hold))

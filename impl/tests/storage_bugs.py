@@ -1,0 +1,399 @@
+"""Bugs that storage could have, each put into one function, and the checks of which at least one must see it.
+
+A bug is planted by replacing a function while the checks run. The checks know nothing of the bugs: they are the ones
+that hold without any bug, with fixed seeds.
+"""
+
+import errno
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+import attrs
+
+from impl.errors import StorageError
+from impl.storage.checkpoints import CLEAN_SHUTDOWN, RECOVERY_POINTS, LeaderEpochs
+from impl.storage.faults import Fault
+from impl.storage.filesystem import FileSystem
+from impl.storage.log import Log
+from impl.storage.log_directory import LogDirectory
+from impl.storage.producer_state import ProducerState
+from impl.storage.recovery import LogRecovery
+from impl.storage.segment import Segment
+from impl.storage.simulated import SimulatedFileSystem
+from impl.storage.snapshots import Snapshots
+from impl.tests.durability import DATA, NAME, SETTINGS, Act, Append, Lose, Promises, Step, Trial, Violation, hold
+from impl.tests.support import NOW, make_batch, records
+
+Planted = Callable[..., Any]
+SEEDS: Final = range(25)
+EQUAL_VALUE: Final = 28
+EQUAL_SIZE: Final = len(make_batch(records(b"." * EQUAL_VALUE), producer_id=1, producer_epoch=0, base_sequence=0))
+LOGS: Final = DATA / "logs"
+
+
+@attrs.frozen
+class StorageBug:
+    """A function, by the place where it is looked up, and what takes its place; `plant` is given the right one."""
+
+    name: str
+    place: str
+    plant: Callable[[Any], Any]
+    seed: int = 0  # a history that sees it, if the checks do not: only to find it sooner
+
+
+def _nothing(_: Any) -> Planted:
+    """Do nothing."""
+    return lambda *_, **__: None
+
+
+def _answer(value: Any) -> Callable[[Any], Planted]:
+    """Do nothing, and answer a value."""
+    return lambda _: lambda *_, **__: value
+
+
+class _AgreesWithAll:
+    """A checksum that nothing differs from."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, _: object) -> bool:
+        return True
+
+    def __ne__(self, _: object) -> bool:
+        return False
+
+
+def _truncate_without_flush(_: Any) -> Planted:
+    def truncate(self: Segment, size: int) -> None:
+        self._log.truncate(size)
+        self.size = size
+
+    return truncate
+
+
+def _believe_the_size(_: Any) -> Planted:
+    """Leave behind the last good batch what is there."""
+
+    def truncate(self: Segment, size: int) -> None:
+        self.size = size
+
+    return truncate
+
+
+def _one_batch_too_many(right: Any) -> Planted:
+    return lambda self, offset: right(self, offset + 1)
+
+
+def _sync_batches_only(_: Any) -> Planted:
+    return lambda self: self._log.sync()
+
+
+def _sync_names_in_mind(_: Any) -> Planted:
+    def sync_names(self: Log) -> None:
+        self._names_durable_to = self.active.base_offset
+
+    return sync_names
+
+
+def _forget_what_should_go(_: Any) -> Planted:
+    """Don't remove the files of what is cut off."""
+
+    def remove_from(self: LogRecovery, number: int) -> None:
+        del self.segments[number:]
+
+    return remove_from
+
+
+def _recovery_point_at_the_end(_: Any) -> Planted:
+    return lambda self: self._write(RECOVERY_POINTS, lambda log: log.log_end_offset)
+
+
+def _flush_moves_first(right: Any) -> Planted:
+    def flush_job(self: Log, up_to: int) -> Callable[[], None]:
+        job: Callable[[], None] = right(self, up_to)
+        self.recovery_point = max(self.recovery_point, up_to)
+        return job
+
+    return flush_job
+
+
+def _next_segment(right: Any) -> Planted:
+    return lambda self: min(right(self) + 1, len(self.segments) - 1)
+
+
+def _write_in_place(_: Any) -> Planted:
+    def replace_file(self: FileSystem, path: Path, content: bytes, *, durable: bool = True) -> None:
+        file = self.open(path, create=True, truncate=True)
+        file.write_at(0, (content,))
+        if durable:
+            file.sync()
+            self.sync_directory(path.parent)
+
+    return replace_file
+
+
+def _rename_unflushed(_: Any) -> Planted:
+    def replace_file(self: FileSystem, path: Path, content: bytes, *, durable: bool = True) -> None:
+        beside = path.with_name(path.name + ".tmp")
+        self.open(beside, create=True, truncate=True).write_at(0, (content,))
+        self.rename(beside, path)
+
+    return replace_file
+
+
+def _only_move(_: Any) -> Planted:
+    return lambda self, old, new: self.move(old, new)
+
+
+def _keep_the_marker(right: Any) -> Planted:
+    return lambda self, path: None if path.name == CLEAN_SHUTDOWN else right(self, path)
+
+
+def _except_log_directories(right: Any) -> Planted:
+    """Never flush the names in a log directory itself."""
+    return lambda self, path: None if path.name == LOGS.name else right(self, path)
+
+
+def _marker_first(right: Any) -> Planted:
+    def close(self: LogDirectory) -> None:
+        self._files.replace_file(self.path / CLEAN_SHUTDOWN, b"")
+        right(self)
+
+    return close
+
+
+def _truncate_before_checkpoint(_: Any) -> Planted:
+    return lambda self, name, offset, now_ms: self.logs[name].truncate_to(offset, now_ms)
+
+
+def _snapshot_alone(_: Any) -> Planted:
+    """Believe the snapshot to be complete."""
+
+    def rebuild(self: Snapshots, producers: ProducerState, segments: Sequence[Segment], start: int, end: int) -> None:
+        producers.clear()
+        self._load_newest(end, producers)
+
+    return rebuild
+
+
+def _snapshot_too_far(right: Any) -> Planted:
+    return lambda self, offset, producers: right(self, offset + 1, producers)
+
+
+def _holes_allowed(right: Any) -> Planted:
+    def recovery(files: FileSystem, directory: Path, segments: list[Segment], start: Any, *rest: Any) -> LogRecovery:
+        made: LogRecovery = right(files, directory, segments, attrs.evolve(start, may_have_gaps=True), *rest)
+        return made
+
+    return recovery
+
+
+def _stop_short(_: Any) -> Planted:
+    """Take one short write for the whole."""
+    return lambda write_some, buffers, written: write_some(memoryview(b"".join(map(bytes, buffers))), written)
+
+
+def _forget_names_only(_: Any) -> Planted:
+    def forget(self: LogDirectory, names: Iterable[Any]) -> None:
+        for name in names:
+            self.logs.pop(name)
+
+    return forget
+
+
+def _index_off_by_one(right: Any) -> Planted:
+    return lambda self, offset, position: right(self, offset - 1, position)
+
+
+def _reuse_indexes(right: Any) -> Planted:
+    """Recover batches, and take the indexes as they are."""
+
+    def recover(segment: Segment, *rest: Any) -> Any:
+        vars(segment).update(forget_indexes=lambda *_: None, note_batch=lambda *_: None)
+        try:
+            return right(segment, *rest)
+        finally:
+            del vars(segment)["forget_indexes"], vars(segment)["note_batch"]
+
+    return recover
+
+
+def _epochs_in_memory(_: Any) -> Planted:
+    def save(self: LeaderEpochs) -> None:
+        self._saved = self.entries
+
+    return save
+
+
+STORAGE: Final = "impl.storage"
+BUGS: Final = (
+    StorageBug("checksums of batches are not looked at", f"{STORAGE}.recovery.crc32c", _answer(_AgreesWithAll())),
+    StorageBug(
+        "checksums of snapshots are not looked at", f"{STORAGE}.producer_state.crc32c", _answer(_AgreesWithAll())
+    ),
+    StorageBug("the size of a file is believed", f"{STORAGE}.segment.Segment.truncate", _believe_the_size),
+    StorageBug("what is cut is not made durable", f"{STORAGE}.segment.Segment.truncate", _truncate_without_flush),
+    StorageBug("one batch too many stays", f"{STORAGE}.segment.Segment.truncate_before", _one_batch_too_many, 2),
+    StorageBug("segments behind a cut stay", f"{STORAGE}.recovery.LogRecovery._remove_from", _nothing),
+    StorageBug("files behind a cut stay", f"{STORAGE}.recovery.LogRecovery._remove_from", _forget_what_should_go),
+    StorageBug("holes are overlooked", f"{STORAGE}.log.LogRecovery", _holes_allowed),
+    StorageBug(
+        "the segment with the recovery point is trusted",
+        f"{STORAGE}.recovery.LogRecovery._first_unflushed",
+        _next_segment,
+    ),
+    StorageBug(
+        "the recovery point is the log's end",
+        f"{STORAGE}.log_directory.LogDirectory.checkpoint_recovery_points",
+        _recovery_point_at_the_end,
+    ),
+    StorageBug("the recovery point moves before the flush", f"{STORAGE}.log.Log.flush_job", _flush_moves_first),
+    StorageBug("flush does nothing", f"{STORAGE}.log.Log.flush", _nothing),
+    StorageBug("segments are not flushed", f"{STORAGE}.segment.Segment.sync", _nothing),
+    StorageBug("indexes are not flushed", f"{STORAGE}.segment.Segment.sync", _sync_batches_only, 13),
+    StorageBug("index entries stay in memory", f"{STORAGE}.segment.Segment.flush_indexes", _nothing),
+    StorageBug("full segments get no last index entry", f"{STORAGE}.segment.Segment.seal", _nothing, 13),
+    StorageBug("indexes are off by one", f"{STORAGE}.indexes.OffsetIndex.append", _index_off_by_one),
+    StorageBug("indexes are trusted after a clean stop", f"{STORAGE}.segment.Segment.indexes_fit", _answer(True)),
+    StorageBug("indexes are trusted after a crash", f"{STORAGE}.recovery.recover_segment", _reuse_indexes),
+    StorageBug("names of segments are not flushed", f"{STORAGE}.log.Log._sync_names", _sync_names_in_mind),
+    StorageBug(
+        "names in log directories are not flushed",
+        f"{STORAGE}.simulated.SimulatedFileSystem.sync_directory",
+        _except_log_directories,
+    ),
+    StorageBug("checkpoints are written in place", f"{STORAGE}.filesystem.FileSystem.replace_file", _write_in_place),
+    StorageBug("checkpoints are not flushed", f"{STORAGE}.filesystem.FileSystem.replace_file", _rename_unflushed),
+    StorageBug("renames are not durable", f"{STORAGE}.filesystem.FileSystem.rename", _only_move),
+    StorageBug("the marker stays", f"{STORAGE}.simulated.SimulatedFileSystem.remove", _keep_the_marker, 5),
+    StorageBug("the marker comes first", f"{STORAGE}.log_directory.LogDirectory.close", _marker_first),
+    StorageBug(
+        "a truncated log keeps its recovery point",
+        f"{STORAGE}.log_directory.LogDirectory.truncate",
+        _truncate_before_checkpoint,
+        20,
+    ),
+    StorageBug(
+        "the start of a log is not kept", f"{STORAGE}.log_directory.LogDirectory.checkpoint_log_starts", _nothing
+    ),
+    StorageBug("a deleted log's checkpoints stay", f"{STORAGE}.log_directory.LogDirectory.forget", _forget_names_only),
+    StorageBug("snapshots behind the end stay", f"{STORAGE}.snapshots.Snapshots.remove_after", _answer(False)),
+    StorageBug("batches behind a snapshot are not read", f"{STORAGE}.snapshots.Snapshots.rebuild", _snapshot_alone),
+    StorageBug("a snapshot says one offset too many", f"{STORAGE}.snapshots.Snapshots.write", _snapshot_too_far, 21),
+    StorageBug("epochs of what was cut stay", f"{STORAGE}.checkpoints.LeaderEpochs.truncate_from_end", _nothing, 4),
+    StorageBug("epochs are not kept", f"{STORAGE}.checkpoints.LeaderEpochs.save", _epochs_in_memory),
+    StorageBug("short writes are taken for whole", f"{STORAGE}.simulated.write_rest", _stop_short),
+    StorageBug("a failed flush is forgotten", f"{STORAGE}.log_directory.LogDirectory.fail", _nothing),
+)
+
+
+def check_losses_of_power(histories: Callable[[Random], list[Step]], seeds: Iterable[int] = SEEDS) -> None:
+    """Generated histories, with power lost before every change. Raises whatever the code raises, or Violation."""
+    for seed in seeds:
+        random = Random(seed)
+        history = histories(random)
+        Trial(SimulatedFileSystem(), seed=seed, page_size=random.choice((32, 64))).play(history)
+
+
+def check_short_writes() -> None:
+    """A disk that takes a few bytes at a time."""
+    files = SimulatedFileSystem()
+    files.faults.planned.append(Fault("write", lasts=True, is_short_write=True, bytes_taken=7))
+    Trial(files).play([Append(2, 30, 1), Append(3, 30), Append(1, 5, 1), Act("flush"), Act("restart"), Append(3, 30)])
+
+
+def check_damaged_indexes() -> None:
+    """Index files that end early or say nonsense after a clean stop."""
+    for damage in (b"", b"\0" * 8, b"\0\0\0\7\0\0\0\7", b"\xff" * 12):
+        for suffix in (".index", ".timeindex"):
+            files = SimulatedFileSystem()
+            trial = Trial(files)
+            trial.play([Append(2, 30)] * 12)
+            files.faults.before_change = None
+            trial._directory.close()
+            path = trial.log.segments[0].path(suffix)
+            files.open(path, truncate=True).write_at(0, (damage,))
+            trial._directory = trial._open(files)
+            hold(trial.log, trial.promises, lost=False)
+
+
+def check_failed_flush() -> None:
+    """A flush that fails in the background, after which the log must not go on as if nothing had happened."""
+    files = SimulatedFileSystem()
+    trial = Trial(files)
+    trial.play([Append(2, 30), Append(2, 30)])
+    files.faults.before_change = None
+    files.faults.planned.append(Fault("sync", error=errno.EIO, path_contains=".log"))
+    history: list[Step] = [Append(3, 40)] * 4
+    for step in history:
+        with suppress(StorageError):
+            trial.play([step, Act("run_jobs")])
+    if trial.log.failure is None:
+        raise Violation("the log goes on after a failed flush")
+
+
+def check_name_used_again() -> None:
+    """A log that is deleted, and another one of its name that loses power."""
+    for seed in range(5):
+        files = SimulatedFileSystem()
+        trial = Trial(files, seed=seed)
+        trial.play([Append(3, 40)] * 6 + [Act("flush"), Act("checkpoint")])
+        files.faults.before_change = None
+        directory = trial._directory
+        old = directory.logs[NAME]
+        files.remove_tree(old.directory)
+        files.sync_directory(LOGS)
+        directory.forget([NAME])
+        trial.promises = Promises()
+        trial._sequences.clear()
+        trial._is_new_leader = True
+        directory.open(NAME, SETTINGS, NOW)
+        trial._watch()
+        trial.play([Append(3, 40)] * 4)
+
+
+def _damaged(batch: int, count: int) -> Trial:
+    """A log of equal batches in which a bit of one has flipped, after the next start."""
+    files = SimulatedFileSystem()
+    trial = Trial(files, page_size=EQUAL_SIZE)
+    files.faults.before_change = None
+    trial.play([Append(1, EQUAL_VALUE, 1)] * count + [Act("flush")])
+    segment = [each for each in trial.log.segments if each.base_offset <= batch][-1]
+    files.content(segment.path(".log")).flip((batch - segment.base_offset) * EQUAL_SIZE + EQUAL_SIZE // 2, 0)
+    trial.promises.flushed = trial.promises.appended_to = batch
+    trial.play([Lose(0, killed=True)])
+    assert isinstance(trial.files, SimulatedFileSystem)
+    trial.files.faults.before_change = None
+    return trial
+
+
+def check_what_is_cut_stays_cut() -> None:
+    """Batches and segments behind a bad one, when power is lost after others were appended in their place."""
+    for batch in (1, 3):
+        trial = _damaged(batch, 12)
+        trial.play([Append(1, EQUAL_VALUE)])
+        for change in range(400):
+            trial._lose_power_and_look(change)
+
+
+def check_stale_snapshots() -> None:
+    """Snapshots of what was cut, when newer ones are gone."""
+    trial = _damaged(1, 12)
+    trial.play([Append(3, EQUAL_VALUE, 2)] * 5 + [Act("flush"), Act("checkpoint")])
+    for name in trial.files.list_names(trial.log.directory):
+        if name.endswith(".snapshot") and int(name.partition(".")[0]) > 8:
+            trial.files.remove(trial.log.directory / name)
+    trial.play([Lose(0, killed=True)])
+
+
+CHECKS: Final[tuple[Callable[[], None], ...]] = (
+    check_short_writes,
+    check_damaged_indexes,
+    check_failed_flush,
+    check_name_used_again,
+    check_what_is_cut_stays_cut,
+    check_stale_snapshots,
+)

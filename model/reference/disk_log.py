@@ -1,0 +1,173 @@
+"""A log on a disk through a history of steps: what it must be after each.
+
+The rules are those of `segments`, `retention` and `compaction`; what a step is judged by is in `disk_rules`.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve, field, frozen
+
+from model.reference.batch import Batch
+from model.reference.compaction import Cleanable, cleanable, cleaned, is_due
+from model.reference.disk_steps import NO_LIMIT, Append, Clean, Damage, DiskStep, Flush, RaiseStart, Restart, Retain
+from model.reference.retention import Breach, retained
+from model.reference.segments import (
+    DiskBatch,
+    DiskRecord,
+    Limits,
+    RollReason,
+    Segment,
+    is_flush_due,
+    recovered,
+    recovery_point,
+    roll_reason,
+)
+
+
+@frozen(kw_only=True)
+class DiskLog:
+    """A log: its segments, where it starts, what was flushed, and what happened in the step that led here."""
+
+    limits: Limits = field(factory=Limits)
+    flush_messages: int = NO_LIMIT
+    segments: tuple[Segment, ...] = (Segment(base_offset=0),)
+    log_start_offset: int = 0
+    recovery_point: int = 0
+    clean_to: int | None = None
+    """Up to where it was compacted; None: never."""
+    sizes_are_known: bool = True
+    """Whether the sizes of all batches are known: not those of batches that compaction wrote anew."""
+    was_closed: bool = False
+    """Whether the log was ever closed or recovered: then the active segment's time index has one more entry."""
+    given_up: tuple[int, ...] = ()
+    """The first offsets of segments whose files were renamed, and are not removed yet."""
+    rolled: RollReason | None = None
+    gone: tuple[Breach, ...] = ()
+    offsets_cleaned: Cleanable | None = None
+    """Which offsets the last step cleaned; None: none."""
+
+    @property
+    def log_end_offset(self) -> int:
+        """The offset of the next record."""
+        return self.segments[-1].next_offset
+
+    @property
+    def batches(self) -> tuple[DiskBatch, ...]:
+        """All batches, in order."""
+        return tuple(batch for segment in self.segments for batch in segment.batches)
+
+    @property
+    def records(self) -> tuple[DiskRecord, ...]:
+        """All records that can be read, in order: from the log's start on."""
+        found = (record for batch in self.batches for record in batch.records)
+        return tuple(each for each in found if each.offset >= self.log_start_offset)
+
+
+def on_disk(batch: Batch, base_offset: int, size: int) -> DiskBatch:
+    """A batch as it lies on the disk."""
+    records = tuple(
+        DiskRecord(offset=base_offset + place, key=each.key, value=each.value)
+        for place, each in enumerate(batch.records)
+    )
+    return DiskBatch(
+        base_offset=base_offset,
+        last_offset=base_offset + batch.last_offset_delta,
+        size=size,
+        max_timestamp=batch.max_timestamp,
+        records=records,
+        producer_id=batch.producer_id,
+    )
+
+
+def taken(log: DiskLog, step: DiskStep) -> DiskLog:
+    """The log after a step."""
+    log = evolve(log, rolled=None, gone=(), offsets_cleaned=None)
+    match step:
+        case Append():
+            return _appended(log, step)
+        case Flush():
+            return evolve(log, recovery_point=log.log_end_offset)
+        case Restart():
+            return _restarted(log, step)
+        case RaiseStart():
+            return evolve(log, log_start_offset=max(log.log_start_offset, step.offset))
+        case Retain():
+            return _retained(log, step)
+        case Clean():
+            return _cleaned(log, step)
+
+
+def _appended(log: DiskLog, step: Append) -> DiskLog:
+    batch = on_disk(step.batch, log.log_end_offset, step.size)
+    reason = roll_reason(log.segments[-1], batch, log.limits, step.now_ms)
+    segments = log.segments
+    if reason is not None and segments[-1].batches:
+        segments = (*segments, Segment(base_offset=log.log_end_offset, created_ms=step.now_ms))
+    grown = (*segments[:-1], segments[-1].appended(batch, step.now_ms))
+    log = evolve(log, segments=grown, rolled=reason)
+    if is_flush_due(log.log_end_offset - log.recovery_point, log.flush_messages):
+        log = evolve(log, recovery_point=recovery_point(log.recovery_point, log.log_end_offset))
+    return log
+
+
+def _restarted(log: DiskLog, step: Restart) -> DiskLog:
+    start = log.log_start_offset if step.log_start_offset is None else step.log_start_offset
+    place = damaged_place(log, step)
+    found = log.segments if place is None else _broken(log.segments, place)
+    made = recovered(found, log.recovery_point, start, was_clean=step.clean, now_ms=step.now_ms)
+    return evolve(
+        log,
+        segments=made.segments,
+        log_start_offset=max(start, made.segments[0].base_offset),
+        recovery_point=made.recovery_point,
+        was_closed=True,
+        given_up=(),
+    )
+
+
+def damaged_place(log: DiskLog, step: Restart) -> int | None:
+    """Which batch is damaged, counted from the log's first; None: none is."""
+    if step.damage is Damage.TORN:
+        return len(log.batches) - 1
+    return step.place % len(log.batches) if step.damage is Damage.FLIPPED else None
+
+
+def _broken(segments: tuple[Segment, ...], place: int) -> tuple[Segment, ...]:
+    made, seen = [], 0
+    for segment in segments:
+        batches = [evolve(each, is_valid=seen + n != place) for n, each in enumerate(segment.batches)]
+        made.append(evolve(segment, batches=tuple(batches)))
+        seen += len(batches)
+    return tuple(made)
+
+
+def _retained(log: DiskLog, step: Retain) -> DiskLog:
+    high = log.log_end_offset if step.high_watermark is None else step.high_watermark
+    made = retained(log.segments, log.log_start_offset, high, step.policy, step.now_ms)
+    return evolve(
+        log,
+        segments=made.segments,
+        log_start_offset=made.log_start_offset,
+        given_up=(*log.given_up, *(each.base_offset for each, _ in made.gone)),
+        gone=tuple(why for _, why in made.gone),
+    )
+
+
+def _cleaned(log: DiskLog, step: Clean) -> DiskLog:
+    stable = log.log_end_offset if step.stable_offset is None else step.stable_offset
+    offsets = cleanable(log.segments, log.clean_to, log.log_start_offset, stable, step.policy, step.now_ms)
+    bases = [each.base_offset for each in log.segments if each.base_offset <= offsets.end]
+    offsets = evolve(offsets, end=max(offsets.first_dirty_offset, *bases))  # whole segments only
+    if not is_due(log.segments, offsets, step.policy):
+        return log
+    made = cleaned(log.segments, offsets, step.policy, step.now_ms)
+    left = tuple(each for each in made if each.base_offset < offsets.end)
+    later = [each for each in log.segments if each.base_offset >= offsets.end]
+    first = Segment(base_offset=log.segments[0].base_offset, batches=left)
+    return evolve(
+        log,
+        segments=(first, *later),
+        clean_to=offsets.end,
+        sizes_are_known=False,
+        offsets_cleaned=offsets,
+    )

@@ -1,0 +1,108 @@
+"""Histories of a log on a disk: what is expected after each step, and which requirement says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from model.catalogue import requirements
+from model.profiles import profile_named
+from model.reference.batch import Batch, Record
+from model.reference.compaction import CleaningPolicy
+from model.reference.disk_log import DiskLog, taken
+from model.reference.disk_steps import Append, Clean, Damage, DiskHistory, DiskStep, Flush, RaiseStart, Restart, Retain
+from model.reference.oracle import Context, allowed
+from model.reference.outcomes import judge
+from model.reference.retention import Policy
+from model.reference.segments import Limits
+from model.reference.state import Cluster
+
+CONTEXT = Context(profile_named("3.9-kraft"), 0)
+PAIR = Limits(segment_bytes=200, index_interval_bytes=0)
+
+
+def append(*keys: str, timestamp: int = 0) -> Append:
+    records = tuple(Record(b"v", key=key.encode(), timestamp=timestamp) for key in keys or ("k",))
+    return Append(batch=Batch(records=records), size=100, now_ms=timestamp)
+
+
+def after(*steps: DiskStep, limits: Limits = PAIR) -> DiskLog:
+    log = DiskLog(limits=limits)
+    for step in steps:
+        log = taken(log, step)
+    return log
+
+
+def bases(log: DiskLog) -> list[int]:
+    return [each.base_offset for each in log.segments]
+
+
+def rules(*steps: DiskStep) -> set[str]:
+    """The requirements that the last step is held to."""
+    (*_, last) = allowed(Cluster(), DiskHistory(steps=steps, limits=PAIR), CONTEXT)
+    return {expect.requirement for choice in last.choices for expect in choice.expects}
+
+
+THREE = (append(), append(), append())
+
+
+@pytest.mark.parametrize(
+    ("damage", "place", "end"),
+    [
+        (Damage.NONE, -1, 5),
+        (Damage.TORN, -1, 4),
+        (Damage.FLIPPED, 0, 0),
+        (Damage.FLIPPED, 1, 1),
+        (Damage.FLIPPED, -2, 3),
+        (Damage.ZEROS, -1, 5),
+        (Damage.INDEXES, -1, 5),
+    ],
+)
+def test_damage_costs_what_is_behind_it(damage: Damage, place: int, end: int) -> None:
+    assert after(*THREE, append(), append(), Restart(damage=damage, place=place)).log_end_offset == end
+
+
+def test_what_was_flushed_is_believed() -> None:
+    log = after(append(), append(), Flush(), append(), Restart(damage=Damage.TORN))
+    assert (log.log_end_offset, log.recovery_point) == (2, 2)
+
+
+def test_deleted_segments_are_given_up_until_a_start() -> None:
+    everything = Retain(policy=Policy(retention_ms=0), now_ms=1)
+    log = after(*THREE, everything)
+    assert (bases(log), log.log_start_offset, log.given_up) == ([3], 3, (0, 2))
+    assert after(*THREE, everything, Restart()).given_up == ()
+
+
+def test_records_below_the_start_are_not_read() -> None:
+    assert [each.offset for each in after(*THREE, RaiseStart(1)).records] == [1, 2]
+
+
+def test_a_cleaning_is_of_whole_segments() -> None:
+    clean = Clean(policy=CleaningPolicy(min_cleanable_dirty_ratio=0), now_ms=0, stable_offset=3)
+    log = after(append("a"), append("a"), append("a"), append("a"), append("a"), clean)
+    assert [each.offset for each in log.records] == [1, 2, 3, 4]
+    assert log.clean_to == 2
+
+
+@pytest.mark.parametrize(
+    ("steps", "rule"),
+    [
+        ((append(),), "SEG-03"),
+        ((append(), append()), "SEG-02"),
+        (THREE, "SEG-01"),
+        ((*THREE, Restart(clean=True)), "DUR-01"),
+        ((*THREE, Restart(clean=True, damage=Damage.NO_INDEXES)), "DUR-09"),
+        ((*THREE, Restart()), "DUR-02"),
+        ((*THREE, Retain(policy=Policy(retention_ms=0), now_ms=1, high_watermark=2)), "RET-13"),
+        ((*THREE, Retain(policy=Policy(retention_ms=0), now_ms=1)), "RET-07"),
+    ],
+)
+def test_the_rule_that_a_step_is_held_to(steps: tuple[DiskStep, ...], rule: str) -> None:
+    assert rule in rules(*steps)
+    assert rules(*steps) <= requirements().keys()
+
+
+def test_a_step_that_failed_is_laid_at_its_rules_door() -> None:
+    (*_, last) = allowed(Cluster(), DiskHistory(steps=THREE, limits=PAIR), CONTEXT)
+    (mismatch,) = judge(last, {"error": "no space"}).mismatches
+    assert (mismatch.requirement, mismatch.seen) == ("SEG-01", "no space")
