@@ -125,7 +125,7 @@ def leader_advances_hw(s: State, leader: Any) -> Step:
     first = ite(s.committed[hw] == entry, least(s.committed_in[hw], epoch), epoch)
     return Step(
         (
-            Guard("it_leads", s.leads[leader]),
+            Guard("it_leads", s.leads[leader], safety_critical=True),
             Guard("it_has_the_record", hw < s.end[leader], safety_critical=True),
             Guard("enough_are_in_sync", s.is_enough[s.knows[leader]], safety_critical=True),
             Guard(

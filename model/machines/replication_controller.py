@@ -124,7 +124,7 @@ def controller_elects_unclean(s: State, replica: Any) -> Step:
         (
             Guard("it_has_a_session", no(s.fenced[replica])),
             Guard("it_is_not_in_the_isr", no(s.isr.has(replica))),
-            Guard("nobody_in_the_isr_has_a_session", s.isr.every(lambda q: s.fenced[q])),
+            Guard("nobody_in_the_isr_has_a_session", s.isr.every(lambda q: s.fenced[q]), safety_critical=True),
         ),
         lambda: _decided(
             s, some(replica), s.none_of(REPLICAS).plus(replica), s.leader_epoch + 1, stays=lambda _q: False
@@ -209,7 +209,7 @@ def controller_drops(s: State, replica: Any) -> Step:
     """
     return Step(
         (
-            Guard("it_is_fenced", s.fenced[replica]),
+            Guard("it_is_fenced", s.fenced[replica], safety_critical=True),
             Guard("it_does_not_lead", s.leader != replica, safety_critical=True),
             Guard("it_is_in_the_isr", s.isr.has(replica)),
             _others_are_left(s, replica),

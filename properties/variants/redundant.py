@@ -51,6 +51,8 @@ BY_GUARD: Mapping[str, str] = {
     "its_session_is_over": "Kafka registers nobody whose old session is valid",
     "it_did_not_shut_down_by_itself": "who did shut down by itself has all that it had",
     "the_leader_asked": "the controller answers requests",
+    "it_was_decided": "nobody can hear of what does not exist yet, and before the first decision there is none",
+    "it_fetches_as_it_is_registered": "who has not fetched yet has no broker epoch that could be the registered one",
     "the_leader_is_registered_as_it_was": "nobody asks where nobody leads",
     "it_was_not_refused_before": "the controller answers a request once",
     "there_is_more": "there would be nothing to do",
