@@ -6,7 +6,7 @@ only refuses connections. So there is no kill here, and no pause, which would fr
 
 from __future__ import annotations
 
-import select
+import selectors
 import shutil
 import sys
 import tempfile
@@ -103,7 +103,9 @@ class Mock(Target):
         """The next line that the process says; it says one at a time, so none waits in the buffer."""
         assert self._server is not None
         _, answers = self._server.pipes
-        ready, _, _ = select.select([answers], [], [], _ANSWER_CEILING_S)
+        with selectors.DefaultSelector() as selector:  # select alone knows no descriptor above 1023
+            selector.register(answers, selectors.EVENT_READ)
+            ready = selector.select(_ANSWER_CEILING_S)
         line = answers.readline().decode().strip() if ready else ""
         if not line:
             raise TargetError(f"mock said nothing; the end of its output:\n{self._server.tail()}")

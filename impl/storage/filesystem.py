@@ -300,6 +300,11 @@ class DescriptorPool:
         self._open.append(file)
         return os.open(file.path, os.O_RDWR | os.O_CLOEXEC)
 
+    def __del__(self) -> None:
+        """Whoever was not closed is closed with the file system, as Python does with files of its own."""
+        for file in self._open:
+            file.close()
+
 
 class RealFileSystem(FileSystem):
     """The operating system's files."""
