@@ -108,9 +108,9 @@ def who_has_heard_of_nothing_has_sent_nothing(s: State) -> Any:
 
 
 @DECISIONS.add
-def who_runs_did_not_shut_down(s: State) -> Any:
-    """Who runs did not shut down."""
-    return every(s, (REPLICA,), lambda q: implies(s.alive[q], no(s.was_clean[q])))
+def who_shut_down_is_down(s: State) -> Any:
+    """Who shut down by itself is down, and has all on disk."""
+    return every(s, (REPLICA,), lambda q: implies(s.was_clean[q], allof(no(s.alive[q]), s.flushed[q] == s.end[q])))
 
 
 # -- the controller's decisions ---------------------------------------------------------------------------------------

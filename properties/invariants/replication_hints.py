@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from properties.invariants.replication_decisions import DECISIONS
+from properties.invariants.replication_isr import ISR
+
 WHO_GOES_ON_LEAVES_IT_COMMITTED = (
     "committed_by_a_leader",
     "who_went_first_had_least",
@@ -129,7 +132,19 @@ HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
         "reigns",
     ),
     ("committed_by_a_leader", "become_follower"): WHO_GOES_ON_LEAVES_IT_COMMITTED,
-    ("committed_by_a_leader", "become_leader"): WHO_GOES_ON_LEAVES_IT_COMMITTED,
+    ("committed_by_a_leader", "become_leader"): (
+        "committed_by_a_leader",
+        "committed_by_all",
+        "reigns",
+        "bounds",
+        "decisions_are_in_order",
+        "starts_are_late",
+        "who_stopped_leading_starts_later_or_has_its_log",
+        "leaders_keep_their_log",
+        "leaders_keep_their_records",
+        "a_leader_sends_all_it_has",
+        "a_leader_sends_what_it_has",
+    ),
     ("a_request_under_way_is_remembered", "leader_reverts"): (
         "a_request_under_way_is_remembered",
         "nothing_is_asked_of_the_unheard",
@@ -140,8 +155,7 @@ HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("unheard_decisions_only_shrink", "broker_registers"): (
         "unheard_decisions_only_shrink",
         "newest_decision",
-        "bounds",
-        "controller_bounds",
+        "who_leads",
     ),
     ("committed_by_all", "leader_advances_hw"): (
         "committed_by_all",
@@ -158,6 +172,7 @@ HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
         "reigns",
     ),
     ("leaders_begin_with_what_may_be_committed", "become_leader"): (
+        *ISR,
         "leaders_begin_with_what_may_be_committed",
         "members_keep_what_may_be_committed",
         "laggards_were_eligible",
@@ -204,15 +219,10 @@ HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("members_keep_what_may_be_committed", "become_follower"): WHO_GOES_ON_TAKES_IT_ALONG,
     ("members_keep_what_may_be_committed", "become_leader"): (
         *WHO_GOES_ON_TAKES_IT_ALONG,
+        *DECISIONS,
         "a_leader_sends_all_it_has",
         "leaders_keep_their_log",
         "leaders_keep_their_records",
-        "who_stopped_leading_starts_later_or_has_its_log",
-        "who_leads",
-        "stays",
-        "decisions_are_in_order",
-        "the_known_decision_is_of_ones_epoch",
-        "starts_are_late",
     ),
     ("members_keep_what_may_be_committed", "controller_adds"): (
         "members_keep_what_may_be_committed",
@@ -245,9 +255,15 @@ HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ),
     ("what_is_announced_is_committed", ""): ANNOUNCED,
     ("what_is_announced_is_committed", "become_leader"): (
-        *ANNOUNCED,
+        "what_is_announced_is_committed",
         "below_hw_is_committed",
-        "newer_decisions_are_of_no_older_epoch",
+        "bounds",
+        "reigns",
+        "decisions_are_in_order",
+        "starts_are_late",
+        "who_stopped_leading_starts_later_or_has_its_log",
+        "leaders_keep_their_log",
+        "leaders_keep_their_records",
     ),
     ("what_is_announced_is_committed", "leader_advances_hw"): (
         *ANNOUNCED,
