@@ -190,7 +190,7 @@ def controller_drops_leader(s: State, replica: Any) -> Step:
     """
     return Step(
         (
-            Guard("it_is_fenced", s.fenced[replica]),
+            Guard("it_is_fenced", s.fenced[replica], safety_critical=True),
             Guard("it_leads", s.leader == replica),
             _others_are_left(s, replica),
         ),

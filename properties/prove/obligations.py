@@ -59,6 +59,8 @@ class Obligation:
     action: str = ""
     without: str = ""
     """The variant whose guard is left out; empty: none is."""
+    is_left_out_of_wider: bool = False
+    """Whether it is left out of the wider claims' machine as well, of which all must be shown without it too."""
 
     @property
     def about(self) -> str:
@@ -177,7 +179,7 @@ class _Question:
                 return None
             goal = claims.clauses[name].holds(after)
         elif obligation.purpose is Purpose.WITHIN:
-            goal = self._allowed(action, arguments, after)
+            goal = self._allowed(action, arguments, after, obligation)
         else:
             change = claims.theorems[name].of_step
             assert change is not None
@@ -204,12 +206,15 @@ class _Question:
         """The settings that the machine gives: no action changes them, so that they hold in every state."""
         return self.claims.machine.settings.items()
 
-    def _allowed(self, action: Action, arguments: Mapping[str, Any], after: State) -> Any:
+    def _allowed(self, action: Action, arguments: Mapping[str, Any], after: State, obligation: Obligation) -> Any:
         """Whether the machine of the wider claims can take a step, or need not: what they look at stays the same."""
         assert self.wider is not None
         if action.name in self.wider.machine.actions:
-            allowed = self.wider.machine.actions[action.name].apply(self.state, **arguments)
-            return conjunction(tuple(lifted(guard.holds) for guard in allowed.guards))
+            machine = self.wider.machine
+            traced = trace(machine, machine.actions[action.name], self.state, arguments)
+            if obligation.is_left_out_of_wider:
+                return conjunction(tuple(variant(machine, obligation.without).kept(traced)))
+            return conjunction(tuple(guard.holds for guard in traced.guards))
         looked_at = frozenset().union(*(self.clauses[name].fields for name in self.wider.clauses))
         return not any(getattr(after, each) is not getattr(self.state, each) for each in looked_at)
 

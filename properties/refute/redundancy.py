@@ -94,8 +94,9 @@ def _that_all_is_kept(left_out: LeftOut, settings: Sequence[str]) -> Iterator[Ob
         if claims.within is not None:
             wider = guard_names(claims_in(claims.within).machine, left_out.action)
             # Where the wider claims are proved without it as well, and assume nothing more, each step is one of theirs.
-            if not (claims.within in settings and left_out.guard in wider and wider <= guards):
-                yield Obligation(setting, Purpose.WITHIN, "within", *about)
+            too = claims.within in settings and left_out.guard in wider
+            if not (too and wider <= guards):
+                yield Obligation(setting, Purpose.WITHIN, "within", *about, is_left_out_of_wider=too)
         yield from (Obligation(setting, Purpose.KEPT, name, *about) for name in claims.clauses)
         for name, theorem in claims.theorems.items():
             if theorem.of_step is not None:

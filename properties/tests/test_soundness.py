@@ -13,9 +13,12 @@ from model.readings.terms import Terms
 from properties.invariants.replication import eligible, last
 from properties.invariants.replication_theorems import committed_stays
 from properties.prove import obligations as made
-from properties.refute import cells
+from properties.prove.engine import MACHINES
+from properties.prove.obligations import claims_in
+from properties.refute import cells, redundancy
 from properties.refute.slicing import fields_that_matter
 from properties.refute.table import _is_shown
+from properties.refute.variants import variant
 
 LOSS = "ELIGIBLE-HOLD-COMMITTED/loss of the disk, without KIP-966, slow replicas leave the ISR"
 
@@ -57,3 +60,17 @@ def test_an_argument_is_no_field_of_its_name() -> None:
     (guard,) = moves.apply(state, **parameters_of(moves)).guards
     one, other = terms.term(lifted(guard.holds)).children()
     assert not one.eq(other)
+
+
+def test_a_guard_is_left_out_of_the_wider_claims_only_where_all_of_them_is_asked_without_it() -> None:
+    left_out = variant(last.machine, "broker_registers.its_session_is_over")
+    asked = list(redundancy._that_all_is_kept(left_out, MACHINES["replication"]))
+    spared = {each.claims for each in asked if each.is_left_out_of_wider}
+    assert spared
+    for place in spared:
+        wider = claims_in(place).within
+        assert wider is not None
+        kept = {each.name for each in asked if each.claims == wider and each.purpose is made.Purpose.KEPT}
+        assert kept == claims_in(wider).clauses.keys()
+    followed = redundancy._that_it_follows(left_out, MACHINES["replication"])
+    assert not any(each.is_left_out_of_wider for each in followed)
