@@ -146,7 +146,8 @@ class _Question:
         """The facts that are known to be enough for it."""
         hints, name = self.claims.hints, obligation.name
         known = {**self.clauses, **self.lemmas}
-        return tuple(known[each] for each in hints.get((name, obligation.action), hints.get((name, ""), ())))
+        named = hints.get((name, obligation.action), hints.get((name, ""), ()))
+        return tuple(known[each] for each in dict.fromkeys(named))  # groups of hints may overlap
 
     def asked(self, obligation: Obligation) -> Asked | None:
         """What the solver is asked; None: the step touches nothing that the clause looks at."""

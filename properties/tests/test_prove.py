@@ -13,11 +13,12 @@ import pytest
 from model.language import Guard, Machine, State, Step
 from model.machines.replication import OFFSET, REPLICA, replication, sizes
 from properties.claims import Claims, Theorem
+from properties.invariants.replication import LAST, last
 from properties.prove import engine
 from properties.prove import obligations as made
 from properties.prove.engine import UnknownNameError, prove
 from properties.prove.needed import Need, need, used_by
-from properties.prove.obligations import Purpose, discharge, obligations
+from properties.prove.obligations import Obligation, Purpose, asked_for, discharge, obligations
 
 MODULE = "properties.tests.claims_of_a_toy"
 
@@ -168,3 +169,14 @@ def test_replication_is_proved() -> None:
     assert found["open"] == 0, done.stdout
     assert done.returncode == 0
     assert all(each["proved"] for each in found["theorems"])
+
+
+def test_no_hint_is_given_twice() -> None:
+    overlapping = [
+        key for key, names in last.hints.items() if key[0] in last.clauses and key[1] and len(set(names)) < len(names)
+    ]
+    assert overlapping
+    for name, action in overlapping:
+        asked = asked_for(Obligation(LAST, Purpose.KEPT, name, action))
+        assert asked is not None
+        assert len({each.name for each in asked.hinted}) == len(asked.hinted)
