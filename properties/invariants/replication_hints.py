@@ -172,7 +172,6 @@ HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
         "reigns",
     ),
     ("leaders_begin_with_what_may_be_committed", "become_leader"): (
-        *ISR,
         "leaders_begin_with_what_may_be_committed",
         "members_keep_what_may_be_committed",
         "laggards_were_eligible",
@@ -189,6 +188,7 @@ HINTS: Mapping[tuple[str, str], tuple[str, ...]] = {
         "reigns",
         "bounds",
         "controller_bounds",
+        *ISR,
     ),
     ("leaders_begin_with_what_may_be_committed", "leader_appends"): (
         "leaders_begin_with_what_may_be_committed",
