@@ -1,37 +1,45 @@
-"""Apache Kafka's own programs and a broker of it, for tests of what is on disk."""
+"""What tests of what is on disk ask of Apache Kafka's programs and of a broker of it, which are lent to them."""
 
-import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
-from conformance.targets import maven
-from conformance.targets.apache_kafka import QUICK_JVM, ApacheKafka
 from impl.tests.logs import Stored
 
-POM = "kafka-3.9"
 TIMEOUT_S = 120.0
 
 
-def run_class(name: str, *arguments: str) -> tuple[str, list[str]]:
-    """Run a class of Kafka's; answers its standard output and the lines of its standard error, less the loggers'."""
-    command = [maven.java(), *QUICK_JVM, "-cp", str(maven.jars(POM) / "*"), name, *arguments]
-    done = subprocess.run(command, check=True, timeout=TIMEOUT_S, capture_output=True, text=True)
+class Kafka(Protocol):
+    """A broker of Apache Kafka, as it is lent to tests (fixture `apache_kafka`)."""
+
+    @property
+    def bootstrap(self) -> Sequence[object]:
+        """Its addresses."""
+
+    @property
+    def broker(self) -> Any:
+        """Its process, with the path of what it prints."""
+
+    @property
+    def faults(self) -> Any:
+        """What stops and starts it."""
+
+
+def dump(program: Callable[..., Any], paths: Sequence[Path], *options: str) -> tuple[str, list[str]]:
+    """What DumpLogSegments prints of files, and what it complains of, less what loggers say."""
+    done = program("kafka.tools.DumpLogSegments", "--files", ",".join(map(str, paths)), *options)
     complaints = [line for line in done.stderr.splitlines() if not line.startswith(("log4j:", "SLF4J"))]
     return done.stdout, complaints
 
 
-def dump(paths: Sequence[Path], *options: str) -> tuple[str, list[str]]:
-    """What DumpLogSegments prints of files, and what it complains of."""
-    return run_class("kafka.tools.DumpLogSegments", "--files", ",".join(map(str, paths)), *options)
-
-
-def data_directory(broker: ApacheKafka) -> Path:
+def data_directory(kafka: Kafka) -> Path:
     """Where a broker of Kafka keeps its logs."""
-    return broker.broker.log.parent / "data"
+    log: Path = kafka.broker.log
+    return log.parent / "data"
 
 
 def create(address: str, topic: str, **configs: str) -> None:

@@ -6,16 +6,15 @@ the other way round: what Kafka left, after a clean stop and after it was killed
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import attrs
 import pytest
 from confluent_kafka import Producer
 
-from conformance.targets.apache_kafka import ApacheKafka
-from conformance.targets.base import Address
 from impl.replica.partition import Partition
 from impl.storage.batch import HEADER_SIZE, BatchHeader, parse_header
 from impl.storage.checkpoints import (
@@ -36,7 +35,7 @@ from impl.storage.records import Record, read_records
 from impl.storage.recovery import LogStart
 from impl.storage.retention import RetentionLimits, delete_old_segments
 from impl.tests.logs import batches, compact, contents
-from impl.tests.real.kafka_tools import alter, consume, create, data_directory, dump
+from impl.tests.real.kafka_tools import Kafka, alter, consume, create, data_directory, dump
 from impl.tests.support import LIMITS, NOW, make_batch, open_log, open_partition
 
 pytestmark = pytest.mark.real
@@ -80,12 +79,12 @@ def of(directory: Path, *patterns: str) -> list[Path]:
     return sorted(path for pattern in patterns for path in directory.glob(pattern))
 
 
-def test_dump_log_segments_finds_the_same_and_nothing_wrong(tmp_path: Path) -> None:
+def test_dump_log_segments_finds_the_same_and_nothing_wrong(kafka_program: Callable[..., Any], tmp_path: Path) -> None:
     log = filled(tmp_path).log
     expected = contents(log)
     producers = log.producers.last_offsets()
     log.close()
-    text, complaints = dump(of(tmp_path, *FILES), "--deep-iteration", "--print-data-log")
+    text, complaints = dump(kafka_program, of(tmp_path, *FILES), "--deep-iteration", "--print-data-log")
     assert complaints == []
     lines = [line.split() for line in text.splitlines()]
     offsets = [int(line[2]) for line in lines if line[:2] == ["|", "offset:"]]
@@ -93,12 +92,14 @@ def test_dump_log_segments_finds_the_same_and_nothing_wrong(tmp_path: Path) -> N
     assert all(line[line.index("isvalid:") + 1] == "true" for line in lines if "isvalid:" in line)
     assert any(line[:2] == ["producerId:", "7"] and str(producers[7]) in line for line in lines)
     for option in ("--verify-index-only", "--index-sanity-check"):
-        text, complaints = dump(of(tmp_path, "*.index", "*.timeindex"), option)
+        text, complaints = dump(kafka_program, of(tmp_path, "*.index", "*.timeindex"), option)
         assert complaints == []
     assert "passed sanity check" in text
 
 
-def test_dump_log_segments_finds_nothing_wrong_in_what_was_compacted(tmp_path: Path) -> None:
+def test_dump_log_segments_finds_nothing_wrong_in_what_was_compacted(
+    kafka_program: Callable[..., Any], tmp_path: Path
+) -> None:
     log = filled(tmp_path).log
     log.roll(NOW)
     _, replaced = compact(log)
@@ -106,32 +107,25 @@ def test_dump_log_segments_finds_nothing_wrong_in_what_was_compacted(tmp_path: P
         segment.remove()
     expected = contents(log)
     log.close()
-    text, complaints = dump(of(tmp_path, *FILES), "--deep-iteration", "--print-data-log")
+    text, complaints = dump(kafka_program, of(tmp_path, *FILES), "--deep-iteration", "--print-data-log")
     # Offsets that are missing are what compaction is for; Kafka's own logs show the same.
     assert not [line for line in complaints if "Non-consecutive" not in line and " is followed by " not in line]
     offsets = [int(line.split()[2]) for line in text.splitlines() if line.startswith("| offset:")]
     assert sorted(offsets) == [offset for offset, *_ in expected]
 
 
-def test_dump_log_segments_would_tell_of_a_wrong_index(tmp_path: Path) -> None:
+def test_dump_log_segments_would_tell_of_a_wrong_index(kafka_program: Callable[..., Any], tmp_path: Path) -> None:
     log = filled(tmp_path).log
     log.close()
     index = log.segments[0].path(".index")
     content = bytearray(index.read_bytes())
     content[3] += 1  # the first entry's offset
     index.write_bytes(content)
-    _, complaints = dump([index], "--verify-index-only")
+    _, complaints = dump(kafka_program, [index], "--verify-index-only")
     assert "Mismatches" in complaints[0]
 
 
-@pytest.fixture(scope="module")
-def kafka() -> Iterator[ApacheKafka]:
-    """A broker of Apache Kafka 3.9; tests stop and start it."""
-    with ApacheKafka("3.9-kraft", settings={"log.cleaner.backoff.ms": "100"}) as broker:
-        yield broker
-
-
-def put_in_place(kafka: ApacheKafka, topic: str, source: Path) -> None:
+def put_in_place(kafka: Kafka, topic: str, source: Path) -> None:
     """Replace a topic's log, while the broker is stopped; the topic's id stays."""
     target = data_directory(kafka) / f"{topic}-0"
     for path in target.iterdir():
@@ -141,13 +135,12 @@ def put_in_place(kafka: ApacheKafka, topic: str, source: Path) -> None:
         shutil.copy(path, target)
 
 
-def address_of(kafka: ApacheKafka) -> str:
-    address: Address = kafka.bootstrap[0]
-    return str(address)
+def address_of(kafka: Kafka) -> str:
+    return str(kafka.bootstrap[0])
 
 
-def test_kafka_serves_what_we_wrote(kafka: ApacheKafka, tmp_path: Path) -> None:
-    address = address_of(kafka)
+def test_kafka_serves_what_we_wrote(apache_kafka: Kafka, tmp_path: Path) -> None:
+    address = address_of(apache_kafka)
     topics = ("whole", "begun-later", "compacted", "torn")
     for topic in topics:
         create(address, topic, segment_bytes=str(SEGMENT_BYTES), retention_ms="-1")
@@ -171,15 +164,15 @@ def test_kafka_serves_what_we_wrote(kafka: ApacheKafka, tmp_path: Path) -> None:
                 file.write(b"\x00" * 100)
         else:
             log.close()
-    kafka.faults.do("stop", 1)
+    apache_kafka.faults.do("stop", 1)
     for topic in topics:
-        put_in_place(kafka, topic, tmp_path / topic)
-    write_checkpoint(RealFileSystem(), data_directory(kafka) / LOG_START_OFFSETS, starts)
-    (data_directory(kafka) / CLEAN_SHUTDOWN).unlink()  # so that it checks every batch
-    kafka.faults.do("start", 1)
+        put_in_place(apache_kafka, topic, tmp_path / topic)
+    write_checkpoint(RealFileSystem(), data_directory(apache_kafka) / LOG_START_OFFSETS, starts)
+    (data_directory(apache_kafka) / CLEAN_SHUTDOWN).unlink()  # so that it checks every batch
+    apache_kafka.faults.do("start", 1)
     for topic in topics:
         assert consume(address, topic) == expected[topic], topic
-    kafka.faults.do("restart", 1)  # now without a check
+    apache_kafka.faults.do("restart", 1)  # now without a check
     for topic in topics:
         assert consume(address, topic) == expected[topic], topic
 
@@ -215,16 +208,16 @@ def produce_in_transactions(address: str, topic: str) -> None:
 
 
 @pytest.mark.parametrize("was_clean", [True, False])
-def test_we_read_what_kafka_wrote(kafka: ApacheKafka, tmp_path: Path, *, was_clean: bool) -> None:
-    address = address_of(kafka)
+def test_we_read_what_kafka_wrote(apache_kafka: Kafka, tmp_path: Path, *, was_clean: bool) -> None:
+    address = address_of(apache_kafka)
     topic = "stopped" if was_clean else "killed"
     create(address, topic, segment_bytes=str(SEGMENT_BYTES), index_interval_bytes="500", retention_ms="-1")
     produce(address, topic)
     produce_in_transactions(address, topic)
     expected = consume(address, topic)
-    kafka.faults.do("stop" if was_clean else "kill", 1)
+    apache_kafka.faults.do("stop" if was_clean else "kill", 1)
     directory = tmp_path / "t-0"
-    shutil.copytree(data_directory(kafka) / f"{topic}-0", directory)
+    shutil.copytree(data_directory(apache_kafka) / f"{topic}-0", directory)
     assert len(of(directory, "*.log")) > 3
     assert of(directory, "*.snapshot")
     for trusts in (was_clean, False):
@@ -246,7 +239,7 @@ def test_we_read_what_kafka_wrote(kafka: ApacheKafka, tmp_path: Path, *, was_cle
         batch = make_batch([Record(0, 0, 0, b"k", b"v", b"\x00")], base_offset=log.log_end_offset)
         log.append(batch, parse_header(batch), NOW)
         log.close()
-    kafka.faults.do("start", 1)
+    apache_kafka.faults.do("start", 1)
 
 
 def produce_with_keys(address: str, topic: str) -> None:
@@ -274,11 +267,11 @@ def cleaned_batches(directory: Path) -> list[tuple[BatchHeader, list[int]]]:
     return found
 
 
-def test_compaction_leaves_what_kafkas_leaves(kafka: ApacheKafka, tmp_path: Path) -> None:
-    address = address_of(kafka)
+def test_compaction_leaves_what_kafkas_leaves(apache_kafka: Kafka, tmp_path: Path) -> None:
+    address = address_of(apache_kafka)
     create(address, "keys", segment_bytes=str(SEGMENT_BYTES), retention_ms="-1")
     produce_with_keys(address, "keys")
-    source = data_directory(kafka) / "keys-0"
+    source = data_directory(apache_kafka) / "keys-0"
     shutil.copytree(source, tmp_path / "ours")
     log = open_log(tmp_path / "ours", attrs.evolve(LIMITS, bytes_max=SEGMENT_BYTES))
     before = len(contents(log))
@@ -290,19 +283,19 @@ def test_compaction_leaves_what_kafkas_leaves(kafka: ApacheKafka, tmp_path: Path
     deadline = time.monotonic() + 60
     while consume(address, "keys") != expected:
         assert time.monotonic() < deadline
-    kafka.faults.do("stop", 1)
+    apache_kafka.faults.do("stop", 1)
     ours, theirs = cleaned_batches(tmp_path / "ours"), cleaned_batches(source)
     assert ours == theirs
     assert any(not deltas for _, deltas in ours)  # a producer's last batch
-    kafka.faults.do("start", 1)
+    apache_kafka.faults.do("start", 1)
 
 
-def test_we_read_kafkas_small_files(kafka: ApacheKafka) -> None:
-    address = address_of(kafka)
+def test_we_read_kafkas_small_files(apache_kafka: Kafka) -> None:
+    address = address_of(apache_kafka)
     create(address, "small-files", retention_ms="-1")
     produce(address, "small-files")
-    kafka.faults.do("stop", 1)
-    files, data = RealFileSystem(), data_directory(kafka)
+    apache_kafka.faults.do("stop", 1)
+    files, data = RealFileSystem(), data_directory(apache_kafka)
     for name, offset in (("replication-offset-checkpoint", 500), ("recovery-point-offset-checkpoint", 500)):
         assert ["small-files", "0", str(offset)] in read_checkpoint(files, data / name)
     for name in (LOG_START_OFFSETS, CLEANER_OFFSETS):
@@ -314,4 +307,4 @@ def test_we_read_kafkas_small_files(kafka: ApacheKafka) -> None:
     metadata = read_properties(files, data / "small-files-0" / PARTITION_METADATA, ":")
     assert metadata["version"] == "0"
     assert parse_uuid(metadata["topic_id"])
-    kafka.faults.do("start", 1)
+    apache_kafka.faults.do("start", 1)
