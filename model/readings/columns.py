@@ -360,9 +360,8 @@ class StepTaker:
         out: tuple[Any, ...] = (np.empty(size + 1, np.int64), *np.empty((2, size + 1), np.uint32))
         broken = np.full((effects.results.size, 2), -1, np.int64)
         counts = np.zeros(len(self.steps.instances), np.int64)
-        size, left = vectors.take_steps(
-            block, start, known, weighing.data, effects.data, broken, self._effects, self._found, out, counts
-        )
+        origin = block, start, known, weighing.data
+        size, left = vectors.take_steps(origin, effects.data, (broken, counts), self._effects, self._found, out)
         # Copied, so that there is no room kept for what was not taken.
         found, places, steps = (each[:size].copy() for each in out)
         return Taken(stop, found, places, steps, counts, left, broken)

@@ -146,15 +146,8 @@ def find_steps(
             tile = (registers, words, count, nothing)
             if not run(code, order, spans[step], spans[step + 1], done, done[-1], tile, block, start, none):
                 continue
-            held = registers[results[step]]
-            held[count:] = 0
-            packed = words[results[step]]
             begin = used
-            for word in range((count + each_word - 1) // each_word):
-                if packed[word] != 0:
-                    for i in range(word * each_word, (word + 1) * each_word):
-                        rows[used] = start + i
-                        used += held[i]
+            used = write_places(registers[results[step]], words[results[step]], count, start, rows, used)
             if used == begin:
                 continue
             runs[number, 0], runs[number, 1], runs[number, 2] = begin, used, -1
@@ -169,45 +162,46 @@ def find_steps(
 
 
 @native
+def write_places(held: Any, packed: Any, count: int, start: int, rows: Any, used: int) -> Any:  # pragma: no cover
+    """Write the places at which a guard holds, skipping eight bytes at a time where none does; how many there are."""
+    each_word = held.size // packed.size
+    held[count:] = 0
+    for word in range((count + each_word - 1) // each_word):
+        if packed[word] != 0:
+            for i in range(word * each_word, (word + 1) * each_word):
+                rows[used] = start + i
+                used += held[i]
+    return used
+
+
+@native
 def take_steps(
-    block: Any,
-    start: int,
-    sums: Any,
-    weighing: Any,
-    effects: Any,
-    broken: Any,
-    memory: Any,
-    found: Any,
-    out: Any,
-    counts: Any,
+    origin: Any, effects: Any, noted: Any, memory: Any, found: Any, out: Any
 ) -> Any:  # pragma: no cover  compiled
     """Take the steps that were found, and weigh the states after them.
 
     Args:
-        block: the states.
-        start: the first of them from which steps were looked for.
-        sums: what the states from there on weigh, a row for each way to weigh them.
-        weighing: (constants, weights, sorts, images), as for `model.readings.weighing`.
+        origin: (block, start, sums, weighing): the states; the first of them from which steps were looked for; what
+            the states from there on weigh, a row for each way to weigh them; and (constants, weights, sorts, images),
+            as for `model.readings.weighing`.
         effects: (code, order, spans, results, writes, write_spans). There is a program for each step, and after those
             one for each condition that every step must meet. A write is (cell, register, register of the cell
             before, least, most, whether it may be out of these).
-        broken: gets for each condition the first step that does not meet it, and the place of the state before it.
+        noted: (broken, counts): get for each condition the first step that does not meet it, and the place of the
+            state before it; how often each step was taken.
         memory: as for `find_steps`.
         found: as for `find_steps`.
         out: (sums, places, steps), a row each for every step taken. Of several sums the least is given.
-        counts: gets how often each step was taken.
 
     Returns:
         How many were taken, and how many were not as they leave the sizes.
     """
-    code, order, spans, results, writes, write_spans = effects
-    done, registers, words = memory
-    rows, runs, firsts, _lasts = found
-    at = np.empty(TILE, np.uint32)
-    total = np.empty(TILE, np.int64)
-    least = np.empty(TILE, np.int64)
-    inside = np.empty(TILE, np.bool_)
-    after = np.empty(block.shape[0], np.int32)
+    writes, write_spans = effects[4], effects[5]
+    firsts = found[2]
+    broken, counts = noted
+    after = np.empty(origin[0].shape[0], np.int32)
+    weights = np.empty(TILE, np.int64), np.empty(TILE, np.int64)
+    rooms = np.empty(TILE, np.uint32), weights, np.empty(TILE, np.bool_), after
     for cell in range(after.size):
         after[cell] = -1
     taken = left = 0
@@ -215,26 +209,42 @@ def take_steps(
         written = range(write_spans[step], write_spans[step + 1])
         for each in written:
             after[writes[each, 0]] = writes[each, 1]
-        rest = 0, 0, firsts[step]
-        while rest[0] < rest[1] or rest[2] >= 0:
-            count, rest = next_places(rows, runs, rest, at)
-            done[-1] += 1
-            tile = (registers, words, count, after)
-            run(code, order, spans[step], spans[step + 1], done, done[-1], tile, block, 0, at)
-            stay_inside(registers, writes, written, count, inside)
-            weigh_after(registers, writes, written, weighing, sums, start, at, count, total, least)
-            for each in range(results.size):
-                if broken[each, 0] < 0:
-                    which = firsts.size + each
-                    run(code, order, spans[which], spans[which + 1], done, done[-1], tile, block, 0, at)
-                    note_broken(registers[results[each]], at, inside, count, step, broken[each])
-            before = taken
-            taken = write_out(out, taken, least, at, step, inside, count)
-            counts[step] += taken - before
-            left += count - (taken - before)
+        before = taken
+        taken, looked_at = take_step(origin, effects, broken, memory, found, out, step, taken, rooms)
+        counts[step] += taken - before
+        left += looked_at - (taken - before)
         for each in written:
             after[writes[each, 0]] = -1
     return taken, left
+
+
+@native
+def take_step(
+    origin: Any, effects: Any, broken: Any, memory: Any, found: Any, out: Any, step: int, taken: int, rooms: Any
+) -> Any:  # pragma: no cover  compiled
+    """Take one step wherever it was found; how many steps are written by now, and at how many places it was found."""
+    code, order, spans, results, writes, write_spans = effects
+    done, registers, words = memory
+    rows, runs, firsts, _lasts = found
+    at, weights, inside, after = rooms
+    written = range(write_spans[step], write_spans[step + 1])
+    looked_at = 0
+    rest = 0, 0, firsts[step]
+    while rest[0] < rest[1] or rest[2] >= 0:
+        count, rest = next_places(rows, runs, rest, at)
+        done[-1] += 1
+        tile = (registers, words, count, after)
+        run(code, order, spans[step], spans[step + 1], done, done[-1], tile, origin[0], 0, at)
+        stay_inside(registers, writes, written, count, inside)
+        weigh_after(registers, writes, written, origin, at, count, weights)
+        for each in range(results.size):
+            if broken[each, 0] < 0:
+                which = firsts.size + each
+                run(code, order, spans[which], spans[which + 1], done, done[-1], tile, origin[0], 0, at)
+                note_broken(registers[results[each]], at, inside, count, step, broken[each])
+        taken = write_out(out, taken, weights[1], at, step, inside, count)
+        looked_at += count
+    return taken, looked_at
 
 
 @native
@@ -270,18 +280,11 @@ def stay_inside(
 
 @native
 def weigh_after(
-    registers: Any,
-    writes: Any,
-    written: Any,
-    weighing: Any,
-    sums: Any,
-    start: int,
-    at: Any,
-    count: int,
-    total: Any,
-    least: Any,
+    registers: Any, writes: Any, written: Any, origin: Any, at: Any, count: int, weights: Any
 ) -> None:  # pragma: no cover  compiled
     """What the states after a step weigh, the least of all ways."""
+    _block, start, sums, weighing = origin
+    total, least = weights
     for way in range(sums.shape[0]):
         for i in range(count):
             total[i] = sums[way, at[i] - start]
