@@ -118,6 +118,11 @@ class Assumption:
     holds: Callable[..., Any]
     """Takes the state and the action's arguments."""
 
+    @property
+    def named(self) -> tuple[str, str]:
+        """Its sentence and where it is made, as theorems name it."""
+        return self.sentence, f"{self.action}.{self.guard}"
+
 
 def under(
     machine: Machine,

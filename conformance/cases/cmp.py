@@ -40,6 +40,9 @@ MIXED = batches(
 )
 
 
+OUTDATED = batches(keyed(("a", "1")), keyed(("a", "2")), keyed(("z", "1")))
+
+
 @case("CMP-01", "CMP-02", "CMP-03", "CMP-04", "CMP-12", needs=NEEDS)
 def the_newest_of_each_key(run: Run) -> None:
     """Compact a log with many records of few keys; append more of them, and compact again."""
@@ -73,17 +76,15 @@ def the_active_segment_is_spared(run: Run) -> None:
 @case("CMP-09", needs=NEEDS)
 def a_log_that_is_clean_enough(run: Run) -> None:
     """A part of a log as large as min.cleanable.dirty.ratio allows is dirty, and not a byte more: it stays."""
-    steps = batches(keyed(("a", "1")), keyed(("a", "2")), keyed(("z", "1")))
-    play(run, *steps, clean(min_cleanable_dirty_ratio=1.0), limits=TINY)
+    play(run, *OUTDATED, clean(min_cleanable_dirty_ratio=1.0), limits=TINY)
 
 
 @case("CMP-10", needs=NEEDS)
 def records_that_are_too_young(run: Run) -> None:
     """Records are younger than min.compaction.lag.ms: they stay, until they are not."""
-    steps = batches(keyed(("a", "1")), keyed(("a", "2")), keyed(("z", "1")))
     play(
         run,
-        *steps,
+        *OUTDATED,
         clean(at=3000, min_compaction_lag_ms=DAY),
         clean(at=2 * DAY, min_compaction_lag_ms=DAY),
         limits=TINY,
@@ -93,8 +94,7 @@ def records_that_are_too_young(run: Run) -> None:
 @case("CMP-11", needs=NEEDS)
 def what_is_not_stable(run: Run) -> None:
     """The last stable offset is the log's start: nothing is compacted."""
-    steps = batches(keyed(("a", "1")), keyed(("a", "2")), keyed(("z", "1")))
-    play(run, *steps, clean(stable_offset=0), limits=TINY)
+    play(run, *OUTDATED, clean(stable_offset=0), limits=TINY)
 
 
 @case("CMP-13", needs=NEEDS)

@@ -67,7 +67,7 @@ NOTICES = Assumption(
     ),
 )
 """It dropped it from the ISR, or it is alone there and does not lead."""
-NOTICED = (NOTICES.sentence, f"{NOTICES.action}.{NOTICES.guard}")
+NOTICED = NOTICES.named
 _FORGETS = (
     "a leader that takes up a newer epoch while it leads (it was elected again and has not heard that it was deposed,"
     " or its ISR became smaller where that raises the epoch) forgets what it knew of its followers"
@@ -179,10 +179,7 @@ last = Claims(
 claims = last
 
 
-BY_LAST = (
-    (LAST_MEMBER_KEEPS.sentence, f"{LAST_MEMBER_KEEPS.action}.{LAST_MEMBER_KEEPS.guard}"),
-    *COMMON,
-)
+BY_LAST = (LAST_MEMBER_KEEPS.named, *COMMON)
 
 last.theorem(
     Theorem(
