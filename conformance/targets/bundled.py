@@ -29,6 +29,7 @@ class Bundled(ProcessTarget):
     def launch(self, folder: Path, address: Address) -> Launch:
         """`python -m impl` with the scratch folder as its working directory, so that only `source` provides `impl`."""
         command = [sys.executable, "-m", "impl", "--data", str(folder / "data"), "--port", str(address.port)]
+        command += ["--log-level", "info"]
         for name, value in self._settings.items():
             command += ["--config", f"{name}={value}"]
         return Launch(command, {"PYTHONPATH": str(self._source), "PYTHONUNBUFFERED": "1"})

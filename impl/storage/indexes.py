@@ -7,6 +7,8 @@ the newest entries are kept back and written together. An index is complete on d
 from its segment when it is in doubt.
 """
 
+from collections.abc import Collection
+from itertools import starmap
 from struct import Struct
 from typing import Final
 
@@ -45,9 +47,9 @@ class _EntryFile:
             key, value = self._entry.unpack(self._file.read_at(number * size, size))
         return key, value
 
-    def _add(self, key: int, value: int) -> None:
-        self._kept_back += self._entry.pack(key, value)
-        self._count += 1
+    def _add(self, entries: Collection[tuple[int, int]]) -> None:
+        self._kept_back += b"".join(starmap(self._entry.pack, entries))
+        self._count += len(entries)
         if self._count - self._written >= ENTRIES_KEPT_BACK:
             self.flush()
 
@@ -99,9 +101,10 @@ class OffsetIndex(_EntryFile):
         """Whether `segment.index.bytes` leaves no room for an entry."""
         return self.count >= self._count_max
 
-    def append(self, offset: int, position: int) -> None:
-        """Say that the batch with last offset `offset` begins at `position` (a byte of the segment)."""
-        self._add(offset - self._base_offset, position)
+    def append(self, entries: Collection[tuple[int, int]]) -> None:
+        """Say of batches by their last offset at which byte of the segment each begins."""
+        base = self._base_offset
+        self._add([(offset - base, position) for offset, position in entries])
 
     def last(self) -> tuple[int, int]:
         """Last offset and position of the batch that the last entry is about; there must be one."""
@@ -127,11 +130,14 @@ class TimeIndex(_EntryFile):
         """Whether room is left only for the entry that closing the segment adds (`TimeIndex.isFull`)."""
         return self.count >= self._count_max - 1
 
-    def append(self, timestamp: int, offset: int) -> None:
-        """Add an entry unless the timestamp is not later than the last one's."""
-        if timestamp > self._last_timestamp:
-            self._add(timestamp, offset - self._base_offset)
-            self._last_timestamp = timestamp
+    def append(self, entries: Collection[tuple[int, int]]) -> None:
+        """Add timestamps and their offsets, but for those that are not later than the one before."""
+        later = []
+        for timestamp, offset in entries:
+            if timestamp > self._last_timestamp:
+                later.append((timestamp, offset - self._base_offset))
+                self._last_timestamp = timestamp
+        self._add(later)
 
     def last(self) -> tuple[int, int]:
         """Timestamp and offset of the last entry; (-1, base offset) when there is none (`TimeIndex.lastEntry`)."""

@@ -151,6 +151,7 @@ class LogDirectory:
             raise
         for name, log in zip(wanted, opened, strict=True):
             self._keep(name, log, wanted[name], now_ms)
+        progress.finish()
         self._was_clean = False  # a log made from now on has nothing to trust
         for left in (self._starts, self._recovery_points, self._high_watermarks):
             left.clear()

@@ -35,6 +35,11 @@ class Progress:
             self._opened += 1
         self._tell()
 
+    def finish(self) -> None:
+        """Say how long it took, in about Kafka's words (`LogManager.loadLogs`)."""
+        elapsed_ms = (self._clock() - self._began) * 1000
+        logger.info("Loaded %d logs of %s in %dms", self._log_count, self._directory, elapsed_ms)
+
     def _tell(self) -> None:
         now = self._clock()
         with self._lock:

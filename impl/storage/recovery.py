@@ -9,26 +9,21 @@ epochs are learned again from what is read. Nothing is repaired beyond that, and
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import attrs
-from crc32c import crc32c
 
-from impl.storage.batch import CHECKED_FROM, HEADER, HEADER_SIZE, LOG_OVERHEAD, MAGIC, BatchHeader
+from impl.storage.batch import MAGIC, BatchHeader
 from impl.storage.checkpoints import LeaderEpochs
 from impl.storage.filesystem import FileSystem
 from impl.storage.producer_state import ProducerState
-from impl.storage.segment import RELATIVE_OFFSET_MAX, Segment
+from impl.storage.segment import Segment
 from impl.storage.snapshots import Snapshots
 
 logger = logging.getLogger(__name__)
 
-# Reading in large pieces is faster than mmap when the file is not in the page cache; still larger ones are slower when
-# it is, because each needs fresh memory.
-READ_SIZE: Final = 2 * 1024 * 1024
-SMALLEST_LENGTH: Final = HEADER_SIZE - LOG_OVERHEAD
 NOBODY: Final[Callable[[int], None]] = lambda _: None  # noqa: E731
 
 
@@ -158,22 +153,22 @@ def recover_segment(
 ) -> tuple[int, bool]:
     """Check all batches, rebuild the indexes and cut what is bad.
 
-    Answers the offset after the last good batch, and whether the whole file was good. `note` is told of batches that
-    have a producer, or an epoch later than `latest_epoch`.
+    Answers the offset after the last good batch, and whether the whole file was good. `note` is told of the batches
+    from which all is learned of producers, and of epochs later than `latest_epoch`.
     """
+    from impl.storage.scan import good_batches  # noqa: PLC0415  NumPy, which a broker that stopped cleanly never needs
+
     size = segment.size
     segment.forget_indexes()
     epoch_before = -1 if latest_epoch is None else latest_epoch
     position, next_offset = 0, segment.base_offset
-    for fields in _good_batches(segment, size, on_progress):
-        base_offset, length, epoch, _, _, _, delta, _, max_timestamp, producer_id, _, _, _ = fields
-        batch_size = length + LOG_OVERHEAD
-        next_offset = base_offset + delta + 1
-        segment.note_batch(position, batch_size, next_offset - 1, max_timestamp)
-        if note is not None and (producer_id >= 0 or epoch > epoch_before):
-            note(BatchHeader(*fields))
-            epoch_before = max(epoch, epoch_before)
-        position += batch_size
+    for batches in good_batches(segment, on_progress):
+        segment.note_batches(batches.positions, batches.last_offsets, batches.max_timestamps)
+        if note is not None:
+            for header in batches.telling(epoch_before):
+                note(header)
+                epoch_before = max(header.partition_leader_epoch, epoch_before)
+        position, next_offset = batches.positions[-1], batches.last_offsets[-1] + 1
     segment.seal()
     if position < size:
         logger.warning(
@@ -182,36 +177,3 @@ def recover_segment(
         )  # fmt: skip
         segment.truncate(position)
     return next_offset, position == size
-
-
-def _good_batches(segment: Segment, size: int, on_progress: Callable[[int], None]) -> Iterator[tuple[int, ...]]:
-    """The fields of the headers of all batches from the beginning up to the first bad one."""
-    position, next_offset, last_offset_max = 0, segment.base_offset, segment.base_offset + RELATIVE_OFFSET_MAX
-    window, window_from = memoryview(b""), 0
-    while size - position >= HEADER_SIZE:
-        start = position - window_from
-        if start + HEADER_SIZE > len(window):
-            window, window_from, start = _window(segment, position, READ_SIZE, on_progress), position, 0
-            if len(window) < HEADER_SIZE:
-                return
-        fields = HEADER.unpack_from(window, start)
-        base_offset, length, _, magic, crc, _, delta, _, _, _, _, _, _ = fields
-        batch_size = length + LOG_OVERHEAD
-        if magic != MAGIC or length < SMALLEST_LENGTH or batch_size > size - position:
-            return
-        if start + batch_size > len(window):
-            window = _window(segment, position, max(READ_SIZE, batch_size), on_progress)
-            window_from, start = position, 0
-        if crc32c(window[start + CHECKED_FROM : start + batch_size]) != crc:
-            return
-        if base_offset < next_offset or delta < 0 or base_offset + delta > last_offset_max:
-            return
-        yield fields
-        position += batch_size
-        next_offset = base_offset + delta + 1
-
-
-def _window(segment: Segment, position: int, size: int, on_progress: Callable[[int], None]) -> memoryview:
-    data = segment.read(position, size)
-    on_progress(len(data))
-    return memoryview(data)

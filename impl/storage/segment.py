@@ -5,7 +5,8 @@ KIP-33, KIP-32). It does not check batches, assign offsets or decide what is del
 milliseconds since 1970.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -100,14 +101,31 @@ class Segment:
         self.note_batch(position, len(batch), header.last_offset, max_timestamp)
 
     def note_batch(self, position: int, size: int, last_offset: int, max_timestamp: int) -> None:
-        """Keep the indexes and the largest timestamp, for a batch just written or found by recovery."""
-        if max_timestamp > self.max_timestamp:
-            self.max_timestamp, self.offset_of_max_timestamp = max_timestamp, last_offset
-        if self._bytes_since_index_entry > self.limits.index_interval_bytes:
-            self._offsets.append(last_offset, position)
-            self._times.append(self.max_timestamp, self.offset_of_max_timestamp)
-            self._bytes_since_index_entry = 0
-        self._bytes_since_index_entry += size
+        """Keep the indexes and the largest timestamp, for a batch just written or kept."""
+        self.note_batches((position, position + size), (last_offset,), (max_timestamp,))
+
+    def note_batches(
+        self, positions: Sequence[int], last_offsets: Sequence[int], max_timestamps: Sequence[int]
+    ) -> None:
+        """As `note_batch`, for batches that follow each other; `positions` ends with where the last one ends."""
+        waited, interval = self._bytes_since_index_entry, self.limits.index_interval_bytes
+        largest, at = self.max_timestamp, self.offset_of_max_timestamp
+        offsets, times = [], []
+        for (position, end), last_offset, timestamp in zip(
+            pairwise(positions), last_offsets, max_timestamps, strict=True
+        ):
+            if timestamp > largest:
+                largest, at = timestamp, last_offset
+            if waited > interval:
+                offsets.append((last_offset, position))
+                times.append((largest, at))
+                waited = 0
+            waited += end - position
+        self._bytes_since_index_entry = waited
+        self.max_timestamp, self.offset_of_max_timestamp = largest, at
+        if offsets:
+            self._offsets.append(offsets)
+            self._times.append(times)
 
     def should_roll(self, batch_size: int, batch_max_timestamp: int, last_offset: int, now_ms: int) -> bool:
         """Whether a batch must go to a new segment: size, age, full indexes, or an offset too far from the base."""
@@ -199,7 +217,7 @@ class Segment:
         return self.max_timestamp if self.max_timestamp != NO_TIMESTAMP else self.modified_ms()
 
     def forget_indexes(self) -> None:
-        """Empty the indexes, so that `note_batch` can rebuild them."""
+        """Empty the indexes, so that `note_batches` can rebuild them."""
         self._offsets.clear()
         self._times.clear()
         self._bytes_since_index_entry = 0
@@ -262,7 +280,7 @@ class Segment:
     def seal(self) -> None:
         """Add the last time index entry, as Kafka does when a segment becomes inactive or is closed."""
         if self.size:
-            self._times.append(self.max_timestamp, self.offset_of_max_timestamp)
+            self._times.append([(self.max_timestamp, self.offset_of_max_timestamp)])
         self.flush_indexes()
 
     def flush_indexes(self) -> None:

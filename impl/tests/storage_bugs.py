@@ -205,18 +205,18 @@ def _forget_names_only(_: Any) -> Planted:
 
 
 def _index_off_by_one(right: Any) -> Planted:
-    return lambda self, offset, position: right(self, offset - 1, position)
+    return lambda self, entries: right(self, [(offset - 1, position) for offset, position in entries])
 
 
 def _reuse_indexes(right: Any) -> Planted:
     """Recover batches, and take the indexes as they are."""
 
     def recover(segment: Segment, *rest: Any) -> Any:
-        vars(segment).update(forget_indexes=lambda *_: None, note_batch=lambda *_: None)
+        vars(segment).update(forget_indexes=lambda *_: None, note_batches=lambda *_: None)
         try:
             return right(segment, *rest)
         finally:
-            del vars(segment)["forget_indexes"], vars(segment)["note_batch"]
+            del vars(segment)["forget_indexes"], vars(segment)["note_batches"]
 
     return recover
 
@@ -230,7 +230,7 @@ def _epochs_in_memory(_: Any) -> Planted:
 
 STORAGE: Final = "impl.storage"
 BUGS: Final = (
-    StorageBug("checksums of batches are not looked at", f"{STORAGE}.recovery.crc32c", _answer(_AgreesWithAll())),
+    StorageBug("checksums of batches are not looked at", f"{STORAGE}.scan.crc32c", _answer(_AgreesWithAll())),
     StorageBug(
         "checksums of snapshots are not looked at", f"{STORAGE}.producer_state.crc32c", _answer(_AgreesWithAll())
     ),
