@@ -3,7 +3,7 @@
 The same files are given to every broker: the batches of a partition's log are written into its data directory while
 it is down, as Kafka writes them (`UnifiedLog`, segment files), without indexes and without the marker of a clean stop.
 How long the loading of logs took is what the broker says in its own log (`LogManager.loadLogs`), because what it costs
-to start a process varies by more than that. Not measured: several logs at once, several disks, what a compacted log costs.
+to start a process varies by more than that. Not measured: several logs at once, several disks, compacted logs.
 """
 
 from __future__ import annotations
