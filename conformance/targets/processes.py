@@ -10,8 +10,9 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -135,6 +136,29 @@ class Child:
         if self.alive:
             self._signal(signal.SIGKILL)
             self.wait(_KILL_CEILING_S)
+
+    @contextlib.contextmanager
+    def killed_after(self, ceiling_s: float) -> Iterator[threading.Event]:
+        """Kill it if what is done meanwhile takes longer: pipes that nobody serves would be waited for for ever.
+
+        Gives an event that says whether it was killed for that. It must run.
+        """
+        was_killed = threading.Event()
+        pid = self.pid
+        assert pid is not None
+
+        def kill() -> None:
+            was_killed.set()
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # as in `_buried`
+                os.killpg(pid, signal.SIGKILL)
+
+        watch = threading.Timer(ceiling_s, kill)
+        watch.start()
+        try:
+            yield was_killed
+        finally:
+            watch.cancel()
+            watch.join()
 
     def pause(self) -> None:
         """Freeze it (SIGSTOP): its connections stay open and nothing is answered."""

@@ -6,6 +6,7 @@ What is found amiss after a kill is made so here, in files that nobody has open.
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import struct
 import tempfile
@@ -37,19 +38,19 @@ class Disk:
     """A log's directory, and the process that has it open."""
 
     def __init__(self, launch: Launch, folder: Path, history: DiskHistory) -> None:
-        self._launch, self._folder, self._history = launch, folder, history
+        self._history = history
         self._directory = folder / "t-0"
         self._may_have_gaps = any(isinstance(each, Clean) for each in history.steps)
         self._process = StorageProcess(launch, folder)
         self._digests: Mapping[str, bytes] = {}
         self.told: Mapping[str, Any] = {}
-        self._open(was_clean=True, log_start=0, now_ms=0)
 
     def close(self) -> None:
         """End the process."""
         self._process.kill()
 
     def _open(self, *, was_clean: bool, log_start: int, now_ms: int) -> None:
+        self._process.start()
         self.told = self._process.ask(
             "open",
             directory=str(self._directory),
@@ -63,7 +64,14 @@ class Disk:
         )
 
     def take(self, step: DiskStep) -> Values:
-        """Take a step, and see what the log is then."""
+        """Take a step, and see what the log is then. The first one begins with an empty log.
+
+        Raises:
+            StorageFailedError: the process can't do it, or what it leaves on the disk is no log.
+            MalformedAnswer: what it reads is no batch.
+        """
+        if not self.told:
+            self._open(was_clean=True, log_start=0, now_ms=0)
         match step:
             case Append():
                 self.told = self._appended(step)
@@ -96,7 +104,6 @@ class Disk:
             self._process.ask("close")
         self._process.kill()
         self._damage(step)
-        self._process = StorageProcess(self._launch, self._folder)
         start = self.told["log_start"] if step.log_start_offset is None else step.log_start_offset
         self._open(was_clean=step.clean, log_start=start, now_ms=step.now_ms)
 
@@ -105,14 +112,22 @@ class Disk:
     def _files(self, suffix: str) -> list[Path]:
         return sorted(self._directory.glob(f"*{suffix}"))
 
+    def _segments(self) -> list[Path]:
+        """The files of the segments, in order; there is always one."""
+        if not (logs := self._files(".log")):
+            raise StorageFailedError("there is no segment on the disk")
+        return logs
+
     def _damage(self, step: Restart) -> None:
-        logs = self._files(".log")
+        logs = self._segments()
         last = next(each for each in reversed(logs) if each.stat().st_size or each is logs[0])
         match step.damage:
             case Damage.TORN:
                 last.write_bytes(last.read_bytes()[:-1])
             case Damage.FLIPPED:
                 places = [(path, at) for path in logs for at in _batch_ends(path.read_bytes())]
+                if not -len(places) <= step.place < len(places):
+                    raise StorageFailedError(f"of {len(places)} batches in the log there is none at {step.place}")
                 path, end = places[step.place]
                 content = bytearray(path.read_bytes())
                 content[end - 1] ^= 0x01
@@ -127,7 +142,7 @@ class Disk:
                     path.unlink()
 
     def _seen(self) -> Values:
-        logs = self._files(".log")
+        logs = self._segments()
         closed = {each.name: hashlib.sha256(each.read_bytes()).digest() for each in logs[:-1]}
         rewritten = tuple(name for name, digest in self._digests.items() if closed.get(name, digest) != digest)
         self._digests = closed
@@ -139,9 +154,9 @@ class Disk:
         )
         return {
             **self.told,
-            "names": tuple(int(each.stem) for each in logs),
+            "names": tuple(_base_offset(each) for each in logs),
             "sizes": tuple(each.stat().st_size for each in logs),
-            "given_up": tuple(int(each.name.partition(".")[0]) for each in self._files(".log.deleted")),
+            "given_up": tuple(_base_offset(each) for each in self._files(".log.deleted")),
             "rewritten": rewritten,
             "offset_indexes": tuple(self._entries(each, ".index", OFFSET_ENTRY) for each in logs[:-1]),
             "time_indexes": tuple(self._entries(each, ".timeindex", TIME_ENTRY) for each in logs[:-1]),
@@ -156,17 +171,26 @@ class Disk:
         found: list[Batch] = []
         offset, end = self.told["log_start"], self.told["log_end"]
         while offset < end:
-            data = base64.b64decode(self._process.ask("read", offset=offset)["batch"])
-            if not data:
+            batch = self._batch_at(offset)
+            if batch is None:
                 break
-            (batch,) = decode_batches(data).batches
             found.append(batch)
             offset = max(batch.next_offset, offset + 1)
         return found
 
+    def _batch_at(self, offset: int) -> Batch | None:
+        answer = self._process.ask("read", offset=offset)["batch"]
+        try:
+            batches = decode_batches(base64.b64decode(answer)).batches if answer else ()
+        except binascii.Error as error:
+            raise StorageFailedError(f"a read of offset {offset} gave what is no base64: {error}") from error
+        if answer and len(batches) != 1:
+            raise StorageFailedError(f"a read of offset {offset} gave {len(batches)} batches instead of one")
+        return batches[0] if answer else None
+
     def _entries(self, log: Path, suffix: str, entry: struct.Struct) -> tuple[tuple[int, int], ...]:
         """A closed segment's index, offsets as they are."""
-        path, base = log.with_suffix(suffix), int(log.stem)
+        path, base = log.with_suffix(suffix), _base_offset(log)
         content = path.read_bytes() if path.exists() else b""
         found = entry.iter_unpack(content[: len(content) // entry.size * entry.size])
         if entry is OFFSET_ENTRY:
@@ -174,11 +198,22 @@ class Disk:
         return tuple((timestamp, base + offset) for timestamp, offset in found)
 
 
+def _base_offset(path: Path) -> int:
+    """The offset that a file is named after."""
+    base = path.name.partition(".")[0]
+    if not base.isdecimal():
+        raise StorageFailedError(f"a file is not named after an offset: {path.name}")
+    return int(base)
+
+
 def _batch_ends(content: bytes) -> list[int]:
     """Where the batches of a segment end."""
     ends, position = [], 0
     while position < len(content):
-        position += FRAME_BYTES + LENGTH.unpack_from(content, position + LENGTH_AT)[0]
+        length = LENGTH.unpack_from(content, position + LENGTH_AT)[0]
+        if not 0 < length <= len(content) - position - FRAME_BYTES:
+            raise StorageFailedError(f"a batch on the disk claims a length of {length} bytes")
+        position += FRAME_BYTES + length
         ends.append(position)
     return ends
 
@@ -204,7 +239,7 @@ def _taken(disk: Disk, steps: Sequence[DiskStep]) -> Iterator[Values]:
             continue
         try:
             yield {"error": "", **disk.take(step)}
-        except (StorageFailedError, MalformedAnswer, struct.error) as error:
+        except (StorageFailedError, MalformedAnswer, struct.error, OSError) as error:
             failed = True
             yield {"error": str(error)}
 

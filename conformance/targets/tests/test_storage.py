@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,13 +18,15 @@ from conformance.disk import one, segments_of
 from conformance.engine import Bench, load_cases, run_case
 from conformance.names import Names
 from conformance.results import Verdict
+from conformance.targets.base import Target
 from conformance.targets.bundled import Bundled
 from conformance.targets.mock import Mock
 from conformance.targets.process_target import Launch
 from conformance.targets.storage import StorageFailedError, StorageProcess
 from conformance.translate.disk import Disk
+from conformance.wire.batch import encode_batches
 from model.profiles import profile_named
-from model.reference.disk_steps import Damage, DiskHistory, Restart
+from model.reference.disk_steps import Damage, DiskHistory, DiskStep, Flush, Restart
 
 HISTORY = DiskHistory(steps=(), limits=segments_of(2))
 
@@ -55,28 +61,153 @@ def test_any_batch_can_be_flipped(disk: Disk, place: int) -> None:
     assert disk.take(Restart(damage=Damage.FLIPPED, place=place))["log_end"] == place
 
 
-def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
-    process = StorageProcess(Bundled().storage_process(), tmp_path)
+def asked(launch: Launch, folder: Path, do: str = "flush", ceiling_s: float = 60.0) -> Mapping[str, Any]:
+    """What a storage process answers to its first command."""
+    process = StorageProcess(launch, folder, ceiling_s)
     try:
-        with pytest.raises(StorageFailedError, match="failed to flush: AssertionError"):
-            process.ask("flush")
+        process.start()
+        return process.ask(do)
     finally:
         process.kill()
+
+
+def saying(code: str) -> Launch:
+    """A storage process that is no more than this."""
+    return Launch([sys.executable, "-c", code])
+
+
+def answering(answer: str) -> Launch:
+    """A storage process that says the same to everything."""
+    return saying(f"import sys\nfor _ in sys.stdin: print({answer!r}, flush=True)")
+
+
+ENDED = saying("raise SystemExit('no disk')")
+SILENT = saying("import sys; sys.stdin.read()")
+
+
+def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
+    with pytest.raises(StorageFailedError, match="failed to flush: AssertionError"):
+        asked(Bundled().storage_process(), tmp_path)
 
 
 def test_a_process_that_ended_is_told(tmp_path: Path) -> None:
-    process = StorageProcess(Launch([sys.executable, "-c", "raise SystemExit('no disk')"]), tmp_path)
+    with pytest.raises(StorageFailedError, match=r"(?s)failed to flush: it ended.*no disk"):
+        asked(ENDED, tmp_path)
+
+
+def test_a_process_that_can_not_be_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StorageFailedError, match="can't run no-such-command"):
+        asked(Launch(["no-such-command"]), tmp_path)
+
+
+def test_a_process_that_says_nothing_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    with pytest.raises(StorageFailedError, match=r"failed to flush: no answer within 0\.1 s"):
+        asked(SILENT, tmp_path, ceiling_s=0.1)
+
+
+def test_nor_is_one_that_takes_no_commands(tmp_path: Path) -> None:
+    process = StorageProcess(saying("import signal; signal.pause()"), tmp_path, 0.1)
+    process.start()
+    with pytest.raises(StorageFailedError, match="no answer within"):
+        process.ask("append", batch="A" * 1_000_000)
+    process.kill()
+
+
+@pytest.mark.parametrize(
+    ("do", "answer", "said"),
+    [
+        ("flush", "hello", "its answer is no JSON object: b'hello"),
+        ("flush", "[1]", "its answer is no JSON object"),
+        ("flush", '{"log_start": 0, "recovery_point": 0}', "its answer has no offset 'log_end'"),
+        ("flush", '{"log_start": 0, "log_end": "1", "recovery_point": 0}', "its answer has no offset 'log_end'"),
+        ("flush", '{"log_start": 0, "log_end": -1, "recovery_point": 0}', "its answer has no offset 'log_end'"),
+        ("flush", '{"log_start": true, "log_end": 1, "recovery_point": 0}', "its answer has no offset 'log_start'"),
+        ("read", '{"batch": null}', "its answer has no text 'batch'"),
+    ],
+)
+def test_an_answer_that_can_not_be_used_is_told(tmp_path: Path, do: str, answer: str, said: str) -> None:
+    with pytest.raises(StorageFailedError, match=f"failed to {do}: {said}"):
+        asked(answering(answer), tmp_path, do)
+
+
+class Stored(Mock):
+    """A target whose storage process is a certain one."""
+
+    def __init__(self, launch: Launch) -> None:
+        super().__init__()
+        self._launch = launch
+
+    def storage_process(self) -> Launch:
+        return self._launch
+
+
+@contextmanager
+def bench_of(target: Target) -> Iterator[Bench]:
+    load_cases()
+    with target:
+        bench = Bench(target, Client(target), profile_named("3.9-kraft"), Names("t"))
+        yield bench
+        bench.client.close()
+
+
+EMPTY = '{"log_start": 0, "log_end": 0, "recovery_point": 0}'
+
+
+@pytest.mark.parametrize(
+    ("launch", "said"),
+    [
+        (Launch(["no-such-command"]), "can't run no-such-command"),
+        (ENDED, "failed to open: it ended"),
+        (answering("hello"), "failed to open: its answer is no JSON object"),
+        (answering('{"log_start": 0}'), "failed to open: its answer has no offset"),
+        (answering(EMPTY), "there is no segment on the disk"),
+    ],
+    ids=["no command", "ended", "no JSON", "no offset", "no segment"],
+)
+def test_a_bad_process_fails_the_case_of_its_first_step(launch: Launch, said: str) -> None:
+    with bench_of(Stored(launch)) as bench:
+        result = run_case(CASES["SEG-03/no_limit_is_reached"], bench, "highest")
+    assert (result.verdict, said in result.detail) == (Verdict.FAIL, True), result.detail
+
+
+def test_no_case_passes_a_process_that_ended() -> None:
+    with bench_of(Stored(ENDED)) as bench:
+        results = [run_case(each, bench, "highest") for each in CASES.values() if "storage" in each.needs]
+    assert len(results) > 40
+    assert {each.verdict for each in results} == {Verdict.FAIL, Verdict.NOT_RUN}
+    assert all("failed to open: it ended" in each.detail for each in results)
+
+
+TWICE = base64.b64encode(encode_batches((one().batch, one().batch))).decode()
+TOO_LONG = bytes(8) + b"\x00\x00\x00\x01"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "batch", "step", "said"),
+    [
+        ("0.log", b"", "A", Flush(), "a read of offset 0 gave what is no base64"),
+        ("0.log", b"", TWICE, Flush(), "a read of offset 0 gave 2 batches instead of one"),
+        ("x.log", b"", "", Flush(), "a file is not named after an offset: x.log"),
+        ("0.log", b"", "", Restart(damage=Damage.FLIPPED), "of 0 batches in the log there is none at -1"),
+        ("0.log", TOO_LONG, "", Restart(damage=Damage.FLIPPED), "a batch on the disk claims a length of 1 bytes"),
+    ],
+    ids=["no base64", "two batches", "file name", "no batch", "length"],
+)
+def test_what_is_no_log_is_told(
+    tmp_path: Path, name: str, content: bytes, batch: str, step: DiskStep, said: str
+) -> None:
+    (tmp_path / "t-0").mkdir()
+    (tmp_path / "t-0" / name).write_bytes(content)
+    answer = {"log_start": 0, "log_end": 1, "recovery_point": 0, "batch": batch}
+    disk = Disk(answering(json.dumps(answer)), tmp_path, HISTORY)
     try:
-        with pytest.raises(StorageFailedError, match=r"(?s)failed to flush: it ended.*no disk"):
-            process.ask("flush")
+        with pytest.raises(StorageFailedError, match=said):
+            disk.take(step)
     finally:
-        process.kill()
+        disk.close()
 
 
 def test_a_target_without_one_supports_none_of_its_cases() -> None:
-    load_cases()
-    with Mock() as target:
-        bench = Bench(target, Client(target), profile_named("3.9-kraft"), Names("t"))
+    with bench_of(Mock()) as bench:
         result = run_case(CASES["SEG-01/segments_roll_by_size"], bench, "highest")
-        bench.client.close()
     assert (result.verdict, "no storage process" in result.detail) == (Verdict.UNSUPPORTED, True)
