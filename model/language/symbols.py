@@ -326,6 +326,33 @@ def _unbound(symbol: Symbol) -> set[Symbol]:
     return {each for each in inside if each.op == "bound"} - bound
 
 
+def alike(one: Symbol, other: Symbol) -> bool:
+    """Whether two symbols say the same; what the variables of their quantifiers are called does not matter."""
+    names: dict[Symbol, Symbol] = {}
+    seen: set[tuple[int, int]] = set()
+    left: list[tuple[Any, Any]] = [(one, other)]
+    while left:
+        this, that = left.pop()
+        if this is that or (id(this), id(that)) in seen:
+            continue
+        seen.add((id(this), id(that)))
+        if not (isinstance(this, Symbol) and isinstance(that, Symbol)):
+            if type(this) is not type(that) or this != that:
+                return False
+        elif this.op == "bound":
+            if names.get(this) is not that:
+                return False
+        elif (this.op, this.sort, len(this.args)) != (that.op, that.sort, len(that.args)):
+            return False
+        else:
+            if this.op in ("every", "some", "at_least"):
+                if this.args[0].sort != that.args[0].sort:
+                    return False
+                names[this.args[0]] = that.args[0]
+            left.extend(zip(this.args, that.args, strict=True))
+    return True
+
+
 def symbols_in(symbol: Symbol) -> Iterator[Symbol]:
     """A symbol and all that it is made of, each once."""
     seen: set[int] = set()

@@ -257,6 +257,22 @@ def _change(cells: Cells, value: Any) -> Callable[..., Symbol]:
     return after
 
 
+def change_alike(machine: Machine, one: Action, other: Action) -> bool:
+    """Whether the texts of two actions change every state of a machine in the same way."""
+    if one.parameters != other.parameters:
+        return False
+    if one.apply is other.apply:
+        return True
+    state, arguments = symbolic_state(machine, Unbounded()), parameters_of(one)
+    this, that = (each.apply(state, **arguments).effect() for each in (one, other))
+    for cells in cells_of(machine):
+        keys = tuple(fresh(key) for key in cells.keys)
+        after = (lifted(cells.of(getattr(each, cells.field), keys)) for each in (this, that))
+        if not symbols.alike(*after):
+            return False
+    return True
+
+
 def parameters_of(action: Action) -> dict[str, Symbol]:
     """The action's arguments as symbols.
 

@@ -297,6 +297,34 @@ def test_equal_expressions_are_one_object() -> None:
     assert (s.other == 1) is not (s.other == 2)
 
 
+def test_symbols_are_alike_whatever_their_variables_are_called() -> None:
+    s = symbolic_state(machine(), Unbounded())
+
+    def at_end(offset: Any) -> Any:
+        return s.every(REPLICA, lambda r: s.end[r] >= offset)
+
+    assert at_end(s.other) is not at_end(s.other)
+    assert sy.alike(at_end(s.other), at_end(s.other))
+    assert not sy.alike(at_end(s.other), at_end(s.other + 1))
+    assert not sy.alike(at_end(1), at_end(2))
+    assert not sy.alike(at_end(s.other), s.some(REPLICA, lambda r: s.end[r] >= s.other))
+    assert not sy.alike(s.every(REPLICA, lambda _r: s.flag), s.every(OFFSET, lambda _o: s.flag))
+
+
+def test_variables_of_two_quantifiers_are_not_mixed_up() -> None:
+    s = symbolic_state(machine(), Unbounded())
+
+    def nested(predicate: Callable[[Any, Any], Any]) -> Any:
+        return s.every(REPLICA, lambda q: s.some(REPLICA, lambda r: predicate(q, r)))
+
+    usual = nested(lambda q, r: s.end[q] < s.end[r])
+    assert sy.alike(usual, nested(lambda q, r: s.end[r] > s.end[q]))
+    assert not sy.alike(usual, nested(lambda q, r: s.end[r] < s.end[q]))
+    assert not sy.alike(usual, nested(lambda q, _r: s.end[q] < s.end[q] + 1))
+    free = sy.fresh(REPLICA)
+    assert not sy.alike(nested(lambda q, _r: s.end[q] > 0), nested(lambda _q, _r: s.end[free] > 0))
+
+
 def test_what_needs_no_state_is_worked_out() -> None:
     s = symbolic_state(machine(), Unbounded())
     assert allof(s.flag, True) is s.flag

@@ -24,7 +24,7 @@ from attrs import define, field, frozen
 
 from model.language import Action, State, no
 from model.language.symbols import Symbol, conjunction, equal, lifted, symbols_in
-from model.language.tracing import Unbounded, first_conditions, parameters_of, symbolic_state, trace
+from model.language.tracing import Unbounded, change_alike, first_conditions, parameters_of, symbolic_state, trace
 from model.readings.terms import Terms
 from properties.claims import Claims, Clause
 from properties.explore.engine import Explorer
@@ -208,7 +208,10 @@ class _Question:
         return self.claims.machine.settings.items()
 
     def _allowed(self, action: Action, arguments: Mapping[str, Any], after: State, obligation: Obligation) -> Any:
-        """Whether the machine of the wider claims can take a step, or need not: what they look at stays the same."""
+        """Whether the machine of the wider claims can take a step, or need not: what they look at stays the same.
+
+        What its action changes was compared when the question was made.
+        """
         assert self.wider is not None
         if action.name in self.wider.machine.actions:
             machine = self.wider.machine
@@ -221,16 +224,22 @@ class _Question:
 
 
 def _refuse_what_is_not_within(claims: Claims, wider: Claims) -> None:
-    """What every first state of the wider claims has must be known of these.
+    """What every first state of the wider claims has must be known of these, and steps of one name change the same.
 
     Raises:
-        TypeError: the wider claims assume something else of first states, or are themselves within others.
+        TypeError: the wider claims assume something else of first states, or are themselves within others; an action
+            of their machine changes a state in another way, or has other arguments.
     """
     given = claims.machine.settings
     others = [name for name, value in wider.machine.settings.items() if name not in given or given[name] != value]
     assumes_more = wider.at_first is not None and wider.at_first is not claims.at_first
     if others or assumes_more or wider.within is not None:
         raise TypeError(f"claims can't be within {wider.machine.about!r}: it assumes more of first states")
+    if claims.machine.fields != wider.machine.fields:
+        raise TypeError(f"claims can't be within {wider.machine.about!r}: its states have other fields")
+    for name, action in claims.machine.actions.items():
+        if name in wider.machine.actions and not change_alike(claims.machine, action, wider.machine.actions[name]):
+            raise TypeError(f"claims can't be within {wider.machine.about!r}: {name} is another step there")
 
 
 @lru_cache(maxsize=8)

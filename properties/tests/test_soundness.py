@@ -10,6 +10,7 @@ from model.language.symbols import lifted
 from model.language.tracing import Unbounded, parameters_of, symbolic_state
 from model.machines.replication_state import OFFSET
 from model.readings.terms import Terms
+from properties.claims import Claims
 from properties.invariants.replication import eligible, last
 from properties.invariants.replication_theorems import committed_stays
 from properties.prove import obligations as made
@@ -40,6 +41,39 @@ def test_claims_are_not_within_those_that_assume_more_of_first_states(
     monkeypatch.setattr(made, "claims_in", lambda _where: wider)
     with pytest.raises(TypeError, match="can't be within"):
         made._Question(evolve(last, within="somewhere"))
+
+
+def changing(action: str, **changed: object) -> Claims:
+    """The widest claims of a machine in which an action changes something more."""
+    machine = last.machine.extended("replication", "As it is, but for one action.")
+    usual = machine.actions[action]
+
+    def apply(state: State, **arguments: object) -> Step:
+        step = usual.apply(state, **arguments)
+        return Step(step.guards, lambda: step.effect().but(**changed))
+
+    machine.actions[action] = evolve(usual, apply=apply)
+    return evolve(last, machine=machine, within="somewhere")
+
+
+@pytest.mark.parametrize("action", ["broker_crashes", "leader_advances_hw", "power_is_lost"])
+def test_a_step_is_no_step_of_the_wider_claims_if_it_changes_something_else(
+    action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(made, "claims_in", lambda _where: last)
+    made._refuse_what_is_not_within(changing(action), last)
+    with pytest.raises(TypeError, match=f"can't be within .*: {action} is another step there"):
+        made._Question(changing(action, partition_epoch=0))
+
+
+def test_nor_if_it_has_other_arguments_or_states_have_other_fields() -> None:
+    machine = last.machine.extended("replication", "As it is, but for one action.")
+    machine.actions["broker_crashes"] = evolve(machine.actions["broker_crashes"], parameters={"replica": OFFSET})
+    with pytest.raises(TypeError, match="broker_crashes is another step there"):
+        made._refuse_what_is_not_within(evolve(last, machine=machine), last)
+    fields = {**last.machine.fields, "more": Field(OFFSET, "something else")}
+    with pytest.raises(TypeError, match="its states have other fields"):
+        made._refuse_what_is_not_within(evolve(last, machine=evolve(last.machine, fields=fields)), last)
 
 
 def test_an_argument_is_no_field_of_its_name() -> None:
