@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from attrs import evolve
 
 from conformance.client import Client, Unsupported
+from conformance.targets.base import BRISK, BRISK_MS
 from conformance.wire.apis import Api, message
 from conformance.wire.errors import WireError
 from model.profiles import Profile
@@ -43,6 +44,23 @@ def as_told(profile: Profile, client: Client) -> Profile:
 def plainly(profile: Profile) -> Mapping[str, str]:
     """What a topic must be set to, so that it stores what it is given: where the broker is set to something else."""
     return {name: profile.defaults[name] for name in SHAPING if profile.value(name) != profile.defaults[name]}
+
+
+def need_brisk(client: Client) -> None:
+    """See to it that retention and compaction come by soon.
+
+    Raises:
+        Unsupported: they do not, or nothing is known of it.
+    """
+    names = [name for name in BRISK if name.startswith(("log.retention", "log.cleaner"))]
+    told = _ask(client, tuple(names))
+    wanted = [f"{name}={BRISK_MS} or less" for name in names if not _is_brisk(told.get(name, ""))]
+    if wanted:
+        raise Unsupported(f"its retention or compaction comes by too seldom to wait for: set {', '.join(wanted)}")
+
+
+def _is_brisk(value: str) -> bool:
+    return value.isascii() and value.isdigit() and int(value) <= BRISK_MS
 
 
 def _ask(client: Client, names: tuple[str, ...]) -> Mapping[str, str]:

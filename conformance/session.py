@@ -173,7 +173,7 @@ class Session:
         """Send an operation, await its answer, judge it, and move the model on."""
         conversation = conversation_of(operation)
         if conversation is not None:
-            return self._converse(operation, conversation)
+            return self._accepted(*self._held(operation, conversation))
         return self.finish(self.send(operation, connection, broker))
 
     def eventually(
@@ -191,33 +191,45 @@ class Session:
         started = time.monotonic()
         pause = 0.002
         while True:
-            pending = self.send(operation, connection)
-            if isinstance(pending, Performed):
-                return pending
-            outcome, exchange = self.await_answer(pending)
-            if not isinstance(outcome, Answered):
-                return self.judged(pending, outcome, exchange)
-            _, findings, _ = self.explain(self.cluster, pending, outcome)
-            found = (mismatch for finding in findings for mismatch in finding.mismatches)
-            wrong = {mismatch.requirement for mismatch in found if self.waits_for(mismatch)}
+            step, cluster = self.tried(operation, connection)
+            if not isinstance(step.outcome, Answered):
+                return self._accepted(step, cluster)
+            wrong = {mismatch.requirement for mismatch in step.mismatches if self.waits_for(mismatch)}
             if while_refused is not None:
-                is_right = not any(values.get("error") == while_refused for values in outcome.sections)
+                is_right = not any(values.get("error") == while_refused for values in step.outcome.sections)
             else:
                 is_right = not wrong
             waited_s = time.monotonic() - started
             if is_right or waited_s > ceiling_s or (waited_s > IMPATIENT_S and self.is_settled(wrong)):
                 if not is_right and waited_s > ceiling_s:
                     self.client.overdue |= wrong
-                return self.judged(pending, outcome, exchange)
+                return self._accepted(step, cluster)
             time.sleep(pause)
             pause = min(pause * 1.5, 0.1)
 
-    def _converse(self, operation: Operation, conversation: Conversation) -> Performed:
-        """Carry out an operation that is no single request, judge what came of it, and move the model on."""
+    def tried(self, operation: Operation, connection: str) -> tuple[Performed, Cluster]:
+        """What comes of an operation, and the cluster after it, with nothing kept and the model where it was."""
+        conversation = conversation_of(operation)
+        if conversation is not None:
+            return self._held(operation, conversation)
+        pending = self._sent(operation, connection)
+        if isinstance(pending, Performed):
+            return pending, self.cluster
+        return self._step(pending, *self.await_answer(pending))
+
+    def _accepted(self, step: Performed, cluster: Cluster) -> Performed:
+        """Keep a step, and let the model be where it leads."""
+        self.cluster = cluster
+        self._keep(step)
+        return step
+
+    def _held(self, operation: Operation, conversation: Conversation) -> tuple[Performed, Cluster]:
+        """Carry out an operation that is no single request, and judge what came of it."""
         versions = [self.version_of(api) for api in conversation.apis]
         version = versions[0] if versions else 0
         sent_ms = now_ms()
         findings: tuple[Finding, ...] = ()
+        cluster = self.cluster
         outcome: Outcome
         try:
             outcome = Answered(tuple(conversation.hold(operation, self.client, self.cluster, self.version_of)))
@@ -227,10 +239,8 @@ class Session:
         if isinstance(outcome, Answered):
             findings = tuple(judge(section, values) for section, values in zip(sections, outcome.sections, strict=True))
             for finding, values in zip(findings, outcome.sections, strict=True):
-                self.cluster = finding.outcome.then(self.cluster, values)
-        step = Performed(operation, version, "own", outcome, None, sections, findings)
-        self._keep(step)
-        return step
+                cluster = finding.outcome.then(cluster, values)
+        return Performed(operation, version, "own", outcome, None, sections, findings), cluster
 
     def finish(self, pending: Pending | Performed, timeout_s: float | None = None) -> Performed:
         """Await and judge the answer to an operation that was sent."""
@@ -240,6 +250,11 @@ class Session:
 
     def send(self, operation: Operation, connection: str = "main", broker: int | None = None) -> Pending | Performed:
         """Send an operation without awaiting its answer; `Performed` (unknown) if it could not be sent."""
+        sent = self._sent(operation, connection, broker)
+        return self._accepted(sent, self.cluster) if isinstance(sent, Performed) else sent
+
+    def _sent(self, operation: Operation, connection: str, broker: int | None = None) -> Pending | Performed:
+        """Send an operation, with nothing kept."""
         translation = translation_of(operation)
         version = self.version_of(translation.api)
         node = self.broker_for(operation) if broker is None else broker
@@ -251,9 +266,7 @@ class Session:
             ticket = link.send(translation.api, version, request)
         except (ConnectionClosed, AnswerTimedOut, Unreachable) as error:
             self.client.drop(connection, node)
-            step = Performed(operation, version, connection, Unknown(str(error)), None, (), ())
-            self._keep(step)
-            return step
+            return Performed(operation, version, connection, Unknown(str(error)), None, (), ())
         return Pending(operation, ticket, link, connection, node, sent_ms, pipelined)
 
     def await_answer(self, pending: Pending, timeout_s: float | None = None) -> tuple[Outcome, Exchange | None]:
@@ -271,12 +284,14 @@ class Session:
 
     def judged(self, pending: Pending, outcome: Outcome, exchange: Exchange | None) -> Performed:
         """Hold an outcome to the model, move the model on, and keep the step."""
+        return self._accepted(*self._step(pending, outcome, exchange))
+
+    def _step(self, pending: Pending, outcome: Outcome, exchange: Exchange | None) -> tuple[Performed, Cluster]:
+        """An outcome as the model judges it, and the cluster after it."""
         version = pending.ticket.version
         sections, findings, cluster = self.explain(self.cluster, pending, outcome)
-        self.cluster = cluster
         step = Performed(pending.operation, version, pending.connection, outcome, exchange, sections, findings)
-        self._keep(step)
-        return step
+        return step, cluster
 
     def explain(
         self, cluster: Cluster, pending: Pending, outcome: Outcome

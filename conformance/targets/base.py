@@ -7,6 +7,7 @@ It says nothing of what the implementation can do: that is asked on the wire (Ap
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -16,6 +17,16 @@ from conformance.wire.security import Security
 
 if TYPE_CHECKING:
     from conformance.targets.process_target import Launch
+
+
+BRISK: Mapping[str, str] = {
+    "log.retention.check.interval.ms": "200",
+    "log.cleaner.backoff.ms": "200",
+    "log.initial.task.delay.ms": "0",
+}
+"""Settings of a broker with which retention and compaction come by while someone waits for them."""
+BRISK_MS = 1_000
+"""How long a broker may leave its logs alone for that."""
 
 
 class TargetError(Exception):

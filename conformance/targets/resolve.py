@@ -26,16 +26,16 @@ from types import ModuleType
 
 from conformance.targets.address import Running, parse
 from conformance.targets.apache_kafka import DEFAULT_EDITION, EDITIONS, ApacheKafka
-from conformance.targets.base import Target, TargetError
+from conformance.targets.base import BRISK, Target, TargetError
 from conformance.targets.bundled import Bundled
 from conformance.targets.mock import Mock
 from conformance.targets.noida import Noida
 from conformance.targets.tansu import Tansu
 
 STARTED: Mapping[str, Callable[[], Target]] = {
-    "bundled": Bundled,
-    "apache-kafka": ApacheKafka,
-    **{f"apache-kafka:{edition}": partial(ApacheKafka, edition) for edition in EDITIONS},
+    "bundled": partial(Bundled, settings=BRISK),
+    "apache-kafka": partial(ApacheKafka, settings=BRISK),
+    **{f"apache-kafka:{edition}": partial(ApacheKafka, edition, settings=BRISK) for edition in EDITIONS},
     "mock": Mock,
     "tansu": Tansu,
     "noida": Noida,
@@ -63,7 +63,7 @@ def resolve(target: str, *, command_config: Path | None = None, fault_command: s
 def _started(target: str) -> Callable[[], Target] | None:
     name, _, edition = target.partition(":")
     if name == "apache-kafka":
-        return partial(ApacheKafka, edition or DEFAULT_EDITION)
+        return partial(ApacheKafka, edition or DEFAULT_EDITION, settings=BRISK)
     return STARTED.get(target)
 
 

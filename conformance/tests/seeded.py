@@ -26,7 +26,7 @@ from attrs import field, fields, frozen
 from conformance.client import Client
 from conformance.engine import Bench, cases_for, ends_of, load_cases, run_case
 from conformance.results import CaseResult, Row, Verdict, rows
-from conformance.targets.base import Target, TargetError
+from conformance.targets.base import BRISK, Target, TargetError
 from conformance.targets.bundled import Bundled
 from model.catalogue import Level, requirements
 from model.profiles import profile_named
@@ -158,7 +158,7 @@ def try_bug(bug: Bug) -> Trial:
     """
     started = time.monotonic()
     with seeded(bug) as source:
-        target = Bundled(source=source, settings=bug.settings)
+        target = Bundled(source=source, settings={**BRISK, **bug.settings})
         try:
             with target:
                 results = run_cases(bug.requirement, target)

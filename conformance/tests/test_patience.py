@@ -13,7 +13,7 @@ from conformance import session as session_module
 from conformance.case import Run
 from conformance.client import Client
 from conformance.names import Names
-from conformance.session import Answered, Pending, Performed, Session
+from conformance.session import Answered, Performed, Session
 from conformance.tests.fakes import mismatch
 from conformance.translate import framing
 from conformance.wire.connection import Connection
@@ -21,7 +21,8 @@ from conformance.wire.errors import AnswerTimedOut
 from model.profiles import profile_named
 from model.reference.errors import ErrorCode
 from model.reference.operations import Flaw, Metadata
-from model.reference.outcomes import Mismatch
+from model.reference.outcomes import Finding, Mismatch
+from model.reference.state import Cluster
 
 PROFILE = profile_named("3.9-kraft")
 
@@ -38,22 +39,12 @@ class Asking(Session):
         self.answers = list(answers)
         self.asked = 0
 
-    def send(self, *_: Any, **__: Any) -> Pending:
+    def tried(self, *_: Any, **__: Any) -> tuple[Performed, Cluster]:
         self.asked += 1
-        return cast("Pending", None)
-
-    def await_answer(self, *_: Any, **__: Any) -> tuple[Answered, None]:
-        return Answered(({"error": self._current[0]},)), None
-
-    def explain(self, *_: Any, **__: Any) -> Any:
-        return (), (SimpleNamespace(mismatches=self._current[1]),), None
-
-    def judged(self, *_: Any, **__: Any) -> Performed:
-        return cast("Performed", self._current)
-
-    @property
-    def _current(self) -> tuple[ErrorCode, Sequence[Mismatch]]:
-        return self.answers[min(self.asked, len(self.answers)) - 1]
+        error, wrong = self.answers[min(self.asked, len(self.answers)) - 1]
+        findings = (cast("Finding", SimpleNamespace(mismatches=tuple(wrong))),)
+        step = Performed(Metadata(topics=None), 0, "main", Answered(({"error": error},)), None, (), findings)
+        return step, self.cluster
 
 
 LATE = (ErrorCode.NONE, [mismatch("LOG-01")])

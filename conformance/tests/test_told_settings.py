@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import cast
 
 import pytest
 
 from conformance import broker_settings
-from conformance.broker_settings import as_told, plainly
-from conformance.client import Client
+from conformance.broker_settings import as_told, need_brisk, plainly
+from conformance.client import Client, Unsupported
 from conformance.engine import Bench, cases_for, load_cases, run_cases
 from conformance.results import Verdict
 from conformance.targets.bundled import Bundled
@@ -82,6 +83,25 @@ def test_what_is_told_goes_before_the_default(monkeypatch: pytest.MonkeyPatch) -
     assert profile.value("max.message.bytes") == "7"
     assert profile.defaults == PROFILE.defaults
     assert plainly(profile) == {"compression.type": "producer"}
+
+
+@pytest.mark.parametrize(
+    ("every_ms", "wanted"),
+    [
+        (["1000", "200"], ""),
+        (["300000", "200"], "log.retention.check.interval.ms"),
+        (["1", "15000"], "log.cleaner.backoff.ms"),
+        (["often"], "log.retention.check.interval.ms=1000 or less, log.cleaner.backoff.ms"),
+    ],
+)
+def test_nobody_waits_for_who_comes_by_too_seldom(
+    monkeypatch: pytest.MonkeyPatch, every_ms: list[str], wanted: str
+) -> None:
+    names = ("log.retention.check.interval.ms", "log.cleaner.backoff.ms")
+    said = dict(zip(names, every_ms, strict=False))
+    monkeypatch.setattr(broker_settings, "_ask", lambda *_: said)
+    with pytest.raises(Unsupported, match=wanted) if wanted else nullcontext():
+        need_brisk(cast("Client", None))
 
 
 def test_a_broker_that_tells_nothing_has_the_defaults() -> None:

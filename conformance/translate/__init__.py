@@ -13,6 +13,7 @@ from conformance.translate import (  # noqa: F401  importing them registers thei
     epochs,
     framing,
     groups,
+    housekeeping,
     log,
     offsets,
     partition_counts,

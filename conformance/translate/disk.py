@@ -20,6 +20,7 @@ from conformance.client import Client, Unsupported
 from conformance.targets.process_target import Launch
 from conformance.targets.storage import StorageFailedError, StorageProcess
 from conformance.translate.base import Conversation, VersionOf, register_conversation
+from conformance.translate.parts import numbered
 from conformance.wire.batch import decode_batches, encode_batches
 from conformance.wire.errors import MalformedAnswer
 from model.reference.batch import Batch
@@ -147,11 +148,7 @@ class Disk:
         rewritten = tuple(name for name, digest in self._digests.items() if closed.get(name, digest) != digest)
         self._digests = closed
         batches = self._read()
-        records = (
-            (batch.base_offset + (place if record.offset_delta is None else record.offset_delta), record)
-            for batch in batches
-            for place, record in enumerate(batch.records)
-        )
+        records = (each for batch in batches for each in numbered(batch))
         return {
             **self.told,
             "names": tuple(_base_offset(each) for each in logs),

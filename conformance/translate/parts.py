@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 from uuid import UUID
 
+from model.reference.batch import Batch, Record
 from model.reference.state import Cluster
 
 NO_ID = UUID(int=0)
@@ -38,3 +39,9 @@ def id_of(cluster: Cluster, topic: str) -> UUID:
     """The topic's id, as far as an answer has told it."""
     found = cluster.topics.get(topic)
     return found.topic_id if found is not None and found.topic_id is not None else NO_ID
+
+
+def numbered(batch: Batch) -> Iterator[tuple[int, Record]]:
+    """The records of a batch with their offsets; compaction leaves gaps."""
+    for place, record in enumerate(batch.records):
+        yield batch.base_offset + (place if record.offset_delta is None else record.offset_delta), record

@@ -329,6 +329,20 @@ class DeleteRecords(Operation):
     timeout_ms: int = 30_000
 
 
+# -- what a broker does unasked ---------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class LookAtLogs(Operation):
+    """Look at whole partitions: where they start and end, all that a reader gets, and what one gets before or between.
+
+    It says nothing of when: whoever performs it does so until retention, or compaction, has come by.
+    """
+
+    topic: str
+    partitions: tuple[int, ...] = (0,)
+
+
 # -- acknowledgements ------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from model.reference import (  # noqa: F401  importing them registers their rule
     epochs,
     framing,
     groups,
+    housekeeping,
     log,
     metadata,
     offsets,

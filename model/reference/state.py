@@ -81,6 +81,8 @@ class Partition:
     """Where the log ended when the current leader was elected."""
     restarts: int = 0
     """How often the brokers had been restarted when this partition was last written to."""
+    compacted_to: int = 0
+    """Up to where compaction was seen to have come by; `entries` keeps all that was appended nevertheless."""
 
     @property
     def high_watermark(self) -> int:

@@ -1,0 +1,98 @@
+"""RET: what clients see of retention, while a broker comes by."""
+
+from __future__ import annotations
+
+from conformance.case import Run, case
+from conformance.housekeeping import COMPACT, DAY_MS, change, log_of_segments, look, write, write_segments
+from conformance.producer import delete_records
+from conformance.session import now_ms
+
+ONE = [(b"k", b"v" * 100)]
+
+
+def _come_by_twice(run: Run, topic: str) -> None:
+    """Partition 1 has a record too much, twice: once both have gone, partition 0 was looked at in between."""
+    look(run, topic, 0, 1)
+    for _ in range(2):
+        write(run, topic, *ONE, at=now_ms(), partition=1)
+        look(run, topic, 0, 1)
+
+
+def _keep(run: Run, topic: str, sizes: list[int], batches: float) -> None:
+    """Let a topic keep the bytes of so many of its newest batches."""
+    change(run, topic, {"retention.bytes": str(int(sum(sizes[-int(batches) :]) + batches % 1 * sizes[0]))})
+
+
+@case("RET-14", "RET-16")
+def the_oldest_go_by_size(run: Run) -> None:
+    """Let a log of five segments keep the bytes of three and a half, then of one; read what stays, and below it."""
+    topic = log_of_segments(run)
+    sizes = write_segments(run, topic, [ONE] * 5)
+    for batches in (3.5, 1):
+        _keep(run, topic, sizes, batches)
+        look(run, topic)
+
+
+@case("RET-15", "RET-16")
+def the_oldest_go_by_time(run: Run) -> None:
+    """Let a log with records of four days keep two and a half; read what stays, and below it."""
+    topic = log_of_segments(run)
+    for days in (4, 3, 2, 1):
+        write(run, topic, *ONE, *ONE, at=now_ms() - days * DAY_MS)
+    change(run, topic, {"retention.ms": str(5 * DAY_MS // 2)})
+    look(run, topic)
+
+
+@case("RET-17", "RET-16")
+def all_go(run: Run) -> None:
+    """All records are too old: wait until none is left, append, and read on."""
+    topic = log_of_segments(run)
+    write_segments(run, topic, [ONE] * 3)
+    change(run, topic, {"retention.ms": str(DAY_MS)})
+    look(run, topic)
+    write(run, topic, *ONE, at=now_ms())
+    look(run, topic)
+
+
+@case("RET-18", "RET-14")
+def what_is_not_too_much_stays(run: Run) -> None:
+    """A partition has just a byte less than would let a segment go; another has too much, time and again."""
+    topic = log_of_segments(run, partitions=2)
+    sizes = write_segments(run, topic, [ONE] * 3)
+    write_segments(run, topic, [ONE] * 3, partition=1)
+    change(run, topic, {"retention.bytes": str(sum(sizes[1:]) + 1)})
+    _come_by_twice(run, topic)
+
+
+@case("RET-18", "RET-15")
+def what_is_not_too_old_stays(run: Run) -> None:
+    """A partition has records of a day; another has older ones, which go, some first and some later."""
+    topic = log_of_segments(run, partitions=2)
+    now = now_ms()
+    for partition, days in ((0, (1, 1)), (1, (6, 4, 1))):
+        for each in days:
+            write(run, topic, *ONE, at=now - each * DAY_MS, partition=partition)
+    for days_kept in (5, 3):
+        change(run, topic, {"retention.ms": str(days_kept * DAY_MS)})
+        look(run, topic, 0, 1)
+
+
+@case("RET-19")
+def a_compacted_topic_keeps_all_keys(run: Run) -> None:
+    """A compacted topic is set to keep nothing, by size and by time: wait for compaction, twice; every key is there."""
+    topic = log_of_segments(run, {**COMPACT, "retention.ms": "1", "retention.bytes": "0"})
+    for value in (b"1", b"2"):
+        write_segments(run, topic, [[(b"a", value)], [(b"a", value)], [(b"b", value)], [(b"c", value)]])
+        look(run, topic)
+
+
+@case("RET-20")
+def a_raised_start_stays(run: Run) -> None:
+    """Delete records into a batch of the second segment; the start stays there while retention comes by."""
+    topic = log_of_segments(run, partitions=2)
+    sizes = write_segments(run, topic, [ONE * 3] * 4)
+    write_segments(run, topic, [ONE * 3] * 4, partition=1)
+    delete_records(run, topic, 4)
+    look(run, topic)
+    change(run, topic, {"retention.bytes": str(sum(sizes[1:]))})
+    _come_by_twice(run, topic)

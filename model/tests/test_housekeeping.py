@@ -1,0 +1,147 @@
+"""What retention and compaction must leave of a partition that clients look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import evolve
+
+from model.profiles import profile_named
+from model.reference.batch import Batch, Record
+from model.reference.housekeeping import kept, leftover, segments_of
+from model.reference.operations import LookAtLogs
+from model.reference.oracle import Context, allowed
+from model.reference.outcomes import Values, judge
+from model.reference.state import Cluster, Partition, Stored, Topic
+
+DAY_MS = 86_400_000
+NOW = 20_000 * DAY_MS
+CONTEXT = Context(profile_named("3.9-kraft"), 0, NOW, NOW)
+SIZE = 100
+LOOK = LookAtLogs(topic="t")
+
+
+def partition_of(*batches: tuple[str, int]) -> Partition:
+    """A partition with batches of records (`a=1 b=2`; without a value: a tombstone) that are so many days old."""
+    entries: list[Stored] = []
+    for words, days in batches:
+        parts = [word.partition("=") for word in words.split()]
+        time_ms = NOW - days * DAY_MS
+        records = tuple(Record(v.encode() if sign else None, key=k.encode(), timestamp=time_ms) for k, sign, v in parts)
+        base = entries[-1].next_offset if entries else 0
+        entries.append(Stored(Batch(records=records, base_offset=base), SIZE))
+    return Partition(log_end_offset=entries[-1].next_offset, entries=tuple(entries))
+
+
+def topic_of(partition: Partition, **config: str) -> Topic:
+    settings = {name.replace("_", "."): value for name, value in config.items()}
+    return Topic("t", (partition,), config={"segment.ms": "1000", "retention.ms": "-1", **settings})
+
+
+def wrong(topic: Topic, **seen: object) -> set[str]:
+    """The requirements that a look with these fields breaks."""
+    (_, section) = allowed(Cluster({"t": topic}), LOOK, CONTEXT)
+    values: Values = {"error": 0, **seen}
+    return {each.requirement for each in judge(section, values).mismatches}
+
+
+FOUR_DAYS = partition_of(*(("k=v", days) for days in (4, 3, 2, 1)))
+
+
+def test_a_batch_that_is_later_by_more_than_segment_ms_begins_a_segment() -> None:
+    same = partition_of(("a=1", 2), ("b=1", 2), ("c=1", 1))
+    assert [each.base_offset for each in segments_of(topic_of(same), same, CONTEXT)] == [0, 2]
+
+
+def test_segments_are_told_from_what_is_left() -> None:
+    left = evolve(FOUR_DAYS, log_start_offset=2, entries=FOUR_DAYS.entries[2:])
+    assert [each.base_offset for each in segments_of(topic_of(left), left, CONTEXT)] == [2, 3]
+    nothing = evolve(FOUR_DAYS, log_start_offset=4, entries=())
+    assert [each.base_offset for each in segments_of(topic_of(nothing), nothing, CONTEXT)] == [4]
+
+
+def starts(**config: str) -> int:
+    return kept(topic_of(FOUR_DAYS, **config), FOUR_DAYS, CONTEXT).log_start_offset
+
+
+def test_where_the_log_starts() -> None:
+    assert starts() == 0
+    assert starts(retention_bytes=str(3 * SIZE)) == 1
+    assert starts(retention_bytes=str(3 * SIZE + 1)) == 0
+    assert starts(retention_ms=str(2 * DAY_MS)) == 2
+    assert starts(retention_ms=str(DAY_MS // 2)) == 4
+
+
+def test_which_requirement_a_wrong_start_breaks() -> None:
+    assert wrong(topic_of(FOUR_DAYS, retention_bytes=str(SIZE)), start=0) == {"RET-14"}
+    assert wrong(topic_of(FOUR_DAYS, retention_ms=str(2 * DAY_MS)), start=0) == {"RET-15"}
+    assert wrong(topic_of(FOUR_DAYS, retention_ms="0"), start=3) == {"RET-17"}
+    assert wrong(topic_of(FOUR_DAYS), start=1) == {"RET-18"}
+    raised = evolve(FOUR_DAYS, log_start_offset=1, entries=FOUR_DAYS.entries[1:])
+    assert wrong(topic_of(raised), start=0) == {"RET-20"}
+    assert wrong(topic_of(raised), start=1, below=0) == {"RET-16"}
+
+
+COMPACTABLE = partition_of(("a=1 b=1", 5), ("a=2 c=1", 4), ("b", 3), ("c=2", 2))
+
+
+def records(*words: str) -> tuple[tuple[int, bytes, bytes | None], ...]:
+    """Records like `0:a=1`, and without a value `4:b`."""
+    found = []
+    for word in words:
+        offset, _, rest = word.partition(":")
+        key, sign, value = rest.partition("=")
+        found.append((int(offset), key.encode(), value.encode() if sign else None))
+    return tuple(found)
+
+
+ALL = records("0:a=1", "1:b=1", "2:a=2", "3:c=1", "4:b", "5:c=2")
+
+
+def left_out(*offsets: int) -> Sequence[tuple[int, bytes, bytes | None]]:
+    return tuple(each for each in ALL if each[0] not in offsets)
+
+
+def test_what_compaction_leaves() -> None:
+    left = leftover(topic_of(COMPACTABLE, cleanup_policy="compact"), COMPACTABLE, CONTEXT)
+    assert left.end == 5
+    assert left.kept == left_out(0, 1)
+    assert left.outdated == {0, 1}
+    assert left.tombstones == {4}
+
+
+def wrong_records(*offsets: int, compacted_to: int = 0, **config: str) -> set[str]:
+    """The requirements broken where these offsets are gone."""
+    partition = evolve(COMPACTABLE, compacted_to=compacted_to)
+    return wrong(topic_of(partition, cleanup_policy="compact", **config), records=left_out(*offsets))
+
+
+def test_which_requirement_wrong_records_break() -> None:
+    assert wrong_records(0, 1) == set()
+    assert wrong_records(0) == {"CMP-16"}
+    assert wrong_records(0, 1, 2) == {"CMP-15"}
+    assert wrong_records(0, 1, 2, retention_ms="0") == {"RET-19"}
+    assert wrong_records(0, 1, 5) == {"CMP-19"}
+    assert wrong_records(0, 1, 4) == {"CMP-20"}
+    reordered = tuple(reversed(left_out(0, 1)))
+    assert wrong(topic_of(COMPACTABLE, cleanup_policy="compact"), records=reordered) == {"CMP-22"}
+    assert wrong(topic_of(COMPACTABLE, cleanup_policy="compact"), start=1) == {"CMP-18"}
+    assert wrong(topic_of(COMPACTABLE, cleanup_policy="compact"), between=((0, 2, None),)) == {"CMP-17"}
+
+
+def test_tombstones_that_need_not_stay_go_the_second_time() -> None:
+    assert wrong_records(0, 1, delete_retention_ms="0") == set()
+    assert wrong_records(0, 1, 4, delete_retention_ms="0") == set()
+    later = partition_of(("a=1 b=1", 5), ("a=2 c=1", 4), ("b", 3), ("c=2", 2), ("d=1", 1))
+    config = {"cleanup_policy": "compact", "delete_retention_ms": "0"}
+    seen = (*left_out(0, 1, 3), *records("6:d=1"))
+    assert wrong(topic_of(later, **config), records=seen) == set()
+    assert wrong(topic_of(evolve(later, compacted_to=5), **config), records=seen) == {"CMP-21"}
+
+
+def test_a_look_moves_the_start() -> None:
+    cluster = Cluster({"t": topic_of(FOUR_DAYS, retention_ms=str(2 * DAY_MS))})
+    (_, section) = allowed(cluster, LOOK, CONTEXT)
+    partition = section.choices[0].then(cluster, {}).topics["t"].partitions[0]
+    assert partition.log_start_offset == 2
+    assert [each.base_offset for each in partition.entries] == [2, 3]
