@@ -15,6 +15,7 @@ from pathlib import Path
 from properties.refute import diagram
 from properties.refute.catalogue import variant_named
 from properties.refute.engine import Refutation, Verdict
+from properties.variants import designs, durability
 from properties.variants.redundant import why_kept
 from properties.variants.variant import Kind, Search, Variant, machine_of, setting_called, theorems_of
 
@@ -52,16 +53,21 @@ def index_page() -> str:
         "they assume. `tidegauge refute NAME` finds it again. The guards of a machine are on its page.",
         "",
     ]
-    lines += ["## Designs, releases, failures", ""]
-    lines += ["| name | what is otherwise | in Kafka | what breaks |", "|---|---|---|---|"]
-    for each, variant in _of(Kind.DESIGN):
-        until = variant.history.until if variant.history is not None else ""
-        lines.append(f"| `{variant.name}` | {variant.about} | {until} | {outcome(each, '')} |")
+    lines += ["## Designs, releases, failures", "", *design_table(designs.DESIGNS, ""), ""]
+    lines += ["## A log on a disk", "", *design_table(durability.DESIGNS, "")]
     lines += ["", "## Theorems without one of their assumptions", ""]
     lines += ["| name | what is otherwise | what breaks |", "|---|---|---|"]
     lines += [f"| `{variant.name}` | {variant.about} | {outcome(each, '')} |" for each, variant in _of(Kind.ASSUMPTION)]
     lines.append("")
     return "\n".join(lines)
+
+
+def design_table(named: Iterable[Variant], folder: str) -> Iterator[str]:
+    """Named variants: what is otherwise, until when Kafka did so, and what breaks."""
+    yield from ("| name | what is otherwise | in Kafka | what breaks |", "|---|---|---|---|")
+    for each in named:
+        until = each.history.until if each.history is not None else ""
+        yield f"| `{each.name}` | {each.about} | {until} | {outcome(refutations().get(each.name), folder)} |"
 
 
 def _of(kind: Kind) -> list[tuple[Refutation, Variant]]:

@@ -41,6 +41,10 @@ has to be synced before what, so that a flush keeps its word; what the cases of 
 Kafka syncs a little less: not a file that it has cut, and not the directory from which it removed the marker of a clean
 stop. It leans on file systems that keep the order of such changes; two of the mistakes below show what may happen on
 one that does not.
+
+In a counterexample the process, the page cache and the disk have a line each: what the process keeps in mind, what is
+read, and what a loss of power would leave. Follow the record (`log[0]: 1` is: the one at offset 0 was appended in the
+first opening), and what is believed of the disk when the log is opened.
 """
 
 PUBLISHED_DESIGN = """\

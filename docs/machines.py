@@ -6,7 +6,7 @@ docstrings and the names of its guards; what goes wrong without a guard is what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from docs import counterexamples, failures
 from docs.counterexamples import outcome, refutations
@@ -22,8 +22,9 @@ from properties.claims import Claims, Theorem
 from properties.prove.engine import claimed_of
 from properties.refute.catalogue import variant_named
 from properties.refute.engine import Refutation
-from properties.variants.durability import DESIGNS
-from properties.variants.variant import Kind, setting_called
+from properties.variants import designs
+from properties.variants import durability as mistakes
+from properties.variants.variant import Kind, Variant, setting_called
 
 MACHINES: Mapping[str, Machine] = {
     "replication": replication,
@@ -32,7 +33,12 @@ MACHINES: Mapping[str, Machine] = {
     **PUBLISHED,
 }
 CLAIMED = "replication"
-"""The machine of which theorems are claimed under several failures, and whose counterexamples are told."""
+"""The machine of which theorems are claimed under several failures; its guards are named without the machine."""
+DESIGNS: Mapping[str, tuple[str, Sequence[Variant]]] = {
+    CLAIMED: ("Designs that were tried, and failures", designs.DESIGNS),
+    "durability": ("Mistakes", mistakes.DESIGNS),
+}
+"""What a machine's page calls its named variants, and which they are."""
 PROVED = {CLAIMED: "for any number of replicas", "durability": "for any log"}
 """The machines of which theorems are claimed, and for what sizes."""
 
@@ -68,15 +74,15 @@ def machine_page(name: str, machine: Machine) -> str:
     """One machine: what it is, what is shown about it, its state, its actions with their guards."""
     lines = [f"# {name}", "", _about(machine), "", introduction(name)]
     if name == CLAIMED:
-        lines += [*_theorem_part(name), *_failure_part(), *_design_part()]
+        lines += [*_theorem_part(name), *_failure_part(), *_design_part(name)]
     elif name in PROVED:
-        lines += [*_theorem_part(name), *_mistake_part()]
+        lines += [*_theorem_part(name), *_design_part(name)]
     elif name in PUBLISHED:
         lines += _what_must_hold(name)
     lines += ["## What a state holds", "", "| field | what it is | of | for each |", "|---|---|---|---|"]
     lines += [_field(each, about) for each, about in machine.fields.items()]
     lines += ["", "## Who acts, and when", ""]
-    if name in {CLAIMED, "kip320"}:
+    if any(_found_of(name, action) for action in machine.actions.values()):
         lines += [
             "“Without it” says what a search or the proof says of the machine without the guard: the theorem that",
             "breaks, with the fewest steps that a search of its size and of its actions needs, or that all is proved",
@@ -157,27 +163,9 @@ def _failure_part() -> Iterator[str]:
     yield from ("## Theorems and failures", "", *failures.table("counterexamples/"), "")
 
 
-def _design_part() -> Iterator[str]:
-    yield from (
-        "## Designs that were tried, and failures",
-        "",
-        "| name | what is otherwise | what breaks |",
-        "|---|---|---|",
-    )
-    for name, each in refutations().items():
-        if each.kind is Kind.DESIGN:
-            yield f"| `{name}` | {variant_named(name).about} | {outcome(each)} |"
-    yield ""
-
-
-def _mistake_part() -> Iterator[str]:
-    """What goes wrong with a log on a disk without what keeps it; a test finds each again."""
-    yield from ("## Mistakes", "", "`tidegauge refute NAME` finds the shortest way in which each breaks a theorem.", "")
-    yield from ("| name | what is otherwise | in Kafka | source |", "|---|---|---|---|")
-    for each in DESIGNS:
-        assert each.history is not None
-        yield f"| `{each.name}` | {each.about} | {each.history.until} | {each.history.source} |"
-    yield ""
+def _design_part(machine: str) -> Iterator[str]:
+    heading, named = DESIGNS[machine]
+    yield from (f"## {heading}", "", *counterexamples.design_table(named, "counterexamples/"), "")
 
 
 def _what_must_hold(name: str) -> Iterator[str]:

@@ -25,9 +25,11 @@ from properties.variants.variant import Kind, Variant, machine_of, setting_calle
 
 EXAMPLES = """Leave out what keeps a machine safe, and look for a short way in which a theorem breaks.
 
-VARIANT is a design that was tried (truncate-to-hw, acks-1, ...), a theorem without one of its assumptions
-(n-1/it_never_lags), or an action without a guard, or without a conjunct of one (controller_elects.it_is_in_the_isr).
-If no theorem breaks, the proof is tried without the guard, which then was redundant, or nothing is known.
+VARIANT is a design that was tried (truncate-to-hw, acks-1, ...), a mistake with a log on a disk (no-crc-check), a
+theorem without one of its assumptions (n-1/it_never_lags), or an action without a guard, or without a conjunct of one:
+of replication by its name alone (controller_elects.it_is_in_the_isr), of other machines after theirs
+(durability/log_is_opened.it_is_down). If no theorem breaks, the proof is tried without the guard, which then was
+redundant, or nothing is known.
 
 A search has sizes, and may leave actions out; both are told. No shorter way of those that it has breaks a theorem: one
 of other sizes, or with an action that was left out, might.
@@ -48,6 +50,7 @@ to be needed, does not; 1: something came out otherwise; 2: a wrong choice; 130:
 Examples:
   tidegauge refute --list
   tidegauge refute expand-without-epoch-start
+  tidegauge refute cut-not-synced
   tidegauge refute controller_elects.it_is_in_the_isr --svg way.svg --itf way.itf.json
   tidegauge refute --all
   tidegauge refute --all --conjuncts --json

@@ -11,9 +11,12 @@ import pytest
 
 from docs import machines
 from docs.introductions import introduction
+from model.language.tracing import check
+from model.machines.durability import durability
 from model.machines.replication import replication
 from properties.prove.engine import claimed_of
 from properties.variants import designs
+from properties.variants import durability as mistakes
 
 LINK = re.compile(r"\]\(([^)#]+\.(?:md|svg))\)")
 
@@ -51,12 +54,26 @@ def test_the_page_has_every_action_guard_field_theorem_and_clause(pages: Mapping
         assert all(clause.about in page for clause in claims.clauses.values())
         assert all(kind.about in page for kind in claims.sometimes.values())
     assert all(f"| `{each.name}` | {each.about} |" in page for each in designs.DESIGNS)
+    assert all(f"| `{each.name}` | {each.about} |" in pages["machines/durability.md"] for each in mistakes.DESIGNS)
 
 
 def test_a_guard_says_what_breaks_without_it(pages: Mapping[str, str]) -> None:
     (line,) = re.findall(r"^\| it is in the isr \| yes \|(.*)\|$", pages["machines/replication.md"], re.MULTILINE)
     assert "LAST-MEMBER breaks with step 9" in line
     assert "counterexamples/controller-elects-it-is-in-the-isr.md" in line
+
+
+def test_every_guard_of_a_log_on_a_disk_says_what_breaks_or_why_it_is_kept(pages: Mapping[str, str]) -> None:
+    lines = re.findall(r"^\| [a-z ]+ \| (?:yes)? ?\|(.*)\|$", pages["machines/durability.md"], re.MULTILINE)
+    assert len(lines) == sum(len(check(durability, each).guards) for each in durability.actions.values())
+    known = ("breaks with step", "proved without it; kept because")
+    assert all(any(said in each for said in known) for each in lines)
+
+
+def test_a_step_of_a_log_on_a_disk_is_told_by_where_it_changes_something(pages: Mapping[str, str]) -> None:
+    page = pages["machines/counterexamples/cut-not-synced.md"]
+    assert all(f"    - {place}: " in page for place in ("process", "page cache", "disk"))
+    assert "controller" not in page
 
 
 def test_a_broken_design_says_how_it_breaks(pages: Mapping[str, str]) -> None:

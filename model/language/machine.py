@@ -27,6 +27,7 @@ class Field:
 
     `is_history`: nothing that acts ever looks at it; it is there for what is said about the machine.
     `is_setting`: no action changes it; what is proved holds whatever it is.
+    `place`: where it is, if the machine tells several places apart; a drawing has a line for each.
     """
 
     sort: AnySort
@@ -34,6 +35,7 @@ class Field:
     keys: tuple[Sort, ...] = ()
     is_history: bool = False
     is_setting: bool = False
+    place: str = ""
 
 
 @frozen

@@ -90,7 +90,7 @@ def segment_is_rolled(s: State) -> Step:
     Source: LocalLog.roll.
     """
     return Step(
-        (Guard("it_is_open", s.serves),),
+        (Guard("it_is_open", s.serves, safety_critical=True),),
         lambda: s.but(active_is_named=False, has_new_names=True),
     )
 
@@ -168,7 +168,7 @@ def log_is_cut(s: State, to: Any) -> Step:
     Source: UnifiedLog.truncateTo, LocalLog.truncateTo (the recovery point falls, too).
     """
     return Step(
-        (Guard("it_is_open", s.serves), Guard("it_has_more", to < s.end)),
+        (Guard("it_is_open", s.serves), Guard("it_has_more", to < s.end, safety_critical=True)),
         lambda: _cut(s, to).but(opening=s.opening + 1, flushed=least(s.flushed, to)),
     )
 

@@ -24,7 +24,7 @@ def record_reaches_disk(s: State, offset: Any) -> Step:
     Source: the seeds' failure model.
     """
     return Step(
-        (Guard("the_log_has_it", offset < s.end),),
+        (Guard("the_log_has_it", offset < s.end, safety_critical=True),),
         lambda: s.but(disk=s.disk.set(offset, s.log[offset])),
     )
 
@@ -57,7 +57,7 @@ def index_entry_reaches_disk(s: State, offset: Any) -> Step:
     Source: AbstractIndex (a mapped file).
     """
     return Step(
-        (Guard("the_log_has_it", offset < s.end),),
+        (Guard("the_log_has_it", offset < s.end, safety_critical=True),),
         lambda: s.but(disk_points=s.disk_points.set(offset, s.points[offset])),
     )
 

@@ -18,6 +18,9 @@ from model.language import BOOLEAN, Field, Machine, Sizes, Sort, State
 OFFSET = Sort("Offset", unit="records")
 OPENING = Sort("Opening", unit="openings")
 
+PROCESS, CACHE, DISK = "process", "page cache", "disk"
+"""Where things are: what the process keeps in mind, what is read, and what a loss of power leaves."""
+
 
 def sizes(*, log: int, openings: int) -> Sizes:
     """The sizes of the sorts.
@@ -44,35 +47,41 @@ durability = Machine(
     "durability",
     fields={
         # The process.
-        "serves": Field(BOOLEAN, "whether the log is open for readers and writers"),
-        "recovers": Field(BOOLEAN, "whether the log was found and is being looked through"),
-        "opening": Field(OPENING, "how often the log was opened or cut"),
-        "scanned": Field(OFFSET, "up to where it has been looked through, or is believed"),
-        "has_index": Field(BOOLEAN, "whether the index is believed: rebuilt, or closed by a clean stop"),
-        "point": Field(OFFSET, "the recovery point: below it all is on disk"),
-        "synced": Field(OFFSET, "up to where records and their index entries were synced"),
-        "cut_is_open": Field(BOOLEAN, "whether the file may be longer on disk than it is"),
-        "has_new_names": Field(BOOLEAN, "whether a segment's name may not be on disk"),
-        "knows_the_directory": Field(BOOLEAN, "whether the log directory was synced since the process began"),
-        "past_point": Field(OFFSET, "no checkpoint on disk is greater than this, once the directory is known"),
+        "serves": Field(BOOLEAN, "whether the log is open for readers and writers", place=PROCESS),
+        "recovers": Field(BOOLEAN, "whether the log was found and is being looked through", place=PROCESS),
+        "opening": Field(OPENING, "how often the log was opened or cut", place=PROCESS),
+        "scanned": Field(OFFSET, "up to where it has been looked through, or is believed", place=PROCESS),
+        "has_index": Field(BOOLEAN, "whether the index is believed: rebuilt, or closed by a clean stop", place=PROCESS),
+        "point": Field(OFFSET, "the recovery point: below it all is on disk", place=PROCESS),
+        "synced": Field(OFFSET, "up to where records and their index entries were synced", place=PROCESS),
+        "cut_is_open": Field(BOOLEAN, "whether the file may be longer on disk than it is", place=PROCESS),
+        "has_new_names": Field(BOOLEAN, "whether a segment's name may not be on disk", place=PROCESS),
+        "knows_the_directory": Field(
+            BOOLEAN, "whether the log directory was synced since the process began", place=PROCESS
+        ),
+        "past_point": Field(
+            OFFSET, "no checkpoint on disk is greater than this, once the directory is known", place=PROCESS
+        ),
         # The log's files.
-        "end": Field(OFFSET, "log end offset: the length of the file"),
-        "log": Field(OPENING, "the record at an offset, by the opening in which it was appended", (OFFSET,)),
-        "points": Field(BOOLEAN, "whether the index leads to the record", (OFFSET,)),
-        "disk_end": Field(OFFSET, "the length of the file on disk"),
-        "disk": Field(OPENING, "the record on disk", (OFFSET,)),
-        "disk_points": Field(BOOLEAN, "whether the index on disk leads to the record", (OFFSET,)),
-        "is_named": Field(BOOLEAN, "whether the name of the record's segment is on disk", (OFFSET,)),
-        "active_is_named": Field(BOOLEAN, "whether the name of the active segment is on disk"),
+        "end": Field(OFFSET, "log end offset: the length of the file", place=CACHE),
+        "log": Field(
+            OPENING, "the record at an offset, by the opening in which it was appended", (OFFSET,), place=CACHE
+        ),
+        "points": Field(BOOLEAN, "whether the index leads to the record", (OFFSET,), place=CACHE),
+        "disk_end": Field(OFFSET, "the length of the file on disk", place=DISK),
+        "disk": Field(OPENING, "the record on disk", (OFFSET,), place=DISK),
+        "disk_points": Field(BOOLEAN, "whether the index on disk leads to the record", (OFFSET,), place=DISK),
+        "is_named": Field(BOOLEAN, "whether the name of the record's segment is on disk", (OFFSET,), place=DISK),
+        "active_is_named": Field(BOOLEAN, "whether the name of the active segment is on disk", place=DISK),
         # The checkpoint of the recovery point, and the marker of a clean stop.
-        "has_beside": Field(BOOLEAN, "whether a checkpoint was written beside the old one"),
-        "beside": Field(OFFSET, "what it says"),
-        "beside_is_synced": Field(BOOLEAN, "whether it is on disk"),
-        "checkpoint": Field(OFFSET, "what the checkpoint says"),
-        "checkpoint_is_whole": Field(BOOLEAN, "whether all of what it says is on disk, if its name is"),
-        "disk_checkpoint": Field(OFFSET, "what the checkpoint on disk says"),
-        "marker": Field(BOOLEAN, "whether there is a marker of a clean stop"),
-        "disk_marker": Field(BOOLEAN, "whether there is one on disk"),
+        "has_beside": Field(BOOLEAN, "whether a checkpoint was written beside the old one", place=CACHE),
+        "beside": Field(OFFSET, "what it says", place=CACHE),
+        "beside_is_synced": Field(BOOLEAN, "whether it is on disk", place=DISK),
+        "checkpoint": Field(OFFSET, "what the checkpoint says", place=CACHE),
+        "checkpoint_is_whole": Field(BOOLEAN, "whether all of what it says is on disk, if its name is", place=DISK),
+        "disk_checkpoint": Field(OFFSET, "what the checkpoint on disk says", place=DISK),
+        "marker": Field(BOOLEAN, "whether there is a marker of a clean stop", place=CACHE),
+        "disk_marker": Field(BOOLEAN, "whether there is one on disk", place=DISK),
         # History.
         "flushed": Field(OFFSET, "up to where the log was said to be flushed, and not cut since", is_history=True),
         "promised": Field(OPENING, "the record that was there then", (OFFSET,), is_history=True),

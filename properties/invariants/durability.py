@@ -18,14 +18,44 @@ FILES = Clauses()
 CHECKPOINTS = Clauses()
 
 
-def _is_kept(s: State, offset: Any) -> Any:
+def is_kept(s: State, offset: Any) -> Any:
     """Whether a loss of power leaves a record that is whole, and an index entry that leads to it."""
     return allof(s.disk[offset] > 0, offset < s.disk_end, s.is_named[offset], s.disk_points[offset])
 
 
-def _is_on_disk(s: State, offset: Any) -> Any:
+def is_on_disk(s: State, offset: Any) -> Any:
     """Whether what is read is what a loss of power leaves."""
-    return allof(s.log[offset] == s.disk[offset], s.points[offset], _is_kept(s, offset))
+    return allof(s.log[offset] == s.disk[offset], s.points[offset], is_kept(s, offset))
+
+
+def synced_is_on_disk(s: State, when: Any) -> Any:
+    """When that is so, the records that were synced are on disk, and their index entries."""
+    return implies(
+        when,
+        allof(
+            s.synced <= s.end,
+            s.synced <= s.disk_end,
+            s.every(
+                OFFSET,
+                lambda o: implies(
+                    o < s.synced,
+                    allof(s.log[o] > 0, s.disk[o] == s.log[o], o < s.disk_end, s.points[o], s.disk_points[o]),
+                ),
+            ),
+        ),
+    )
+
+
+def markers_are_right(s: State) -> Any:
+    """What a marker of a clean stop speaks of is on disk, and no other record."""
+    return s.every(
+        OFFSET,
+        lambda o: allof(
+            implies(allof(s.marker, o < s.end), is_on_disk(s, o)),
+            implies(allof(s.disk_marker, o < s.disk_end), is_kept(s, o)),
+            implies(allof(s.disk_marker, o < s.end), is_on_disk(s, o)),
+        ),
+    )
 
 
 # -- the log and its files -------------------------------------------------------------------------------------------
@@ -138,16 +168,7 @@ def names_are_known(s: State) -> Any:
 @FILES.add
 def what_was_synced_is_on_disk(s: State) -> Any:
     """While the process runs, the records that it synced are on disk, and their index entries."""
-    return allof(
-        implies(runs(s), allof(s.synced <= s.end, s.synced <= s.disk_end)),
-        s.every(
-            OFFSET,
-            lambda o: implies(
-                allof(runs(s), o < s.synced),
-                allof(s.log[o] > 0, s.disk[o] == s.log[o], o < s.disk_end, s.points[o], s.disk_points[o]),
-            ),
-        ),
-    )
+    return synced_is_on_disk(s, runs(s))
 
 
 # -- what is believed ------------------------------------------------------------------------------------------------
@@ -158,7 +179,7 @@ def below_the_recovery_point_all_is_on_disk(s: State) -> Any:
     """Below the recovery point everything is on disk."""
     return allof(
         implies(runs(s), s.point <= s.synced),
-        s.every(OFFSET, lambda o: implies(allof(runs(s), o < s.point), _is_on_disk(s, o))),
+        s.every(OFFSET, lambda o: implies(allof(runs(s), o < s.point), is_on_disk(s, o))),
     )
 
 
@@ -171,7 +192,7 @@ def below_the_checkpoint_all_is_on_disk(s: State) -> Any:
             OFFSET,
             lambda o: implies(
                 anyof(o < s.checkpoint, o < s.disk_checkpoint),
-                allof(implies(o < s.end, _is_on_disk(s, o)), implies(o < s.disk_end, _is_kept(s, o))),
+                allof(implies(o < s.end, is_on_disk(s, o)), implies(o < s.disk_end, is_kept(s, o))),
             ),
         ),
     )
@@ -194,14 +215,7 @@ def after_a_clean_stop_all_is_on_disk(s: State) -> Any:
     """While there is a marker, or one on disk, everything that it speaks of is on disk, and nothing else."""
     return allof(
         implies(s.marker, allof(no(runs(s)), s.disk_end == s.end, s.disk_marker, s.active_is_named)),
-        s.every(
-            OFFSET,
-            lambda o: allof(
-                implies(allof(s.marker, o < s.end), _is_on_disk(s, o)),
-                implies(allof(s.disk_marker, o < s.disk_end), _is_kept(s, o)),
-                implies(allof(s.disk_marker, o < s.end), _is_on_disk(s, o)),
-            ),
-        ),
+        markers_are_right(s),
     )
 
 

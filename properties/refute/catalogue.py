@@ -2,7 +2,8 @@
 
 `expand-without-epoch-start` has a name of its own; `n-1/it_never_lags` is a theorem without an assumption;
 `controller_elects.it_is_in_the_isr` leaves out a guard of the replication machine, with `.2` at its end a conjunct;
-`kip320/become_follower.the_epoch_is_newer` one of a published machine.
+`kip320/become_follower.the_epoch_is_newer` one of a published machine, `durability/log_is_opened.it_is_down` one of the
+log on a disk.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 
+from model.machines.durability import durability as log_on_a_disk
 from model.machines.replication import replication
 from properties.prove.engine import MACHINES
 from properties.prove.obligations import claims_in
 from properties.refute.variants import UnknownVariantError, variants
-from properties.variants import assumptions, designs
+from properties.variants import assumptions, designs, durability
 from properties.variants.changes import LeftOut
-from properties.variants.durability import of_durability
 from properties.variants.searching import KNOWN, SETTINGS, usual_searches
 from properties.variants.variant import PUBLISHED, Kind, Search, Variant
 
@@ -27,7 +28,8 @@ KIP320 = f"{PUBLISHED}:kip320"
 @cache
 def catalogue() -> Mapping[str, Variant]:
     """Every variant by name: designs, assumptions, guards, conjuncts."""
-    found = [*designs.DESIGNS, *assumptions.ASSUMPTIONS, *_guards_of_replication(), *_guards_of_kip320()]
+    named = (*designs.DESIGNS, *durability.DESIGNS, *assumptions.ASSUMPTIONS)
+    found = [*named, *_guards_of_replication(), *_guards_of_kip320(), *_guards_of_durability()]
     order = list(Kind)
     return {each.name: each for each in sorted(found, key=lambda each: order.index(each.kind))}
 
@@ -38,7 +40,7 @@ def variant_named(name: str) -> Variant:
     Raises:
         UnknownVariantError: there is none; names those alike.
     """
-    known = {**catalogue(), **of_durability()}
+    known = catalogue()
     if name in known:
         return known[name]
     prefix = name.partition(".")[0]
@@ -64,6 +66,13 @@ def _guards_of_kip320() -> Iterator[Variant]:
     for left_out in variants(machine).values():
         if left_out.safety_critical and left_out.conjunct is None:
             yield _leaving_out(left_out, f"kip320/{left_out.name}", tried, ())
+
+
+def _guards_of_durability() -> Iterator[Variant]:
+    for left_out in variants(log_on_a_disk).values():
+        name = f"durability/{left_out.name}"
+        proved_in = (durability.PROVED_IN.get(name, durability.ANYTHING),)
+        yield _leaving_out(left_out, name, durability.GROWING, proved_in)
 
 
 def _leaving_out(left_out: LeftOut, name: str, tried: Iterable[Search], proved_in: tuple[str, ...]) -> Variant:

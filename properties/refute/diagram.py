@@ -1,6 +1,7 @@
 """Counterexamples to look at: numbered steps beside what changes for whom, in a terminal, as SVG, and as an ITF trace.
 
-A step changes cells of the state. Those that belong to a replica are told in its lane, the others in the controller's.
+A step changes cells of the state. Those that belong to a replica are told in its lane, the others in that of their
+place, and if they have none in the controller's.
 ITF is the trace format of Apalache and Quint (Apalache ADR-015).
 """
 
@@ -17,8 +18,7 @@ from attrs import frozen
 from itf_py import Trace
 from rich.table import Table
 
-from model.language import BOOLEAN, Machine, Option, Record, Sizes, State
-from model.language.sorts import Sort
+from model.language import BOOLEAN, Field, Machine, Option, Record, Sizes, State
 from model.readings import values
 from model.readings.values import ValueMap, ValueSequence, ValueSet
 
@@ -59,7 +59,8 @@ class Story:
 def story(machine: Machine, sizes: Sizes, steps: Steps) -> Story:
     """Run the steps, whatever their guards say, and tell what each changes."""
     state = first = values.initial(machine, sizes)
-    lanes = [CONTROLLER, *(f"replica {number}" for number in range(sizes.get("Replica", 0)))]
+    places = dict.fromkeys(_lane(field) for field in machine.fields.values() if not field.is_history)
+    lanes = [*places, *(f"replica {number}" for number in range(sizes.get("Replica", 0)))]
     told = []
     for number, (name, arguments) in enumerate(steps, 1):
         action = machine.actions[name]
@@ -67,6 +68,11 @@ def story(machine: Machine, sizes: Sizes, steps: Steps) -> Story:
         told.append(Told(number, name, arguments, _changes(machine, state, after), after))
         state = after
     return Story(tuple(lanes), first, tuple(told))
+
+
+def _lane(field: Field) -> str:
+    """Where a change is told that is no replica's."""
+    return field.place or CONTROLLER
 
 
 def _changes(machine: Machine, before: State, after: State) -> Mapping[str, tuple[str, ...]]:
@@ -77,23 +83,23 @@ def _changes(machine: Machine, before: State, after: State) -> Mapping[str, tupl
         old, new = getattr(before, name), getattr(after, name)
         if not field.keys:
             if old != new:
-                found.setdefault(CONTROLLER, []).append(f"{_plain(name)}: {_value(new, field.sort)}")
+                found.setdefault(_lane(field), []).append(f"{_plain(name)}: {_value(new, field.sort)}")
             continue
-        for lane, said in _cells(name, field.keys, old, new, field.sort):
+        for lane, said in _cells(name, field, old, new):
             found.setdefault(lane, []).append(said)
     return {lane: tuple(said) for lane, said in found.items()}
 
 
-def _cells(name: str, keys: Sequence[Sort], old: ValueMap, new: ValueMap, sort: Any) -> list[tuple[str, str]]:
+def _cells(name: str, field: Field, old: ValueMap, new: ValueMap) -> list[tuple[str, str]]:
     found = []
     for key in new.places():
         one, other = old[key], new[key]
         if one == other:
             continue
-        is_replicas = keys[0].is_named
-        lane = f"replica {key[0]}" if is_replicas else CONTROLLER
+        is_replicas = field.keys[0].is_named
+        lane = f"replica {key[0]}" if is_replicas else _lane(field)
         rest = ", ".join(map(str, key[1:] if is_replicas else key))
-        found.append((lane, f"{_plain(name)}{f'[{rest}]' if rest else ''}: {_value(other, sort)}"))
+        found.append((lane, f"{_plain(name)}{f'[{rest}]' if rest else ''}: {_value(other, field.sort)}"))
     return found
 
 

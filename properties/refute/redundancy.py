@@ -1,12 +1,14 @@
 """Whether the theorems are proved without a guard, or a conjunct of one.
 
 It may follow from the others: then each step without it is a step with it. If not, all that the proof says of its
-action is asked again. Only obligations of its action can be open without it.
+action is asked again. Only obligations of its action can be open without it. Of other machines than that of
+replication all is asked, for it takes seconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from attrs import evolve
@@ -15,7 +17,7 @@ from model.language import State, allof, implies
 from model.machines.replication import VERSION, replication
 from properties.claims import Claims
 from properties.invariants.replication import SMALL
-from properties.prove.obligations import Obligation, Purpose, claims_in, discharge
+from properties.prove.obligations import Obligation, Purpose, claims_in, discharge, obligations
 from properties.refute.variants import guard_names
 from properties.variants.changes import LeftOut
 from properties.variants.variant import REPLICATION, setting_called
@@ -40,16 +42,33 @@ def before_the_first_decision_is_no_epoch(s: State) -> Any:
 
 def open_without(left_out: LeftOut, settings: Sequence[str]) -> tuple[str, ...]:
     """An obligation that is open without a guard in one of these settings, if there is one: one is enough to know."""
-    ways = [_that_it_follows, _that_all_is_kept]
+    ways = [_that_it_follows, _that_all_is_kept] if _are_of_replication(settings) else [_that_all_is_shown]
     if not left_out.safety_critical:
         ways.reverse()  # the likelier one first
     found: tuple[str, ...] = ()
     for way in ways:
-        still_open = next((each.about for each in way(left_out, settings) if not discharge(each).is_discharged), None)
+        still_open = next((each.about for each in way(left_out, settings) if not _is_discharged(each)), None)
         if still_open is None:
             return ()
         found = (still_open,)
     return found
+
+
+def _are_of_replication(settings: Sequence[str]) -> bool:
+    return all(each.startswith(REPLICATION) for each in settings)
+
+
+@cache
+def _is_discharged(obligation: Obligation) -> bool:
+    """Kept, because what is asked of the other actions is the same of many guards."""
+    return discharge(obligation).is_discharged
+
+
+def _that_all_is_shown(left_out: LeftOut, settings: Sequence[str]) -> Iterator[Obligation]:
+    """All that is asked of every action, of one without the guard; what was reachable is so without it, too."""
+    for each in (each for setting in settings for each in obligations(setting)):
+        if each.purpose is not Purpose.SOMETIMES:
+            yield evolve(each, without=left_out.name) if each.action == left_out.action else each
 
 
 def _that_it_follows(left_out: LeftOut, settings: Sequence[str]) -> Iterator[Obligation]:

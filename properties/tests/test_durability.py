@@ -10,23 +10,16 @@ from properties.explore.engine import Explorer
 from properties.explore.machines import explorable
 from properties.invariants.durability import anything
 from properties.prove.obligations import Purpose, discharge, obligations
-from properties.refute.catalogue import variant_named
+from properties.refute.catalogue import catalogue
 from properties.refute.engine import Verdict, refute
+from properties.refute.redundancy import open_without
 from properties.refute.replay import replay
 from properties.refute.variants import variants
-from properties.variants.durability import ANYTHING, of_durability
+from properties.variants.changes import LeftOut
+from properties.variants.durability import ANYTHING, DESIGNS, KEPT
+from properties.variants.variant import Variant
 
-LEVELS = {
-    "no-crc-check": ("NO-BAD-RECORD-SERVED", 8),
-    "index-trusted": ("NO-BAD-RECORD-SERVED", 8),
-    "recovery-point-before-flush": ("FLUSHED-KEPT", 4),
-    "segment-without-directory-sync": ("FLUSHED-KEPT", 6),
-    "checkpoint-in-place": ("NO-BAD-RECORD-SERVED", 10),
-    "rename-without-directory-sync": ("NO-BAD-RECORD-SERVED", 16),
-    "marker-comes-back": ("NO-BAD-RECORD-SERVED", 10),
-    "cut-not-synced": ("RECOVERED-IS-PREFIX", 13),
-    "marker-before-flush": ("NO-BAD-RECORD-SERVED", 7),
-}
+GUARDS = [each for each in catalogue().values() if each.name.startswith("durability/")]
 
 
 def test_every_obligation_is_discharged() -> None:
@@ -45,23 +38,27 @@ def test_every_state_of_a_small_log() -> None:
     assert result.violations == ()
 
 
-@pytest.mark.parametrize("name", of_durability())
-def test_every_variant_breaks_a_theorem(name: str) -> None:
-    found = refute(variant_named(name), workers=1)
+@pytest.mark.parametrize("variant", [each for each in GUARDS if each.is_critical], ids=lambda each: each.name)
+def test_without_a_critical_guard_a_theorem_breaks(variant: Variant) -> None:
+    found = refute(variant, workers=1)
     assert found.verdict is Verdict.REFUTED
-    assert found.counterexample is not None
-    if name in LEVELS:
-        assert (found.counterexample.theorem, found.counterexample.level) == LEVELS[name]
     replay(found)
 
 
-def test_every_critical_guard_is_a_variant() -> None:
-    critical = {
-        f"durability/{each.name}"
-        for each in variants(durability).values()
-        if each.safety_critical and each.conjunct is None
-    }
-    assert critical | LEVELS.keys() == of_durability().keys()
+@pytest.mark.parametrize("variant", [each for each in GUARDS if not each.is_critical], ids=lambda each: each.name)
+def test_without_another_guard_the_theorems_are_proved(variant: Variant) -> None:
+    assert refute(variant, workers=1).verdict is Verdict.REDUNDANT
+    assert variant.name in KEPT
+
+
+def test_every_guard_is_a_variant() -> None:
+    assert {each.name for each in GUARDS} == {f"durability/{name}" for name in variants(durability)}
+    assert {"no-crc-check", "index-trusted", "cut-not-synced"} <= {each.name for each in DESIGNS} <= catalogue().keys()
+
+
+@pytest.mark.deep
+def test_what_a_guard_is_needed_for_is_not_proved_without_it() -> None:
+    assert open_without(LeftOut("recovery_checks", "the_checksum_is_right"), (ANYTHING,)) != ()
 
 
 def test_a_recovery_from_a_torn_write() -> None:

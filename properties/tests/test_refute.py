@@ -12,6 +12,7 @@ import pytest
 from attrs import evolve
 
 from model.language.tracing import check
+from model.machines.durability import durability
 from model.machines.replication import replication, sizes
 from model.readings import values
 from properties.refute import diagram
@@ -45,9 +46,10 @@ def test_every_guard_and_every_conjunct_is_a_variant() -> None:
 
 def test_what_is_critical_is_what_the_text_says() -> None:
     said = {
-        f"{action.name}.{guard.name}"
-        for action in replication.actions.values()
-        for guard in check(replication, action).guards
+        f"{prefix}{action.name}.{guard.name}"
+        for prefix, machine in (("", replication), ("durability/", durability))
+        for action in machine.actions.values()
+        for guard in check(machine, action).guards
         if guard.safety_critical
     }
     found = {each.name for each in catalogue().values() if each.kind is Kind.GUARD and each.is_critical}

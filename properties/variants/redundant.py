@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from properties.variants import durability
+
 _NOBODY = "nobody can hear of what does not exist yet"
 _NEWER = "a decision of a newer leader epoch is newer in any case, and who has just started knows of none"
 _ALIKE = "the controller looks at all requests alike, though none to drop does harm"
@@ -31,6 +33,7 @@ KEPT: Mapping[str, str] = {
     "follower_copies.it_follows": (
         "who follows nobody has nobody to copy from; it could only copy what its last leader sent"
     ),
+    **durability.KEPT,
 }
 """By the name of the variant: a clause that goes on after “because”."""
 

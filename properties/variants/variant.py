@@ -93,5 +93,7 @@ def theorems_of(setting: str) -> Mapping[str, Theorem]:
 
 
 def setting_called(setting: str) -> str:
-    """What reports call a setting."""
-    return setting.partition(":")[2].replace("_", "-")
+    """What reports call a setting; of a machine that has only one, the machine."""
+    module, _, name = setting.partition(":")
+    machine = module.rpartition(".")[2]
+    return machine if module not in (REPLICATION, PUBLISHED) else name.replace("_", "-")
