@@ -307,6 +307,11 @@ def _line_of(error: BaseException, action: Action) -> str:
     frames = [each for each in traceback.extract_tb(error.__traceback__) if Path(each.filename).parent != _HERE]
     if frames:
         return f"{frames[-1].filename}:{frames[-1].lineno}"
+    return first_line(action)
+
+
+def first_line(action: Action) -> str:
+    """Where an action's text begins."""
     code = action.apply.__code__
     return f"{code.co_filename}:{code.co_firstlineno}"
 

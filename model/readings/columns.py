@@ -1,10 +1,10 @@
 """The reading on columns: take a step in every state of a block at once.
 
-A block holds many states, a column a cell: row `j` of the array is cell `j` of every state. For given sizes every
-action is read once for every choice of its arguments, so that quantifiers are spelled out and most keys are known;
-what is left is a program of a few operations on columns (`model.readings.programs`). Guards come first and narrow the
-block down to the states in which the step can be taken; effects are computed for those only. A step that leaves the
-sizes is not taken.
+How a block holds many states is in `model.readings.layouts`. For given sizes every action is read once for every choice
+of its arguments, so that quantifiers are spelled out and most keys are known; what is left is a program of a few
+operations on columns (`model.readings.programs`). Guards come first and narrow the block down to the states in which
+the step can be taken; effects are computed for those only. A step that leaves the sizes is not taken; one that
+computes what no column can hold is refused.
 
 Not here: who has been seen before, and in which order states are looked at (`properties.explore`).
 """
@@ -12,94 +12,28 @@ Not here: who has been seen before, and in which order states are looked at (`pr
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from attrs import define, field, frozen
 from numpy.typing import NDArray
 
+from model.language.errors import LanguageError
 from model.language.machine import Action, Machine, State
 from model.language.sorts import BOOLEAN, Sizes, Sort
 from model.language.symbols import TRUE, Symbol, conjunction, const, is_known, lifted, make
-from model.language.tracing import Bounded, cells_of, places, symbolic_state, trace
+from model.language.tracing import Bounded, first_line, symbolic_state, trace
 from model.readings import vectors
-from model.readings.programs import Cells, Code, Program, joined, narrowing, shared
+from model.readings.layouts import AFTER, Block, Column, Layout
+from model.readings.programs import Code, joined, narrowing, shared
+from model.readings.ranges import Ranges
 from model.readings.weighing import Sums, Weighing
 
-Block = NDArray[Any]
-"""States as columns, of shape (cells, states)."""
 Places = NDArray[np.uint32]
 """Places of states in a block."""
 Numbers = NDArray[np.uint32]
 """Numbers of instances."""
-
-
-@frozen
-class Column:
-    """A cell of the state: its place in a row, and the values that it may have."""
-
-    name: str
-    keys: tuple[int, ...]
-    place: int
-    least: int
-    most: int
-    sort: Sort
-    key_sorts: tuple[Sort, ...]
-
-    @property
-    def sorts(self) -> tuple[Sort, ...]:
-        """The sorts of its values and of its keys."""
-        return self.sort, *self.key_sorts
-
-
-@frozen
-class Layout:
-    """How a state of given sizes is laid out as a row of numbers."""
-
-    columns: tuple[Column, ...]
-    by_cell: Mapping[tuple[str, tuple[int, ...]], Column]
-    dtype: np.dtype[Any]
-
-    @classmethod
-    def of(cls, machine: Machine, sizes: Sizes) -> Layout:
-        """The layout of a machine's states.
-
-        Raises:
-            LanguageError: a sort of the state has no size.
-        """
-        world = Bounded(sizes)
-        columns: list[Column] = []
-        for cells in cells_of(machine):
-            values = world.values(cells.sort)
-            for keys in places(cells, sizes):
-                columns.append(Column(cells.name, keys, len(columns), values[0], values[-1], cells.sort, cells.keys))
-        widest = max((max(-each.least, each.most) for each in columns), default=0)
-        # Sums and differences of two cells, and the key just past either end, must fit as well.
-        dtype = np.min_scalar_type(-2 * widest - 2)
-        return cls(tuple(columns), {(each.name, each.keys): each for each in columns}, dtype)
-
-    @property
-    def width(self) -> int:
-        """How many cells a state has."""
-        return len(self.columns)
-
-    def block(self, rows: Iterable[Sequence[int]]) -> Block:
-        """A block of states that are given as rows."""
-        return np.ascontiguousarray(np.array(list(rows), dtype=self.dtype).reshape(-1, self.width).T)
-
-    def read_by(self, operations: Mapping[str, int]) -> Cells:
-        """The operations that read cells, by what their names begin with."""
-        cells: dict[str, dict[tuple[int, ...], tuple[int, int]]] = {}
-        for prefix, operation in operations.items():
-            for column in self.columns:
-                cells.setdefault(f"{prefix}{column.name}", {})[column.keys] = operation, column.place
-        return cells
-
-    def program(self, cells: Cells) -> Program:
-        """A program that reads cells so."""
-        known = np.iinfo(self.dtype)
-        return Program(cells, int(known.min), int(known.max))
 
 
 @frozen
@@ -123,8 +57,12 @@ Guards = Mapping[str, Callable[[Mapping[str, int]], Symbol]]
 
 
 def instances(machine: Machine, sizes: Sizes, layout: Layout, guards: Guards | None = None) -> list[Instance]:
-    """Every action of a machine with every choice of its arguments, but for those that can be taken in no state."""
-    world = Bounded(sizes)
+    """Every action of a machine with every choice of its arguments, but for those that can be taken in no state.
+
+    Raises:
+        LanguageError: columns of these sizes can't hold what an action computes; names its line.
+    """
+    world, ranges = Bounded(sizes), layout.ranges()
     state = symbolic_state(machine, world)
     found = []
     for action in machine.actions.values():
@@ -137,7 +75,16 @@ def instances(machine: Machine, sizes: Sizes, layout: Layout, guards: Guards | N
             guard = own if other is None else other(arguments)
             if guard is TRUE or not is_known(guard):
                 found.append(Instance(action, arguments, guard, _writes(layout, traced.changes)))
+                _refuse_what_does_not_fit(ranges, machine, found[-1])
     return found
+
+
+def _refuse_what_does_not_fit(ranges: Ranges, machine: Machine, instance: Instance) -> None:
+    try:
+        for each in (instance.guard, *(value for _column, value in instance.writes)):
+            ranges.of(each)
+    except LanguageError as error:
+        raise LanguageError(f"{first_line(instance.action)}: {machine.name}.{instance.name}: {error}") from None
 
 
 def _writes(layout: Layout, changes: Mapping[str, Callable[..., Symbol]]) -> tuple[tuple[Column, Symbol], ...]:
@@ -162,9 +109,6 @@ def _keys(read: Symbol) -> tuple[Any, ...] | None:
 Conditions = Mapping[str, Callable[[State], Any]]
 Changes = Mapping[str, Callable[[State, State], Any]]
 
-AFTER = "after "
-"""What marks a cell of the state after a step."""
-
 
 class _After(Bounded):
     """The state after a step."""
@@ -175,18 +119,37 @@ class _After(Bounded):
 
 
 def conditions_of(machine: Machine, sizes: Sizes, layout: Layout, conditions: Conditions) -> Code:
-    """Conditions of a state, compiled."""
+    """Conditions of a state, compiled.
+
+    Raises:
+        LanguageError: columns of these sizes can't hold what one computes.
+    """
     state = symbolic_state(machine, Bounded(sizes))
-    return shared(
-        layout.program(layout.read_by({"": vectors.LOAD})), (lifted(holds(state)) for holds in conditions.values())
-    )
+    program = layout.program(layout.read_by({"": vectors.LOAD}))
+    return shared(program, _fitting(layout, {name: holds(state) for name, holds in conditions.items()}))
+
+
+def _fitting(layout: Layout, conditions: Mapping[str, Any]) -> list[Symbol]:
+    """Conditions as symbols, each of which columns can hold with all that it is made of."""
+    ranges = layout.ranges()
+    symbols = {name: lifted(each) for name, each in conditions.items()}
+    for name, each in symbols.items():
+        try:
+            ranges.of(each)
+        except LanguageError as error:
+            raise LanguageError(f"{name}: {error}") from None
+    return list(symbols.values())
 
 
 def changes_of(machine: Machine, sizes: Sizes, layout: Layout, changes: Changes, first: int = 0) -> Code:
-    """Conditions of a step, of the states before and after it, compiled; registers are counted from `first`."""
+    """Conditions of a step, of the states before and after it, compiled; registers are counted from `first`.
+
+    Raises:
+        LanguageError: columns of these sizes can't hold what one computes.
+    """
     before, after = (symbolic_state(machine, world) for world in (Bounded(sizes), _After(sizes)))
     program = layout.program(layout.read_by({"": vectors.GATHER, AFTER: vectors.AFTER}))
-    return shared(program, (lifted(holds(before, after)) for holds in changes.values()), first)
+    return shared(program, _fitting(layout, {name: holds(before, after) for name, holds in changes.items()}), first)
 
 
 # -- steps, compiled -------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import z3
 from attrs import frozen
 from hypothesis import given
 
-from model.language import IllegalStepError, Machine, Sizes, State
+from model.language import Field, Guard, IllegalStepError, LanguageError, Machine, Sizes, Sort, State, Step, ite
 from model.language.sorts import size_of
 from model.language.symbols import const, equal, fresh, lifted
 from model.language.tracing import Cells, Unbounded, cells_of, check, parameters_of, places, symbolic_state, trace
@@ -20,7 +20,8 @@ from model.machines import replication
 from model.machines.producer import producer
 from model.machines.published import PUBLISHED, base
 from model.readings import values
-from model.readings.columns import Instance, Layout, Steps, StepTaker
+from model.readings.columns import Instance, Steps, StepTaker, changes_of, conditions_of
+from model.readings.layouts import Layout
 from model.readings.terms import Terms
 from model.readings.weighing import Weighing
 
@@ -225,3 +226,69 @@ def test_all_that_is_accepted_can_be_read_on_terms(machine: Machine) -> None:
             if cells.name in traced.changes:
                 after = traced.changes[cells.name](*map(fresh, cells.keys))
                 assert z3.is_bool(terms.term(equal(after, fresh(cells.sort)))), (action.name, cells.name)
+
+
+# -- what columns can't hold -----------------------------------------------------------------------------------------
+
+OFFSET = Sort("Offset", unit="records")
+
+
+def computing(what: Callable[[State], Any]) -> Machine:
+    """A machine that computes something of two cells, for a field and for a guard."""
+    machine = Machine("toy", {"one": Field(OFFSET, "a cell"), "other": Field(OFFSET, "a cell")})
+
+    @machine.action()
+    def computes(s: State) -> Step:
+        """A step.
+
+        Who: somebody.
+        When: at any time.
+        Changes: one cell.
+        Source: this test.
+        """
+        return Step((Guard("it_is_more", what(s) > 1),), lambda: s.but(one=what(s)))
+
+    return machine
+
+
+THRICE: dict[str, Callable[[State], Any]] = {
+    "a multiple": lambda s: s.one * 3,
+    "a sum": lambda s: s.one + s.one + s.one,
+    "a choice": lambda s: ite(s.one > 1, s.one * 3, 3),
+}
+
+
+@pytest.mark.parametrize("what", THRICE.values(), ids=THRICE)
+def test_what_does_not_fit_into_columns_is_refused_with_the_line(what: Callable[[State], Any]) -> None:
+    machine, sizes = computing(what), {"Offset": 60}  # three times 59 is more than eight bits hold
+    line = machine.actions["computes"].apply.__code__.co_firstlineno
+    with pytest.raises(LanguageError, match=rf"test_readings.py:{line}: toy.computes\(\): .*can be 0 to 177"):
+        Steps.of(machine, sizes, Layout.of(machine, sizes))
+
+
+@pytest.mark.parametrize("what", THRICE.values(), ids=THRICE)
+@pytest.mark.parametrize("size", [8, 40, 70, 20_000])
+def test_what_fits_is_what_values_say(what: Callable[[State], Any], size: int) -> None:
+    machine, sizes = computing(what), {"Offset": size}
+    layout = Layout.of(machine, sizes)
+    steps = Steps.of(machine, sizes, layout)
+    rows = [(one, 0) for one in range(0, size, max(1, size // 50))]
+    taker, block = StepTaker(steps), layout.block(rows)
+    taken = taker.take(block, 0, len(rows), Weighing.plain(np.arange(2, dtype=np.int64)))
+    expected = [what(values.state_of(machine, sizes, (one, 0))) for one, _ in rows]
+    inside = [place for place, each in enumerate(expected) if 1 < each < size]
+    assert taken.places.tolist() == inside
+    assert taken.left == sum(each >= size for each in expected)
+    out = layout.block([(0, 0)] * len(inside))
+    taker.make(block, taken.places, taken.steps, out, 0)
+    assert out[0].tolist() == [expected[place] for place in inside]
+
+
+def test_a_condition_that_does_not_fit_is_refused_by_its_name() -> None:
+    machine, sizes = computing(lambda s: s.one), {"Offset": 60}
+    layout = Layout.of(machine, sizes)
+    assert conditions_of(machine, sizes, layout, {"fits": lambda s: s.one + s.other < 7}).registers > 0
+    with pytest.raises(LanguageError, match=r"^too_much: .*can be 0 to 177"):
+        conditions_of(machine, sizes, layout, {"fits": lambda s: s.one < 7, "too_much": lambda s: s.one * 3 < 7})
+    with pytest.raises(LanguageError, match=r"^too_much: .*can be -177 to 0"):
+        changes_of(machine, sizes, layout, {"too_much": lambda s, after: 0 - s.one - after.one - s.other < 7})

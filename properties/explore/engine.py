@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 
 from model.language import Machine, Sizes, State
 from model.readings import columns, values
-from model.readings.columns import Block, Guards, Layout, Steps, StepTaker, Taken, ViolationFinder
+from model.readings.columns import Guards, Steps, StepTaker, Taken, ViolationFinder
+from model.readings.layouts import Block, Layout
 from model.readings.weighing import Sums, Weighing
 from properties.explore.fingerprints import Seen, Shard, Truths, multipliers, odds
 from properties.explore.symmetry import STATES_CHECKED, Symmetry

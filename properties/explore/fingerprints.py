@@ -18,7 +18,7 @@ import numpy as np
 from attrs import define, field
 from numpy.typing import NDArray
 
-from model.readings.columns import Layout
+from model.readings.layouts import Layout
 from model.readings.native import native
 from model.readings.weighing import Sums
 

@@ -22,7 +22,8 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from model.language.sorts import Sizes, Sort, size_of
-from model.readings.columns import Block, Column, Layout, StepTaker, ViolationFinder
+from model.readings.columns import StepTaker, ViolationFinder
+from model.readings.layouts import Block, Column, Layout
 from model.readings.weighing import Sums, Weighing
 
 Permutation = Mapping[str, tuple[int, ...]]

@@ -16,7 +16,7 @@ from model.language import Action, Machine, State, Step
 from model.language.sorts import Sort
 from model.language.symbols import Symbol, fresh, lifted
 from model.language.tracing import Unbounded, cells_of, check, symbolic_state
-from model.readings.columns import AFTER
+from model.readings.layouts import AFTER
 from properties.prove.asking import fields_in
 
 Condition = Callable[[State], Any]

@@ -19,6 +19,7 @@ from model.machines import replication
 from model.machines.published import PUBLISHED, base
 from model.readings import columns, values
 from model.readings.columns import StepTaker
+from model.readings.layouts import Layout
 from properties.explore import engine
 from properties.explore.engine import Explorer, Result
 from properties.explore.fingerprints import LOAD_MOST, SMALLEST, Seen
@@ -107,7 +108,7 @@ def by_hand(name: str) -> tuple[int, int, int]:
     """The same search, on Python's values, one state at a time."""
     sizes = base.sizes(replicas=2, log=1, records=1, epochs=1)
     machine = PUBLISHED[name]
-    layout = columns.Layout.of(machine, sizes)
+    layout = Layout.of(machine, sizes)
     first = values.initial(machine, sizes)
     seen = {values.row_of(machine, sizes, first)}
     level, generated, depth = [first], 1, 0
