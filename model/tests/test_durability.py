@@ -15,7 +15,7 @@ from model.reference.segments import DiskBatch, Recovered, Segment, recovered
 
 SIZES = sizes(log=4, openings=30)
 STEPS = 1000
-SELDOM = {"power_is_lost": 1, "process_is_killed": 1, "process_stops": 1, "log_is_cut": 1}
+SELDOM = {"power_is_lost": 3, "process_is_killed": 1, "process_stops": 1, "log_is_cut": 1}
 """How likely actions are that end what was begun; of the others: 20."""
 WEIGHTS = [SELDOM.get(each, 20) for each in durability.actions]
 
@@ -75,7 +75,7 @@ def recoveries(seed: int) -> Iterator[Recovery]:
 
 
 def test_a_recovery_yields_what_the_plain_function_says() -> None:
-    seen = [each for seed in range(100) for each in recoveries(seed)]
+    seen = [each for seed in range(200) for each in recoveries(seed)]
     clean = [each for each in seen if each.was_clean]
     others = [each for each in seen if not each.was_clean]
     assert len(clean) >= 20
