@@ -132,17 +132,21 @@ class FileSystem(ABC):
         of the machine may leave anything; the content must then carry a checksum.
         """
         beside = path.with_name(path.name + ".tmp")
-        file = self.open(beside, create=True, truncate=True)
+        self.write_file(beside, content, durable=durable)
+        if durable:
+            self.rename(beside, path)
+        else:
+            self.move(beside, path)
+
+    def write_file(self, path: Path, content: bytes, *, durable: bool) -> None:
+        """Make a file with this content, in the place of any other, and flush it if asked to. Any thread may."""
+        file = self.open(path, create=True, truncate=True)
         try:
             file.write_at(0, (content,))
             if durable:
                 file.sync()
         finally:
             file.close()
-        if durable:
-            self.rename(beside, path)
-        else:
-            self.move(beside, path)
 
 
 def write_rest(write_some: Callable[[memoryview, int], int], buffers: Sequence[Buffer], written: int) -> int:
@@ -272,15 +276,18 @@ class RealFile:
     def close(self) -> None:
         """See `File`."""
         if self._descriptor != NO_DESCRIPTOR:
-            os.close(self._descriptor)
-            self._descriptor = NO_DESCRIPTOR
+            descriptor, self._descriptor = self._descriptor, NO_DESCRIPTOR
+            os.close(descriptor)
 
     def _failure(self, operation: str, error: OSError, position: int | None = None) -> StorageError:
         return StorageError(operation, self.path, error.errno or 0, position)
 
 
 class DescriptorPool:
-    """Keeps the number of open descriptors bounded, whatever the number of segments: second chance, oldest first."""
+    """Keeps the number of open descriptors bounded, whatever the number of segments: second chance, oldest first.
+
+    One thread may use it at a time: a descriptor that is taken back may be another file's at once.
+    """
 
     def __init__(self, size_max: int) -> None:
         self.size_max = size_max
@@ -349,6 +356,14 @@ class RealFileSystem(FileSystem):
         """See `FileSystem`."""
         with _failures("read", path):
             return path.read_bytes()
+
+    def write_file(self, path: Path, content: bytes, *, durable: bool) -> None:
+        """See `FileSystem`. By a descriptor of its own: the pool is for one thread."""
+        with _failures("write", path), path.open("wb") as file:
+            file.write(content)
+            file.flush()
+            if durable:
+                os.fdatasync(file.fileno())
 
     def move(self, old: Path, new: Path) -> None:
         """See `FileSystem`."""

@@ -7,6 +7,7 @@ milliseconds since 1970. An append is in the page cache when it returns; what is
 which `flush` moves, and which is the log's end after `close`.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -67,6 +68,7 @@ class Log:
         self._snapshots = Snapshots(files, directory)
         self._names_durable_to = -1  # the base offset of the newest segment whose name is known to be durable
         self._truncations = 0
+        self._moving = threading.Lock()  # held to move a point forward, or to begin a truncation
         self._segments = self._open_segments(now_ms)
         if not self._segments:
             self._begin_at(start.log_start_offset, now_ms)
@@ -161,29 +163,47 @@ class Log:
                 segment.sync()
             if segments and self._names_durable_to < segments[-1].base_offset:
                 self._sync_names()
-            if truncations == self._truncations:
-                self.recovery_point = max(self.recovery_point, up_to)
+            with self._moving:
+                if truncations == self._truncations:
+                    self.recovery_point = max(self.recovery_point, up_to)
 
         return run
 
     def _sync_names(self) -> None:
-        """Make the names of all segments durable, and that of the log's directory."""
-        newest = self.active.base_offset
+        """Make the names of all segments durable, and that of the log's directory; any thread may."""
+        truncations, newest = self._truncations, self.active.base_offset
         self._files.sync_directory(self.directory)
         if self._names_durable_to < 0:
             self._files.sync_directory(self.directory.parent)
-        self._names_durable_to = newest
+        with self._moving:
+            if truncations == self._truncations:
+                self._names_durable_to = newest
+
+    def begin_truncation(self, offset: int) -> int:
+        """Let nothing that is flushed from now on count for offsets that are to go; answers where the log will end.
+
+        That is where the batch begins that holds `offset`, or the log's end if nothing is to go. Whoever goes on with
+        `truncate_to` first sees to it that no checkpoint has a later recovery point.
+        """
+        end = self.log_end_offset
+        if offset < end:
+            found = next(self.batches(offset), None)
+            end = offset if found is None else min(offset, found[0].base_offset)
+        with self._moving:
+            self._truncations += 1
+            self.recovery_point = min(self.recovery_point, end)
+            self._names_durable_to = min(self._names_durable_to, end)
+        return end
 
     def truncate_to(self, offset: int, now_ms: int) -> None:
         """Forget the batches from the one that holds `offset` on, durably (`UnifiedLog.truncateTo`).
 
-        The caller has seen to it that no checkpoint has a recovery point behind `offset`. Unlike Kafka's, what is
-        cut stays cut after a loss of power, also when other batches were appended in its place.
+        Unlike Kafka's, what is cut stays cut after a loss of power, also when other batches were appended in its
+        place; see `begin_truncation` for what comes before.
         """
         if offset >= self.log_end_offset:
             return
-        self._truncations += 1
-        self.recovery_point = min(self.recovery_point, offset)
+        self.begin_truncation(offset)
         while len(self._segments) > 1 and self.active.base_offset >= offset:
             self._segments.pop().remove()
         if self.active.base_offset > offset:

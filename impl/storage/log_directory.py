@@ -236,9 +236,10 @@ class LogDirectory:
         Unlike in Kafka the checkpoint is written first: no loss of power finds a recovery point beyond what is flushed.
         """
         log = self.logs[name]
-        log.recovery_point = min(log.recovery_point, offset)
+        log.begin_truncation(offset)
         self.checkpoint_recovery_points()
         log.truncate_to(offset, now_ms)
+        self.checkpoint_recovery_points()  # a compacted log may end earlier still
 
     def forget(self, names: Iterable[LogName]) -> None:
         """Let go of logs that are deleted, and of what the checkpoints say of them: later ones may have their names.

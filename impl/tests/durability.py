@@ -46,9 +46,10 @@ class Act:
 
 @attrs.frozen
 class Truncate:
-    """Cut so many of the newest batches."""
+    """Cut so many of the newest batches, by an offset that is so far inside the oldest of them."""
 
     batches: int
+    inside: int = 0
 
 
 @attrs.frozen
@@ -119,7 +120,7 @@ class Trial:
             if isinstance(step, Append):
                 self._append(step)
             elif isinstance(step, Truncate):
-                self._truncate(step.batches)
+                self._truncate(step)
             elif isinstance(step, Lose):
                 self._lose(step)
             else:
@@ -150,19 +151,20 @@ class Trial:
         log.append(batch, header, header.max_timestamp)
         self.promises.appended_to = log.log_end_offset
 
-    def _truncate(self, count: int) -> None:
+    def _truncate(self, step: Truncate) -> None:
         promises = self.promises
         headers = [parse_header(batch) for batch in promises.batches]
         headers = [header for header in headers if header.base_offset >= self.log.log_start_offset]
         if not headers:
             return
-        offset = headers[-min(count, len(headers))].base_offset
+        oldest = headers[-min(step.batches, len(headers))]
+        offset = oldest.base_offset
         promises.flushed = min(promises.flushed, offset)
         promises.start_min = min(promises.start_min, offset)
         promises.start_max = min(promises.start_max, offset)
         promises.appended_to = min(promises.appended_to, offset)
         promises.last_epoch = -1  # a follower is told its epochs by the controller
-        self._directory.truncate(NAME, offset, NOW)
+        self._directory.truncate(NAME, min(offset + step.inside, oldest.last_offset), NOW)
         promises.batches = [batch for batch in promises.batches if parse_header(batch).base_offset < offset]
         self._note_sequences()
 

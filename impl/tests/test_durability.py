@@ -25,7 +25,7 @@ APPENDS = st.builds(
 OTHERS = st.one_of(
     st.builds(Act, st.sampled_from(ACTS)),
     st.builds(Act, st.sampled_from(ACTS)),
-    st.builds(Truncate, st.integers(1, 4)),
+    st.builds(Truncate, st.integers(1, 4), st.integers(0, 2)),
     st.builds(Lose, st.integers(0, 2**32), st.booleans()),
 )
 HISTORIES = st.lists(st.one_of(APPENDS, APPENDS, OTHERS), min_size=3, max_size=25)
@@ -48,7 +48,7 @@ def drawn_history(random: Random) -> list[Step]:
             size = random.randint(1, 40)
             history.append(Append(random.randint(1, 3), size, random.choice((0, 0, 1, 2)), random.random() < 0.1))
         elif choice < 0.67:
-            history.append(Truncate(random.randint(1, 4)))
+            history.append(Truncate(random.randint(1, 4), random.randrange(3)))
         elif choice < 0.75:
             history.append(Lose(random.randrange(1 << 30), random.random() < 0.3))
         else:

@@ -219,3 +219,14 @@ def test_a_real_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "pwritev", lambda descriptor, buffers, at: os.pwrite(descriptor, bytes(buffers[0])[:1], at))
     assert file.write_at(1, (b"abc", b"def")) == 6
     assert file.read_at(0, 10) == b"\0abcdef"
+
+
+def test_whole_files_are_written_without_anybodys_descriptor(tmp_path: Path) -> None:
+    """Another thread may write a checkpoint while a segment's descriptor is in use."""
+    files = RealFileSystem(descriptors_max=1)
+    file = files.open(tmp_path / "segment", create=True)
+    descriptor = file.fileno()
+    files.replace_file(tmp_path / "checkpoint", b"1")
+    assert file.fileno() == descriptor
+    os.pwrite(descriptor, b"batch", 0)
+    assert files.read_file(tmp_path / "segment") == b"batch"

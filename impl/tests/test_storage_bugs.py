@@ -6,7 +6,8 @@ from pkgutil import resolve_name
 
 import pytest
 
-from impl.tests.storage_bugs import BUGS, CHECKS, StorageBug, check_losses_of_power
+from impl.tests.storage_bugs import BUGS, StorageBug
+from impl.tests.storage_checks import CHECKS, check_losses_of_power
 from impl.tests.test_durability import drawn_history
 
 
