@@ -11,7 +11,7 @@ from attrs import frozen
 
 @frozen
 class Place:
-    """Where a command is, and what it does in a line."""
+    """Where a command is, and what it does: the first sentence of its help."""
 
     module: str
     name: str
@@ -19,15 +19,23 @@ class Place:
 
 
 COMMANDS: Mapping[str, Place] = {
-    "conform": Place("conformance.commands.conform", "conform", "Hold a broker to the specification, and report."),
-    "fuzz": Place("conformance.commands.fuzz", "fuzz", "Hold a broker to it by generated sequences, without end."),
-    "replay": Place("conformance.commands.replay", "replay", "Run the sequence in a file again."),
+    "conform": Place(
+        "conformance.commands.conform", "conform", "Hold TARGET to the specification, and report what it breaks."
+    ),
+    "fuzz": Place("conformance.commands.fuzz", "fuzz", "Hold TARGET to the specification by generated sequences."),
+    "replay": Place("conformance.commands.replay", "replay", "Run the sequence in FILE again, on TARGET."),
     "report": Place("conformance.commands.report", "report", "Make reports from the JSON of one or several runs."),
     "spec": Place("conformance.commands.spec", "spec", "Show what must hold, why, and who checks it."),
-    "prove": Place("conformance.commands.prove", "prove", "Prove the theorems about a machine, for any size."),
-    "refute": Place("conformance.commands.refute", "refute", "Show what breaks without what keeps a machine safe."),
-    "explore": Place("conformance.commands.explore", "explore", "See every state of a machine of a given size."),
-    "serve": Place("impl.server.cli", "serve", "Run a Kafka broker that keeps its data in files."),
+    "prove": Place(
+        "conformance.commands.prove", "prove", "Prove the theorems about MACHINE, or one of them, for any size."
+    ),
+    "refute": Place(
+        "conformance.commands.refute", "refute", "Leave out what keeps a machine safe, and look for what breaks."
+    ),
+    "explore": Place(
+        "conformance.commands.explore", "explore", "See in every state of MACHINE whether what must hold does."
+    ),
+    "serve": Place("impl.server.cli", "serve", "Run a Kafka broker that keeps its data in files of one directory."),
 }
 """Where each command is. `serve` is the bundled broker's own: nothing else here knows `impl`."""
 

@@ -28,7 +28,7 @@ from properties.explore.machines import (
 from properties.explore.symmetry import NotSymmetricError
 from properties.prove.engine import MACHINES
 
-EXAMPLES = f"""See every state that MACHINE can reach, and whether what must hold does in each.
+EXAMPLES = f"""See in every state of MACHINE whether what must hold does.
 
 The search is breadth first, so no way to a violation is shorter, in these sizes, than the one shown. Levels and
 generated steps are counted as TLC counts them. With --symmetry, states that differ only in which replica is which count

@@ -21,7 +21,7 @@ from conformance.report.terminal import left_lines
 from conformance.selection import split_ids
 from conformance.sitting import Settings, Sitting
 
-EXAMPLES = """Hold TARGET to the specification by generated sequences, until time is up or a rule is broken.
+EXAMPLES = """Hold TARGET to the specification by generated sequences. It goes on until time is up or a rule is broken.
 
 What breaks a rule is shrunk to the fewest steps and written to a file that `tidegauge replay` runs again. The same
 seed makes the same sequences on the same target. Exit code 0: nothing was found; 1: a rule was broken; 2: a wrong

@@ -21,10 +21,10 @@ from properties.prove.engine import MACHINES, Progress, Proof, UnknownNameError,
 from properties.prove.engine import prove as proved
 from properties.prove.needed import needs
 
-EXAMPLES = f"""Prove the theorems about MACHINE, or one of them, by an inductive invariant.
+EXAMPLES = f"""Prove the theorems about MACHINE, or one of them, for any size.
 
-For every action and every clause of the invariant the solver is asked for a state and a step that break it. What is
-proved holds for any number of replicas, any log, any number of steps. Machines: {", ".join(MACHINES)}.
+For every action and every clause of an inductive invariant the solver is asked for a state and a step that break
+it. What is proved holds for any number of replicas, any log, any number of steps. Machines: {", ".join(MACHINES)}.
 
 With --replicas and --steps no invariant is trusted: every run of at most so many steps of so many replicas is looked
 at, from every first state, in every setting of failures and assumptions.

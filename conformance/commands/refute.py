@@ -23,7 +23,7 @@ from properties.refute.variants import UnknownVariantError
 from properties.variants.redundant import KEPT, why_kept
 from properties.variants.variant import Kind, Variant, machine_of, setting_called, theorems_of
 
-EXAMPLES = """Leave out what keeps a machine safe, and look for a short way in which a theorem breaks.
+EXAMPLES = """Leave out what keeps a machine safe, and look for what breaks. A short way to it is shown.
 
 VARIANT is a design that was tried (truncate-to-hw, acks-1, ...), a mistake with a log on a disk (no-crc-check), a
 theorem without one of its assumptions (n-1/it_never_lags), or an action without a guard, or without a conjunct of one:

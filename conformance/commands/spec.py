@@ -15,7 +15,7 @@ from conformance.engine import cases_for, load_cases
 from conformance.selection import UnknownIdError, chosen, split_ids
 from model.catalogue import Requirement, families
 
-EXAMPLES = """Show requirements: the sentence, why it matters, its sources, and the cases that check it.
+EXAMPLES = """Show what must hold, why, and who checks it. A requirement is a sentence, with its sources and its cases.
 
 IDS are starts of ids, separated by commas: a family (LOG) or a requirement (LOG-03). Without any, all are listed.
 
