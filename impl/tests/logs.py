@@ -1,4 +1,6 @@
-"""What tests do with whole logs: read all that is in them, and compact them."""
+"""What tests do with whole logs: read all that is in them, compact them, and lose power before every change."""
+
+from collections.abc import Callable
 
 from impl.storage.batch import HEADER_SIZE, BatchHeader, parse_header, split_batches, stored_crc_matches
 from impl.storage.cleaner import CompactionConfig, clean, cleanable
@@ -58,3 +60,13 @@ def compact(
             next(run)
         except StopIteration as done:
             return int(done.value), replaced
+
+
+def before_every_change(changes: int, look: Callable[[int], None]) -> None:
+    """Look at what is left when power fails before each of so many changes to a disk, and after the last of them."""
+    for change in range(changes + 1):
+        try:
+            look(change)
+        except Exception as error:
+            error.add_note(f"power failed before change {change}")
+            raise
