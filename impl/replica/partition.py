@@ -250,7 +250,5 @@ class Partition:
         return gone
 
     def reconfigure(self, config: PartitionConfig) -> None:
-        """Use other settings from the next append on."""
+        """Use other settings from now on; the log has been given its own (`LogDirectory.configure`)."""
         self.config = config
-        self.log.limits = config.segment_limits
-        self.log.may_have_gaps = self.log.may_have_gaps or config.cleanup_compact

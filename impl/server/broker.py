@@ -25,14 +25,16 @@ from impl.storage.checkpoints import (
     CLEANER_OFFSETS,
     META_PROPERTIES,
     PARTITION_METADATA,
+    CheckpointError,
     read_properties,
+    set_aside,
     uuid_text,
     write_properties,
 )
 from impl.storage.cleaner import CleanOffsets
 from impl.storage.deletion import Deletions
 from impl.storage.filesystem import FileSystem, Lock
-from impl.storage.log_directory import NO_PARTITION, LogSettings
+from impl.storage.log_directory import NO_PARTITION, LogSettings, make_durably
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,15 @@ METADATA_VERSION: Final = "0"
 
 class DataDirectoryError(Exception):
     """A data directory that this broker can't use: it is locked, or belongs to another node."""
+
+
+def _refuse_nested(paths: Sequence[Path]) -> None:
+    """Raise DataDirectoryError if a directory is given twice, or is in another one: they would fail together."""
+    whole = [path.absolute() for path in paths]
+    for number, path in enumerate(whole):
+        for other in whole[:number]:
+            if path.is_relative_to(other) or other.is_relative_to(path):
+                raise DataDirectoryError(f"{path} and {other} are not apart: give directories of different places")
 
 
 class Broker:
@@ -74,11 +85,15 @@ class Broker:
         self._files = files
         self._directory = directory
         paths = [directory, *more_directories]
-        self.directories = LogDirectories(files, paths, config.number("num.recovery.threads.per.data.dir"))
+        _refuse_nested(paths)
+        # Whom a directory belongs to comes before anything in it is touched.
+        for path in paths:
+            make_durably(files, path)
         self._locks = [self._take_lock(path) for path in paths]
         self.cluster_id = ""
         for path in paths:
             self._read_identity(path)
+        self.directories = LogDirectories(files, paths, config.number("num.recovery.threads.per.data.dir"))
         self.catalog = Catalog(files, directory, config, node_id)
         self.producer_ids = ProducerIds(files, directory)
         self.fetch_sessions = FetchSessions(config.number("max.incremental.fetch.session.cache.slots"))
@@ -127,18 +142,25 @@ class Broker:
         """Delete a topic with its records and the offsets committed for it. Raises UNKNOWN_TOPIC_OR_PARTITION."""
         topic = self.catalog.remove(name)
         delay_ms = self.config.number("log.segment.delete.delay.ms")
-        for index in range(topic.partition_count):
-            partition = self.partitions.pop((name, index))
-            suffix = f"-{index}.{topic.topic_id.hex}{DELETED_SUFFIX}"
-            gone = partition.log.directory.with_name(name[: NAME_BYTES_MAX - len(suffix)] + suffix)
-            self._files.rename(partition.log.directory, gone)
-            partition.log.moved_to(gone)
-            self.deletions.add_log(partition.log, self.now_ms() + delay_ms)
-            partition.notify()
-        self.directories.forget([(name, index) for index in range(topic.partition_count)])
+        gone = [self.partitions.pop((name, index)) for index in range(topic.partition_count)]
+        for partition in gone:
+            self._begin_deletion(partition, self.now_ms() + delay_ms)
+        self.directories.forget([(name, partition.index) for partition in gone])
         self.clean_offsets.forget(name)
         self.offsets.remove_topic(name, self.now_ms())
         logger.info("deleted topic %s", name)
+
+    def _begin_deletion(self, partition: Partition, due_ms: int) -> None:
+        """Rename a log's directory, to be removed when it is due; a disk that fails takes its directory offline."""
+        suffix = f"-{partition.index}.{partition.topic_id.hex}{DELETED_SUFFIX}"
+        gone = partition.log.directory.with_name(partition.topic[: NAME_BYTES_MAX - len(suffix)] + suffix)
+        try:
+            self._files.rename(partition.log.directory, gone)
+            partition.log.moved_to(gone)
+            self.deletions.add_log(partition.log, due_ms)
+        except StorageError as error:
+            self.directories.fail(error)
+        partition.notify()
 
     def delete_records(self, partition: Partition, before_offset: int) -> int:
         """Raise a partition's log start offset, durably; answers the new low watermark. Raises BrokerError."""
@@ -174,13 +196,19 @@ class Broker:
     def _read_identity(self, directory: Path) -> None:
         """Check whom a directory belongs to, and learn the cluster's id; both are written in a new directory."""
         path = directory / META_PROPERTIES
-        known = read_properties(self._files, path)
+        try:
+            known = read_properties(self._files, path)
+        except CheckpointError as error:
+            raise DataDirectoryError(f"{error}: nobody can tell whose directory it is") from error
         if known:
             if known.get("node.id") != str(self.node_id):
                 raise DataDirectoryError(f"{directory} belongs to node {known.get('node.id')}")
-            if self.cluster_id not in ("", known["cluster.id"]):
-                raise DataDirectoryError(f"{directory} belongs to cluster {known['cluster.id']}")
-            self.cluster_id = known["cluster.id"]
+            cluster_id = known.get("cluster.id", "")
+            if not cluster_id:
+                raise DataDirectoryError(f"{path} has no cluster.id: nobody can tell whose directory it is")
+            if self.cluster_id not in ("", cluster_id):
+                raise DataDirectoryError(f"{directory} belongs to cluster {cluster_id}")
+            self.cluster_id = cluster_id
             return
         self.cluster_id = self.cluster_id or uuid_text(UUID(bytes=secrets.token_bytes(16)))
         identity = {
@@ -204,7 +232,7 @@ class Broker:
         wanted = {OFFSETS_LOG: own, TRANSACTIONAL_LOG: own}
         for topic in self.catalog.all():
             for index in range(topic.partition_count):
-                self._set_aside_stranger(self.directories.path_of((topic.name, index)), topic)
+                self._remove_stranger(self.directories.path_of((topic.name, index)), topic)
                 wanted[topic.name, index] = self._settings(topic, index)
         self.directories.open_all(wanted, self.now_ms())
         for topic in self.catalog.all():
@@ -214,7 +242,7 @@ class Broker:
     def _open_new_partitions(self, topic: Topic, indexes: range) -> None:
         for index in indexes:
             name = topic.name, index
-            self._set_aside_stranger(self.directories.path_of(name), topic)
+            self._remove_stranger(self.directories.path_of(name), topic)
             self.directories.open(name, self._settings(topic, index), self.now_ms())
             self._keep_partition(topic, index)
 
@@ -233,14 +261,19 @@ class Broker:
             limits=config.segment_limits,
             producer_age_ms_max=self.config.number("producer.id.expiration.ms"),
             # A topic that was compacted once has gaps for ever.
-            may_have_gaps=config.cleanup_compact or self.clean_offsets.get(topic.name, index) is not None,
+            may_have_gaps=config.cleanup_compact or self.clean_offsets.may_have_gaps(topic.name, index),
             flush_messages_max=config.flush_messages,
             flush_ms_max=config.flush_ms,
         )
 
-    def _set_aside_stranger(self, directory: Path, topic: Topic) -> None:
+    def _remove_stranger(self, directory: Path, topic: Topic) -> None:
         """Remove the log of an earlier topic of this name, whose deletion was interrupted."""
-        found = read_properties(self._files, directory / PARTITION_METADATA, ":").get("topic_id")
+        path = directory / PARTITION_METADATA
+        try:
+            found = read_properties(self._files, path, ":").get("topic_id")
+        except CheckpointError as error:
+            set_aside(self._files, path, error, "the log is taken to be that of the topic with its name")
+            return
         if found is not None and found != uuid_text(topic.topic_id):
             logger.warning("removing %s: it belongs to a deleted topic with id %s", directory, found)
             self._files.remove_tree(directory)

@@ -18,12 +18,13 @@ class Housekeeping:
         config = broker.config
         self._retention_interval_ms = config.number("log.retention.check.interval.ms")
         self._retention_due_ms = broker.now_ms() + config.number("log.initial.task.delay.ms")
-        self._committed_interval_ms = config.number("replica.high.watermark.checkpoint.interval.ms")
+        # Kafka takes 0 and less for these, but nobody could do anything else then.
+        self._committed_interval_ms = max(1, config.number("replica.high.watermark.checkpoint.interval.ms"))
         self._committed_due_ms = broker.now_ms() + self._committed_interval_ms
-        self._checkpoint_interval_ms = config.number("log.flush.offset.checkpoint.interval.ms")
+        self._checkpoint_interval_ms = max(1, config.number("log.flush.offset.checkpoint.interval.ms"))
         self._checkpoint_due_ms = broker.now_ms() + self._checkpoint_interval_ms
         self._cleaner = LogCleaner(broker) if config.flag("log.cleaner.enable") else None
-        self._cleaner_pause_ms = config.number("log.cleaner.backoff.ms")
+        self._cleaner_pause_ms = max(1, config.number("log.cleaner.backoff.ms"))
         self._cleaner_due_ms = broker.now_ms()
 
     def run(self) -> int:

@@ -6,6 +6,7 @@ clean is kept in `cleaner-offset-checkpoint`. A log that can't be compacted is l
 
 import logging
 from typing import Final
+from uuid import UUID
 
 import attrs
 
@@ -38,13 +39,29 @@ class Running:
     compaction: Pass
 
 
+def _identity(partition: Partition) -> tuple[UUID, int]:
+    """What no other partition has, also of a later topic with the same name."""
+    return partition.topic_id, partition.index
+
+
+def _go_on(compaction: Pass) -> int | None:
+    """Work on a compaction for a while; answers how far the log is clean, None if there is more to do."""
+    worked = 0
+    while worked < STEP_BYTES:
+        try:
+            worked += next(compaction)
+        except StopIteration as done:
+            return int(done.value)
+    return None
+
+
 class LogCleaner:
     """Compacts the broker's logs. Times are in milliseconds since 1970."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._keys_max = max(1, broker.config.number("log.cleaner.dedupe.buffer.size") // BYTES_PER_KEY)
-        self._given_up: set[Partition] = set()
+        self._given_up: set[tuple[UUID, int]] = set()
         self._running: Running | None = None
 
     @property
@@ -62,12 +79,10 @@ class LogCleaner:
         if running is None:
             return False
         try:
-            worked = 0
-            while worked < STEP_BYTES:
-                worked += next(running.compaction)
-        except StopIteration as done:
-            self._running = None
-            self._broker.clean_offsets.put(*running.key, done.value)
+            clean_to = _go_on(running.compaction)
+            if clean_to is not None:
+                self._running = None
+                self._broker.clean_offsets.put(*running.key, clean_to)
         except FAILURES as error:
             self._give_up(running.partition, error)
         return True
@@ -82,7 +97,7 @@ class LogCleaner:
         """The compaction of the dirtiest log that is dirty enough."""
         dirtiest: tuple[float, Key, Partition, Cleanable] | None = None
         for key, partition in self._broker.partitions.items():
-            is_candidate = partition.config.cleanup_compact and partition not in self._given_up
+            is_candidate = partition.config.cleanup_compact and _identity(partition) not in self._given_up
             if not is_candidate or not self._is_there(key, partition):
                 continue
             config = partition.config.compaction
@@ -101,10 +116,26 @@ class LogCleaner:
         delay_ms = partition.config.file_delete_delay_ms
 
         def discard(segment: Segment) -> None:
-            self._broker.deletions.add_segment(segment, now_ms + delay_ms)
+            self._broker.deletions.add_segment(segment, self._broker.now_ms() + delay_ms)
 
+        try:
+            self._note_gaps(key, partition, part)
+        except StorageError as error:
+            self._give_up(partition, error)
+            return None
         compaction = clean(partition.log, part, partition.config.compaction, self._keys_max, now_ms, discard)
         return Running(key, partition, compaction)
+
+    def _note_gaps(self, key: Key, partition: Partition, part: Cleanable) -> None:
+        """Make durable, before there is one, that offsets may be missing between the log's segments.
+
+        Recovery would take them for a hole that a loss of power has left, and cut the log there, if the topic was no
+        longer compacted by then. It believes what is before the recovery point.
+        """
+        partition.log.flush_job(part.end)()
+        self._broker.directories.checkpoint_recovery_points(key)
+        if self._broker.clean_offsets.get(*key) is None:
+            self._broker.clean_offsets.put(*key, part.first_dirty)
 
     def _is_there(self, key: Key, partition: Partition) -> bool:
         """Whether a partition is still the broker's, and its log can be used."""
@@ -113,7 +144,7 @@ class LogCleaner:
     def _give_up(self, partition: Partition, error: Exception) -> None:
         """Leave a log alone (`LogCleanerManager.markPartitionUncleanable`); a disk that fails takes it offline."""
         if isinstance(error, StorageError):
-            partition.log.fail(error)
+            self._broker.directories.fail(error)  # perhaps not the log's own: offsets are kept in the first one
         logger.error("%s is not compacted any more until the next start: %s", partition.name, error)
-        self._given_up.add(partition)
+        self._given_up.add(_identity(partition))
         self._running = None

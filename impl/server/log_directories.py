@@ -6,7 +6,7 @@ can't go on. Segments that are full, and checkpoints that nobody waits for, are 
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from impl.errors import BrokerError, ErrorCode, StorageError
@@ -15,6 +15,12 @@ from impl.storage.log import Log
 from impl.storage.log_directory import Job, LogDirectory, LogName, LogSettings, directory_name
 
 logger = logging.getLogger(__name__)
+
+
+def _tell_of_mistakes(done: Future[None]) -> None:
+    """A job handles what a disk does; anything else is a mistake of ours, which must not go unseen."""
+    if (error := done.exception()) is not None:
+        logger.error("what should have been flushed was not", exc_info=error)
 
 
 class LogDirectories:
@@ -29,7 +35,7 @@ class LogDirectories:
         self._told: set[Path] = set()
 
     def _run_later(self, job: Job) -> None:
-        self._flusher.submit(job)
+        self._flusher.submit(job).add_done_callback(_tell_of_mistakes)
 
     def _place(self, name: LogName) -> LogDirectory:
         """Where a log is, or should be. Raises KAFKA_STORAGE_ERROR when no directory is online."""
@@ -69,12 +75,19 @@ class LogDirectories:
         self._home[name].configure(name, settings)
 
     def forget(self, names: Iterable[LogName]) -> None:
-        """Let go of logs that are deleted. Raises StorageError."""
+        """Let go of logs that are deleted. A disk that fails takes its directory offline, and no other."""
         by_home: dict[Path, list[LogName]] = {}
         for name in names:
             by_home.setdefault(self._home.pop(name).path, []).append(name)
         for directory in self.all:
-            directory.forget(by_home.get(directory.path, []))
+            try:
+                directory.forget(by_home.get(directory.path, []))
+            except StorageError as error:
+                directory.fail(error)
+
+    def checkpoint_recovery_points(self, name: LogName) -> None:
+        """Make durable up to where a log, and its neighbours, are flushed. Raises StorageError."""
+        self._home[name].checkpoint_recovery_points()
 
     def checkpoint_log_starts(self, name: LogName) -> None:
         """Make durable where a log begins. Raises StorageError."""

@@ -79,11 +79,18 @@ def write_checkpoint(files: FileSystem, path: Path, entries: Iterable[str]) -> N
 
 
 def read_properties(files: FileSystem, path: Path, separator: str = "=") -> dict[str, str]:
-    """`key=value` lines; empty when the file is missing. Lines that begin with # are comments."""
+    """`key=value` lines; empty when the file is missing. Lines that begin with # are comments.
+
+    Raises CheckpointError when it is no text.
+    """
     if not files.exists(path):
         return {}
     pairs = {}
-    for line in files.read_file(path).decode().splitlines():
+    try:
+        text = files.read_file(path).decode()
+    except UnicodeDecodeError:
+        raise CheckpointError(f"{path} is damaged: it holds bytes that are no text") from None
+    for line in text.splitlines():
         key, found, value = line.partition(separator)
         if found and not line.startswith("#"):
             pairs[key.strip()] = value.strip()

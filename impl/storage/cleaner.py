@@ -50,19 +50,26 @@ class CleanOffsets:
         self._files = files
         self._path = path
         self._offsets: dict[tuple[str, int], int] = {}
+        self._was_damaged = False
         try:
             self._offsets = read_offsets(files, path)
         except CheckpointError as error:
             set_aside(files, path, error, "logs are compacted from their starts")
+            self._was_damaged = True
 
     def get(self, topic: str, index: int) -> int | None:
         """The offset up to which a log is clean; None when it was never compacted."""
         return self._offsets.get((topic, index))
 
     def put(self, topic: str, index: int, offset: int) -> None:
-        """Note how far a log is clean. Durable on return."""
-        self._offsets[topic, index] = offset
-        write_offsets(self._files, self._path, self._offsets)
+        """Note how far a log is clean. Durable on return; raises StorageError, and then nothing is noted."""
+        offsets = {**self._offsets, (topic, index): offset}
+        write_offsets(self._files, self._path, offsets)
+        self._offsets = offsets
+
+    def may_have_gaps(self, topic: str, index: int) -> bool:
+        """Whether a log was compacted once, or whether nobody knows."""
+        return self._was_damaged or (topic, index) in self._offsets
 
     def forget(self, topic: str) -> None:
         """Forget a topic that is deleted; another of its name begins anew. Durable on return."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from impl.storage.filesystem import FileSystem
-from impl.storage.segment import DELETED, INDEX, LOG, TIME_INDEX, TRANSACTION_INDEX, Segment, SegmentLimits
+from impl.storage.segment import DELETED, INDEX, LOG, TIME_INDEX, TRANSACTION_INDEX, Segment, SegmentLimits, file_name
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +25,9 @@ def finish_interrupted(files: FileSystem, directory: Path, limits: SegmentLimits
     if any(name.endswith((DELETED, CLEANED, SWAP)) for name in names):
         _finish(files, directory, limits, names)
         names = files.list_names(directory)
-    bases = {_offset(name) for name in names if name.endswith(LOG)}
+    bases = {base_offset_of(name) for name in names if name.endswith(LOG)}
     for name in names:
-        if name.endswith((INDEX, TIME_INDEX, TRANSACTION_INDEX)) and _offset(name) not in bases:
+        if name.endswith((INDEX, TIME_INDEX, TRANSACTION_INDEX)) and base_offset_of(name) not in bases:
             logger.warning("removing %s: there is no segment that it belongs to", directory / name)
             files.remove(directory / name)
 
@@ -36,13 +36,13 @@ def _finish(files: FileSystem, directory: Path, limits: SegmentLimits, names: Se
     """Finish or undo what was interrupted, by the endings of the files that it has left."""
     cleaned = [name for name in names if name.endswith(CLEANED)]
     # A swap that had only begun: some of its files still have the old ending. The old segments are all there.
-    begun = min((_offset(name) for name in cleaned), default=2**63)
-    unusable = [name for name in names if name.endswith(SWAP) and _offset(name) >= begun]
+    begun = min((base_offset_of(name) for name in cleaned), default=2**63)
+    unusable = [name for name in names if name.endswith(SWAP) and base_offset_of(name) >= begun]
     for name in [each for each in names if each.endswith(DELETED)] + unusable + cleaned:
         logger.info("removing %s, which a stop has left over", directory / name)
         files.remove(directory / name)
     swaps = [name for name in files.list_names(directory) if name.endswith(SWAP)]
-    finished = [_offset(name) for name in swaps if name.endswith(LOG + SWAP)]
+    finished = [base_offset_of(name) for name in swaps if name.endswith(LOG + SWAP)]
     if finished:
         end = max(_end(files, directory, base, limits) for base in finished)
         _remove_replaced(files, directory, min(finished), end)
@@ -51,10 +51,11 @@ def _finish(files: FileSystem, directory: Path, limits: SegmentLimits, names: Se
         files.rename(directory / name, directory / name.removesuffix(SWAP))
 
 
-def _offset(name: str) -> int:
+def base_offset_of(name: str) -> int:
     """The base offset that a segment's file is named after; -1 for other files."""
     digits = name.partition(".")[0]
-    return int(digits) if digits.isdecimal() else -1
+    offset = int(digits) if digits.isascii() and digits.isdecimal() else -1
+    return offset if file_name(offset, "") == digits else -1
 
 
 def _end(files: FileSystem, directory: Path, base_offset: int, limits: SegmentLimits) -> int:
@@ -68,5 +69,5 @@ def _end(files: FileSystem, directory: Path, base_offset: int, limits: SegmentLi
 def _remove_replaced(files: FileSystem, directory: Path, first: int, end: int) -> None:
     """Remove the files of the segments that a finished compaction has read, from `first` to before `end`."""
     for name in files.list_names(directory):
-        if first <= _offset(name) < end and not name.endswith(SWAP):
+        if first <= base_offset_of(name) < end and not name.endswith(SWAP):
             files.remove(directory / name)

@@ -19,7 +19,7 @@ from impl.storage.batch import HEADER_SIZE, BatchHeader
 from impl.storage.checkpoints import LEADER_EPOCHS, LeaderEpochs
 from impl.storage.compression import decompress
 from impl.storage.filesystem import Buffer, File, FileSystem
-from impl.storage.leftovers import CLEANED, SWAP, finish_interrupted
+from impl.storage.leftovers import CLEANED, SWAP, base_offset_of, finish_interrupted
 from impl.storage.producer_state import ProducerState
 from impl.storage.records import read_records
 from impl.storage.recovery import LogRecovery, LogStart
@@ -379,5 +379,5 @@ class Log:
     def _open_segments(self, now_ms: int) -> list[Segment]:
         finish_interrupted(self._files, self.directory, self.limits)
         names = self._files.list_names(self.directory)
-        bases = [int(name.removesuffix(".log")) for name in names if name.endswith(".log")]
+        bases = [base for name in names if name.endswith(".log") and (base := base_offset_of(name)) >= 0]
         return [Segment(self._files, self.directory, base, self.limits, now_ms) for base in bases]

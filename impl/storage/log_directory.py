@@ -66,6 +66,14 @@ def run_at_once(job: Job) -> None:
     job()
 
 
+def make_durably(files: FileSystem, path: Path) -> None:
+    """Make a directory and those that it is in, if they are missing, and their names durable. Raises StorageError."""
+    missing = [each for each in (path, *path.parents) if not files.exists(each)]
+    files.make_directory(path)
+    for each in missing:
+        files.sync_directory(each.parent)
+
+
 class LogDirectory:
     """A directory of logs. `failure` is why it is offline; None as long as it is not."""
 
@@ -92,10 +100,7 @@ class LogDirectory:
         self._on_failure = on_failure
         self._flush_ms: dict[LogName, int] = {}
         self._flushed_ms: dict[LogName, int] = {}
-        missing = [each for each in (path, *path.parents) if not files.exists(each)]
-        files.make_directory(path)
-        for each in missing:
-            files.sync_directory(each.parent)
+        make_durably(files, path)
         self._was_clean = files.exists(path / CLEAN_SHUTDOWN)
         if self._was_clean:
             # Durable before anything is appended: a marker that comes back would have torn logs trusted (KAFKA-10471).

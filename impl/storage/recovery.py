@@ -125,7 +125,8 @@ class LogRecovery:
         self._learn_producers(self.segments[: first + 1], end)
         for number in range(first, len(self.segments)):
             segment = self.segments[number]
-            if number > first and segment.base_offset != end and not self.start.may_have_gaps:
+            is_hole = segment.base_offset != end and segment.base_offset > self.start.recovery_point
+            if number > first and is_hole and not self.start.may_have_gaps:
                 logger.warning("%s should begin at offset %d: it is cut off", segment.path(".log"), end)
                 self._remove_from(number)
                 break

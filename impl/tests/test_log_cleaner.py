@@ -10,12 +10,15 @@ from impl.errors import BrokerError, ErrorCode
 from impl.replica.partition import Partition
 from impl.server.broker import Broker
 from impl.server.housekeeping import Housekeeping
+from impl.server.log_cleaner import LogCleaner
 from impl.storage.cleaner import CleanOffsets
 from impl.storage.faults import Fault, Faults, Kind
 from impl.storage.filesystem import RealFileSystem
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.logs import contents, pairs_batch
 from impl.tests.support import NOW
+
+HOME = Path("/disk")
 
 
 class Clock:
@@ -143,4 +146,72 @@ def test_lags_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
         broker.reconfigure_topic(topic)
         assert broker.catalog.get("t").overrides["cleanup.policy"] == left  # type: ignore[union-attr]
     assert broker.partition("t", 0).config.segment_ms == 9
+    broker.close()
+
+
+def compacting(files: SimulatedFileSystem, count: int = 6) -> tuple[Broker, Clock]:
+    clock = Clock()
+    broker = Broker(files, HOME, BrokerConfig(), 1, clock)
+    send(create(broker, segment_bytes="110"), count)
+    return broker, clock
+
+
+@pytest.mark.parametrize("damage", [None, "cleaner-offset-checkpoint", "recovery-point-offset-checkpoint"])
+def test_a_log_that_was_being_compacted_is_whole_after_a_kill_though_it_no_longer_is_compacted(
+    damage: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("impl.server.log_cleaner.STEP_BYTES", 1)
+    steps = 0
+    seen = set()
+    while True:
+        files = SimulatedFileSystem()
+        broker, _ = compacting(files)
+        cleaner = LogCleaner(broker)
+        if not all([cleaner.step(NOW) for _ in range(steps)]):  # noqa: C419 - all of them
+            break
+        broker.reconfigure_topic(broker.catalog.change_configs("t", [ConfigChange("cleanup.policy", SET, "delete")]))
+        expected = contents(broker.partition("t", 0).log)
+        after = files.after_kill()
+        if damage is not None and after.exists(HOME / damage):
+            after.replace_file(HOME / damage, b"?")
+        again = Broker(after, HOME, BrokerConfig(), 1, Clock())
+        assert contents(again.partition("t", 0).log) == expected
+        seen.add(len(expected))
+        steps += 1
+    assert len(seen) > 2  # also with a part of it compacted
+
+
+def test_a_checkpoint_that_can_not_be_written_takes_its_directory_offline() -> None:
+    files = SimulatedFileSystem()
+    broker, _ = compacting(files)
+    files.faults.planned.append(Fault("sync", path_contains="cleaner-offset", lasts=True))
+    keeper = Housekeeping(broker)
+    keeper.run()
+    assert broker.failure is not None
+    assert broker.clean_offsets.get("t", 0) is None
+    keeper.close()
+
+
+def test_what_compaction_replaced_is_there_for_its_readers_as_long_as_they_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("impl.server.log_cleaner.STEP_BYTES", 1)
+    files = SimulatedFileSystem()
+    broker, clock = compacting(files)
+    cleaner = LogCleaner(broker)
+    while cleaner.step(clock.now_ms):
+        clock.now_ms += 10_000  # the pass takes longer than file.delete.delay.ms
+    assert len(broker.deletions)
+    assert broker.deletions.next_due_ms is not None
+    assert broker.deletions.next_due_ms > NOW + 60_000 + 10_000
+
+
+def test_intervals_of_nothing_leave_time_for_others(tmp_path: Path) -> None:
+    names = ("log.flush.offset.checkpoint.interval.ms", "replica.high.watermark.checkpoint.interval.ms")
+    config = BrokerConfig(dict.fromkeys((*names, "log.cleaner.backoff.ms"), "0"))
+    broker = Broker(RealFileSystem(), tmp_path, config, 1, Clock())
+    keeper = Housekeeping(broker)
+    keeper.run()
+    assert keeper.run() > 0
+    keeper.close()
     broker.close()

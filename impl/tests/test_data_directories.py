@@ -1,0 +1,102 @@
+"""What a broker does with data directories that are not its own, not apart or damaged, and with disks that fail it."""
+
+import errno
+import logging
+from pathlib import Path
+
+import pytest
+
+from impl.cluster.catalog import TopicRequest
+from impl.cluster.configs import BrokerConfig
+from impl.server.broker import Broker, DataDirectoryError
+from impl.storage.checkpoints import CLEAN_SHUTDOWN, META_PROPERTIES, PARTITION_METADATA
+from impl.storage.faults import Fault
+from impl.storage.filesystem import FileSystem
+from impl.storage.simulated import SimulatedFileSystem
+from impl.tests.support import NOW, make_batch, records
+
+HOME = Path("/disk")
+MORE = Path("/more")
+
+
+def open_broker(files: FileSystem, node_id: int = 1, *more: Path) -> Broker:
+    return Broker(files, HOME, BrokerConfig(), node_id, lambda: NOW, more)
+
+
+def with_topic(broker: Broker, partitions: int = 1) -> Broker:
+    broker.create_topic(broker.catalog.check_creation(TopicRequest("t", partitions)))
+    for index in range(partitions):
+        broker.partition("t", index).append(memoryview(make_batch(records(b"x"))), NOW)
+    return broker
+
+
+def test_a_refused_start_leaves_the_marker_of_the_clean_stop() -> None:
+    files = SimulatedFileSystem()
+    open_broker(files).close()
+    with pytest.raises(DataDirectoryError, match="belongs to node 1"):
+        open_broker(files, node_id=2)
+    assert files.exists(HOME / CLEAN_SHUTDOWN)
+
+
+@pytest.mark.parametrize("more", [HOME, HOME / "deeper", HOME.parent])
+def test_directories_must_be_apart(more: Path) -> None:
+    files = SimulatedFileSystem()
+    with pytest.raises(DataDirectoryError, match="not apart"):
+        open_broker(files, 1, more)
+    assert not files.exists(HOME)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"node.id=1\n"])
+def test_a_damaged_identity_is_told_by_the_files_name(content: bytes) -> None:
+    files = SimulatedFileSystem()
+    open_broker(files).close()
+    files.replace_file(HOME / META_PROPERTIES, content)
+    with pytest.raises(DataDirectoryError, match=META_PROPERTIES):
+        open_broker(files)
+
+
+def test_a_damaged_partition_metadata_is_set_aside_and_the_log_kept() -> None:
+    files = SimulatedFileSystem()
+    with_topic(open_broker(files)).close()
+    path = HOME / "t-0" / PARTITION_METADATA
+    content = files.read_file(path)
+    files.replace_file(path, b"\xff\xfe")
+    again = open_broker(files)
+    assert again.partition("t", 0).log.log_end_offset == 1
+    assert files.read_file(path) == content
+    assert any(name.startswith(PARTITION_METADATA + ".") for name in files.list_names(path.parent))
+    again.close()
+
+
+def test_files_that_are_no_segments_are_left_alone() -> None:
+    files = SimulatedFileSystem()
+    with_topic(open_broker(files)).close()
+    for name in ("notes.log", "5.log", "00000000000000000005.log.bak"):
+        files.replace_file(HOME / "t-0" / name, b"mine")
+    again = open_broker(files)
+    assert [segment.base_offset for segment in again.partition("t", 0).log.segments] == [0]
+    assert files.read_file(HOME / "t-0" / "5.log") == b"mine"
+    again.close()
+
+
+def test_a_topic_is_deleted_although_a_disk_fails() -> None:
+    files = SimulatedFileSystem()
+    broker = with_topic(open_broker(files, 1, MORE), partitions=2)
+    lost = next(each for each in broker.partitions.values() if each.log.directory.parent == MORE)
+    files.faults.planned.append(Fault("move", error=errno.EIO, path_contains=str(lost.log.directory)))
+    broker.delete_topic("t")
+    assert broker.partitions == {}
+    assert [directory.failure is None for directory in broker.directories.all] == [True, False]
+    with_topic(broker, partitions=2)
+    assert {each.log.directory.parent for each in broker.partitions.values()} == {HOME}
+    broker.close()
+
+
+def test_a_mistake_in_the_background_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    def mistake() -> None:
+        raise IndexError
+
+    broker = open_broker(SimulatedFileSystem())
+    broker.directories._run_later(mistake)
+    broker.close()
+    assert [record.levelno for record in caplog.records if "IndexError" in caplog.text] == [logging.ERROR]
