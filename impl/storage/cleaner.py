@@ -189,6 +189,7 @@ def _copy(group: Sequence[Segment], cleaned: Segment, compaction: Compaction) ->
                 cleaned.sync()
                 synced_to = cleaned.size
             yield batch.header.size
+        cleaned.note_aborted(segment.aborted)  # their markers stay
 
 
 def _groups(segments: Sequence[Segment], end: int, log: Log) -> list[list[Segment]]:

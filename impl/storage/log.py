@@ -25,6 +25,7 @@ from impl.storage.records import read_records
 from impl.storage.recovery import LogRecovery, LogStart
 from impl.storage.segment import DELETED, BatchAt, Segment, SegmentLimits
 from impl.storage.snapshots import Snapshots
+from impl.storage.transactions import read_marker
 
 NO_LIMIT: Final = 2**63 - 1
 
@@ -102,10 +103,19 @@ class Log:
         """
         self.active.append(batch, header, max_timestamp)
         self.log_end_offset = header.next_offset
-        if header.has_producer_id and not header.is_control:
+        if header.is_control:
+            self._end_transaction(batch, header)
+        elif header.has_producer_id:
             self.producers.record(header, max_timestamp)
         if self.log_end_offset - self.recovery_point >= self.flush_messages_max:
             self.flush()
+
+    def _end_transaction(self, batch: Buffer, header: BatchHeader) -> None:
+        """Take note of a marker that was appended, and index the transaction if it is aborted (`updateTxnIndex`)."""
+        marker = read_marker(bytes(batch), header)
+        aborted = self.producers.end_transaction(header, marker) if marker is not None else None
+        if aborted is not None:
+            self.active.note_aborted((aborted,))
 
     def fail(self, error: StorageError) -> None:
         """Say that the disk failed; whoever has the log's directory takes it offline."""

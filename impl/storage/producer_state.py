@@ -2,8 +2,8 @@
 
 `ProducerState` checks a batch's epoch and sequence numbers and finds duplicates among the last five batches
 (KIP-98, KIP-360; `ProducerStateManager`, `ProducerAppendInfo`, `ProducerStateEntry`). Snapshots are in Kafka's
-format, and like Kafka's they keep only the last batch of a producer. There are no transactions yet: no entry has an
-open one, and control batches are not appended.
+format, and like Kafka's they keep only the last batch of a producer. Transactions are only followed, as they are found
+in logs of Kafka's: where the open ones began, and which were aborted. Clients can't write any yet.
 """
 
 from collections import deque
@@ -15,6 +15,7 @@ from crc32c import crc32c
 
 from impl.errors import BrokerError, ErrorCode
 from impl.storage.batch import NO_SEQUENCE, BatchHeader
+from impl.storage.transactions import AbortedTransaction, Marker
 
 BATCHES_REMEMBERED: Final = 5  # ProducerStateEntry.NUM_BATCHES_TO_RETAIN
 SEQUENCE_MAX: Final = 2**31 - 1
@@ -60,6 +61,8 @@ class ProducerEntry:
     epoch: int
     batches: deque[BatchMetadata] = attrs.field(factory=lambda: deque(maxlen=BATCHES_REMEMBERED))
     last_timestamp: int = -1
+    open_from: int | None = None  # the first offset of its open transaction
+    coordinator_epoch: int = NO_COORDINATOR_EPOCH
 
     @property
     def last_sequence(self) -> int:
@@ -109,26 +112,52 @@ class ProducerState:
 
     def record(self, header: BatchHeader, last_timestamp: int) -> None:
         """Remember an appended batch. A new epoch forgets the batches of the one before."""
-        entry = self._entries.get(header.producer_id)
-        if entry is None or entry.epoch != header.producer_epoch:
-            entry = self._entries[header.producer_id] = ProducerEntry(header.producer_epoch)
+        entry = self._in_epoch(header)
+        if header.is_transactional and entry.open_from is None:
+            entry.open_from = header.base_offset
         delta = header.last_offset_delta
         entry.batches.append(BatchMetadata(header.last_sequence, header.last_offset, delta, last_timestamp))
         entry.last_timestamp = last_timestamp
+
+    def _in_epoch(self, header: BatchHeader) -> ProducerEntry:
+        """A batch's producer in the batch's epoch; a new one forgets batches, but no open transaction."""
+        entry = self._entries.get(header.producer_id)
+        if entry is None:
+            entry = self._entries[header.producer_id] = ProducerEntry(header.producer_epoch)
+        if entry.epoch != header.producer_epoch:
+            entry.epoch = header.producer_epoch
+            entry.batches.clear()
+        return entry
+
+    def end_transaction(self, header: BatchHeader, marker: Marker) -> AbortedTransaction | None:
+        """Remember the end of a producer's transaction; answers it if it was aborted (`appendEndTxnMarker`).
+
+        A marker without a transaction ends none.
+        """
+        entry = self._in_epoch(header)
+        first, entry.open_from = entry.open_from, None
+        entry.coordinator_epoch = marker.coordinator_epoch
+        entry.last_timestamp = header.max_timestamp
+        if first is None or not marker.is_abort:
+            return None
+        still_open = [each.open_from for each in self._entries.values() if each.open_from is not None]
+        last = header.last_offset
+        return AbortedTransaction(header.producer_id, first, last, min(still_open, default=last + 1))
 
     def last_offsets(self) -> dict[int, int]:
         """Of each producer that is remembered, the offset of its last record (`lastRecordsOfActiveProducers`)."""
         return {producer: entry.batches[-1].last_offset for producer, entry in self._entries.items() if entry.batches}
 
     def note(self, header: BatchHeader) -> None:
-        """Remember a batch that is read from the log, if a producer sent it."""
+        """Remember a batch that is read from the log, if a producer sent it; markers are for `end_transaction`."""
         if header.has_producer_id and not header.is_control:
             self.record(header, header.max_timestamp)
 
     def expire(self, now_ms: int, age_ms_max: int) -> None:
-        """Forget producers that have not appended for `producer.id.expiration.ms`."""
-        for producer_id in [p for p, e in self._entries.items() if now_ms - e.last_timestamp >= age_ms_max]:
-            del self._entries[producer_id]
+        """Forget producers that have not appended for `producer.id.expiration.ms`, and have no open transaction."""
+        for producer_id, entry in tuple(self._entries.items()):
+            if now_ms - entry.last_timestamp >= age_ms_max and entry.open_from is None:
+                del self._entries[producer_id]
 
     def clear(self) -> None:
         """Forget all producers."""
@@ -138,10 +167,10 @@ class ProducerState:
         """The state in the format of Kafka's `.snapshot` files."""
         body = bytearray(SNAPSHOT_HEADER.size)
         for producer_id, entry in self._entries.items():
-            last = entry.batches[-1] if entry.batches else BatchMetadata(NO_SEQUENCE, -1, 0, entry.last_timestamp)
+            last = entry.batches[-1] if entry.batches else BatchMetadata(NO_SEQUENCE, -1, 0, -1)
             body += SNAPSHOT_ENTRY.pack(
-                producer_id, entry.epoch, last.last_sequence, last.last_offset, last.offset_delta, last.timestamp,
-                NO_COORDINATOR_EPOCH, NO_TRANSACTION,
+                producer_id, entry.epoch, last.last_sequence, last.last_offset, last.offset_delta, entry.last_timestamp,
+                entry.coordinator_epoch, NO_TRANSACTION if entry.open_from is None else entry.open_from,
             )  # fmt: skip
         SNAPSHOT_HEADER.pack_into(body, 0, SNAPSHOT_VERSION, 0, len(self._entries))
         checksum = crc32c(memoryview(body)[CRC_FROM:])
@@ -159,7 +188,9 @@ class ProducerState:
             raise SnapshotError("wrong checksum")
         self._entries.clear()
         for fields in SNAPSHOT_ENTRY.iter_unpack(snapshot[SNAPSHOT_HEADER.size :]):
-            producer_id, epoch, last_sequence, last_offset, delta, timestamp, _, _ = fields
+            producer_id, epoch, last_sequence, last_offset, delta, timestamp, coordinator_epoch, first = fields
             entry = self._entries[producer_id] = ProducerEntry(epoch, last_timestamp=timestamp)
+            entry.coordinator_epoch = coordinator_epoch
+            entry.open_from = None if first == NO_TRANSACTION else first
             if last_sequence != NO_SEQUENCE:
                 entry.batches.append(BatchMetadata(last_sequence, last_offset, delta, timestamp))

@@ -10,6 +10,7 @@ epochs are learned again from what is read. Nothing is repaired beyond that, and
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +20,12 @@ from impl.storage.batch import MAGIC, BatchHeader
 from impl.storage.checkpoints import LeaderEpochs
 from impl.storage.filesystem import FileSystem
 from impl.storage.producer_state import ProducerState
-from impl.storage.segment import Segment
-from impl.storage.snapshots import Snapshots
+from impl.storage.segment import TRANSACTION_INDEX, BatchAt, Segment
+from impl.storage.snapshots import Snapshots, follow
 
 logger = logging.getLogger(__name__)
 
+NO_LIMIT: Final = 2**63 - 1
 NOBODY: Final[Callable[[int], None]] = lambda _: None  # noqa: E731
 
 
@@ -57,11 +59,13 @@ class LogRecovery:
         """Recover; answers the log end offset. `segments` may be left empty if nothing of the log is usable."""
         trusts = self.start.was_clean and not self.epochs.was_damaged
         first = len(self.segments) - 1 if trusts else self._first_unflushed()
-        for segment in self.segments[:first]:
+        for number, segment in enumerate(self.segments[:first]):
             if not segment.indexes_fit():
                 logger.warning("the indexes of %s do not fit it; they are made again", segment.path(".log"))
                 recover_segment(segment)
                 segment.sync()
+            if not segment.aborted_fit(self.segments[number + 1].base_offset):
+                self._find_aborted(number)
         end = self._trust_last() if trusts else self._check_from(first)
         if end < self.start.log_start_offset:
             logger.warning(
@@ -89,17 +93,39 @@ class LogRecovery:
         before = [n for n, segment in enumerate(self.segments) if segment.base_offset <= self.start.recovery_point]
         return before[-1] if before else 0
 
-    def _note(self, header: BatchHeader) -> None:
+    def _note(self, segment: Segment, header: BatchHeader) -> None:
         """Learn from a batch that was checked."""
         if header.last_offset >= self.start.log_start_offset:
-            self.producers.note(header)
+            if header.is_control:
+                self._follow(self.producers, segment, segment.find(header.last_offset))
+            else:
+                self.producers.note(header)
         if header.partition_leader_epoch >= 0:
             self.epochs.note(header.partition_leader_epoch, header.base_offset)
+
+    @staticmethod
+    def _follow(producers: ProducerState, segment: Segment, batch: BatchAt | None) -> None:
+        """Follow a producer, and index the transaction that it aborts."""
+        aborted = follow(producers, segment, batch) if batch is not None else None
+        if aborted is not None:
+            segment.note_aborted((aborted,))
+
+    def _find_aborted(self, number: int) -> None:
+        """Index the aborted transactions of a segment anew, by what is known of producers where it begins."""
+        segment = self.segments[number]
+        logger.warning("%s does not fit its segment; it is made again", segment.path(TRANSACTION_INDEX))
+        producers = ProducerState()
+        earlier, start = self.segments[: number + 1], self.start.log_start_offset
+        self.snapshots.rebuild(producers, earlier, start, segment.base_offset)
+        segment.forget_aborted()
+        for batch in segment.batches_from(0):
+            self._follow(producers, segment, batch)
+        segment.sync()
 
     def _trust_last(self) -> int:
         """The end of a log that was closed cleanly, and is durable up to there."""
         last = self.segments[-1]
-        if not last.indexes_fit():
+        if not last.indexes_fit() or not last.aborted_fit(NO_LIMIT):
             logger.warning("the indexes of %s do not fit it; they are made again", last.path(".log"))
             return self._check_from(len(self.segments) - 1)
         tail = last.catch_up()
@@ -130,7 +156,9 @@ class LogRecovery:
                 logger.warning("%s should begin at offset %d: it is cut off", segment.path(".log"), end)
                 self._remove_from(number)
                 break
-            end, whole = recover_segment(segment, self._note, self.start.on_progress, self.epochs.latest)
+            segment.forget_aborted()
+            note = partial(self._note, segment)
+            end, whole = recover_segment(segment, note, self.start.on_progress, self.epochs.latest)
             if not whole:
                 self._remove_from(number + 1)
                 break

@@ -1,4 +1,4 @@
-"""One segment of a log: a file of batches with its two indexes.
+"""One segment of a log: a file of batches with its indexes.
 
 The segment knows positions, offsets and timestamps of its batches, and when it is full (`LogSegment.shouldRoll`,
 KIP-33, KIP-32). It does not check batches, assign offsets or decide what is deleted. Times are passed in, in
@@ -16,6 +16,7 @@ from crc32c import crc32c
 from impl.storage.batch import HEADER_SIZE, MAGIC, NO_TIMESTAMP, BatchHeader, parse_header
 from impl.storage.filesystem import Buffer, File, FileSystem
 from impl.storage.indexes import OFFSET_ENTRY, TIME_ENTRY, OffsetIndex, TimeIndex
+from impl.storage.transactions import AbortedTransaction, TransactionIndex
 
 LOG: Final = ".log"
 INDEX: Final = ".index"
@@ -69,6 +70,8 @@ class Segment:
         self._ending = ending
         self._files = files
         self._opened = {suffix: files.open(self.path(suffix), create=True) for suffix in (LOG, INDEX, TIME_INDEX)}
+        if files.exists(self.path(TRANSACTION_INDEX)):
+            self._opened[TRANSACTION_INDEX] = files.open(self.path(TRANSACTION_INDEX))
         self._log = self._opened[LOG]
         index_size = limits.index_bytes_max
         self._offsets = OffsetIndex(self._opened[INDEX], base_offset, index_size)
@@ -223,6 +226,41 @@ class Segment:
         self._bytes_since_index_entry = 0
         self.max_timestamp, self.offset_of_max_timestamp = NO_TIMESTAMP, self.base_offset
 
+    @property
+    def _transactions(self) -> TransactionIndex | None:
+        """The index of aborted transactions; None as long as there is none."""
+        file = self._opened.get(TRANSACTION_INDEX)
+        return None if file is None else TransactionIndex(file)
+
+    @property
+    def aborted(self) -> list[AbortedTransaction]:
+        """The aborted transactions whose markers are here, oldest first."""
+        index = self._transactions
+        return [] if index is None else index.entries()
+
+    def note_aborted(self, aborted: Sequence[AbortedTransaction]) -> None:
+        """Index transactions whose abort markers are here, behind those that are known (`updateTxnIndex`).
+
+        The file is made for the first of them, durably: its segment's name may be durable long since.
+        """
+        if not aborted:
+            return
+        if TRANSACTION_INDEX not in self._opened:
+            self._opened[TRANSACTION_INDEX] = self._files.open(self.path(TRANSACTION_INDEX), create=True)
+            self._files.sync_directory(self._directory)
+        TransactionIndex(self._opened[TRANSACTION_INDEX]).append(aborted)
+
+    def forget_aborted(self, from_offset: int = -(2**63)) -> None:
+        """Forget aborted transactions whose markers are at an offset or behind it; all of them without one."""
+        index = self._transactions
+        if index is not None:
+            index.truncate_before(from_offset)
+
+    def aborted_fit(self, end_offset: int) -> bool:
+        """Whether the index of aborted transactions can be about this segment, which ends at an offset."""
+        index = self._transactions
+        return index is None or index.fits(self.base_offset, end_offset)
+
     def truncate(self, size: int) -> None:
         """Cut the file to `size` bytes, durably. The indexes must hold nothing behind that."""
         self._log.truncate(size)
@@ -235,6 +273,7 @@ class Segment:
         kept = [batch for batch in batches if batch.header.last_offset < offset]
         if len(kept) < len(batches):
             self.forget_indexes()
+            self.forget_aborted(offset)
             for batch in kept:
                 header = batch.header
                 self.note_batch(batch.position, header.size, header.last_offset, header.max_timestamp)
@@ -290,7 +329,7 @@ class Segment:
 
     def sync(self) -> None:
         """Make the batches durable, and the index entries that are written; any thread may."""
-        for file in self._opened.values():
+        for file in tuple(self._opened.values()):
             file.sync()
 
     def close(self) -> None:
@@ -298,12 +337,16 @@ class Segment:
         self._log.close()
         self._offsets.close()
         self._times.close()
+        if TRANSACTION_INDEX in self._opened:
+            self._opened[TRANSACTION_INDEX].close()
 
     def abandon(self) -> None:
         """Close all files as they are, before they are removed."""
         self._log.close()
         self._offsets.abandon()
         self._times.abandon()
+        if TRANSACTION_INDEX in self._opened:
+            self._opened[TRANSACTION_INDEX].close()
 
     def rename(self, ending: str) -> None:
         """Give all files another ending, durably; they stay open for those who read them (`changeFileSuffixes`)."""

@@ -11,11 +11,25 @@ from typing import Final
 
 from impl.storage.filesystem import FileSystem
 from impl.storage.producer_state import ProducerState, SnapshotError
-from impl.storage.segment import Segment, file_name
+from impl.storage.segment import BatchAt, Segment, file_name
+from impl.storage.transactions import AbortedTransaction, read_marker
 
 logger = logging.getLogger(__name__)
 
 SUFFIX: Final = ".snapshot"
+
+
+def follow(producers: ProducerState, segment: Segment, batch: BatchAt) -> AbortedTransaction | None:
+    """Remember what a batch of a segment tells of its producer; answers a transaction that it aborts.
+
+    Raises InvalidRecordError.
+    """
+    header = batch.header
+    if not header.is_control:
+        producers.note(header)
+        return None
+    marker = read_marker(segment.read(batch.position, header.size), header)
+    return producers.end_transaction(header, marker) if marker is not None else None
 
 
 class Snapshots:
@@ -52,7 +66,7 @@ class Snapshots:
             if segment.base_offset < end and segment_end > read_from:
                 for batch in segment.batches_from(0):
                     if read_from <= batch.header.last_offset < end:
-                        producers.note(batch.header)
+                        follow(producers, segment, batch)
 
     def _load_newest(self, up_to: int, producers: ProducerState) -> int | None:
         """Load the newest usable snapshot at or before an offset; answers its offset, None when there is none."""

@@ -15,7 +15,7 @@ from impl.storage.log import Log
 from impl.storage.log_directory import LogDirectory
 from impl.storage.producer_state import ProducerState
 from impl.storage.recovery import LogRecovery
-from impl.storage.segment import Segment
+from impl.storage.segment import TRANSACTION_INDEX, Segment
 from impl.storage.snapshots import Snapshots
 from impl.tests.storage_checks import LOGS
 
@@ -228,6 +228,28 @@ def _epochs_in_memory(_: Any) -> Planted:
     return save
 
 
+def _all_ended(right: Any) -> Planted:
+    """Take all transactions in a snapshot for ended."""
+
+    def load(self: ProducerState, snapshot: bytes) -> None:
+        right(self, snapshot)
+        for entry in self._entries.values():
+            entry.open_from = None
+
+    return load
+
+
+def _index_unnamed(right: Any) -> Planted:
+    """Don't flush the directory that the file is new in."""
+
+    def note_aborted(self: Segment, aborted: Sequence[Any]) -> None:
+        if aborted and TRANSACTION_INDEX not in self._opened:
+            self._opened[TRANSACTION_INDEX] = self._files.open(self.path(TRANSACTION_INDEX), create=True)
+        right(self, aborted)
+
+    return note_aborted
+
+
 STORAGE: Final = "impl.storage"
 BUGS: Final = (
     StorageBug("checksums of batches are not looked at", f"{STORAGE}.scan.crc32c", _answer(_AgreesWithAll())),
@@ -290,6 +312,12 @@ BUGS: Final = (
     StorageBug("a snapshot says one offset too many", f"{STORAGE}.snapshots.Snapshots.write", _snapshot_too_far, 21),
     StorageBug("epochs of what was cut stay", f"{STORAGE}.checkpoints.LeaderEpochs.truncate_from_end", _nothing, 4),
     StorageBug("epochs are not kept", f"{STORAGE}.checkpoints.LeaderEpochs.save", _epochs_in_memory),
+    StorageBug("aborted transactions are not indexed again", f"{STORAGE}.recovery.LogRecovery._follow", _answer(None)),
+    StorageBug("aborted transactions outlive a cut", f"{STORAGE}.segment.Segment.forget_aborted", _nothing),
+    StorageBug("which transactions are open is not kept", f"{STORAGE}.producer_state.ProducerState.load", _all_ended),
+    StorageBug(
+        "the name of a transaction index is not flushed", f"{STORAGE}.segment.Segment.note_aborted", _index_unnamed
+    ),
     StorageBug("short writes are taken for whole", f"{STORAGE}.simulated.write_rest", _stop_short),
     StorageBug("a failed flush is forgotten", f"{STORAGE}.log_directory.LogDirectory.fail", _nothing),
 )

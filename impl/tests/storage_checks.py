@@ -27,6 +27,7 @@ from impl.tests.durability import (
     hold,
 )
 from impl.tests.support import NOW, make_batch, records
+from impl.tests.transactions import check_loss_of_power, check_restarts
 
 SEEDS: Final = range(25)
 EQUAL_VALUE: Final = 28
@@ -140,6 +141,13 @@ def check_truncation_inside_a_batch() -> None:
         Trial(SimulatedFileSystem(), seed=seed).play([*history, *[Append(1, 40)] * 3])
 
 
+def check_aborted_transactions() -> None:
+    """Aborted transactions are indexed, whatever befalls the log."""
+    check_restarts()
+    for seed in range(5):
+        check_loss_of_power(seed)
+
+
 CHECKS: Final[tuple[Callable[[], None], ...]] = (
     check_short_writes,
     check_damaged_indexes,
@@ -148,4 +156,5 @@ CHECKS: Final[tuple[Callable[[], None], ...]] = (
     check_what_is_cut_stays_cut,
     check_stale_snapshots,
     check_truncation_inside_a_batch,
+    check_aborted_transactions,
 )

@@ -1,0 +1,85 @@
+"""Transactions in logs, as tests write them: records, markers, and what of them must be indexed."""
+
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from impl.storage.batch import CONTROL_BIT, TRANSACTIONAL_BIT
+from impl.storage.filesystem import FileSystem
+from impl.storage.log import Log
+from impl.storage.records import Record
+from impl.storage.recovery import LogStart
+from impl.storage.simulated import SimulatedFileSystem
+from impl.storage.transactions import MARKER_KEY, MARKER_VALUE, AbortedTransaction
+from impl.tests.logs import pairs_batch
+from impl.tests.support import LIMITS, NOW, append, make_batch
+
+COORDINATOR_EPOCH: Final = 3
+HOME: Final = Path("/logs/t-0")
+
+
+def write(log: Log, producer: int, sequence: int = 0) -> int:
+    """Append a record of a transaction; answers its offset."""
+    fields = {"producer_id": producer, "producer_epoch": 0, "base_sequence": sequence}
+    append(log, pairs_batch([(b"k", b"v")], attributes=TRANSACTIONAL_BIT, **fields))
+    return log.log_end_offset - 1
+
+
+def end(log: Log, producer: int, *, aborts: bool = True) -> int:
+    """Append a marker; answers its offset."""
+    key, value = MARKER_KEY.pack(0, 0 if aborts else 1), MARKER_VALUE.pack(0, COORDINATOR_EPOCH)
+    fields = {"producer_id": producer, "producer_epoch": 0, "attributes": TRANSACTIONAL_BIT | CONTROL_BIT}
+    append(log, make_batch([Record(0, 0, 0, key, value, b"\x00")], **fields))
+    return log.log_end_offset - 1
+
+
+def aborted(log: Log) -> list[AbortedTransaction]:
+    """All that is indexed."""
+    return [each for segment in log.segments for each in segment.aborted]
+
+
+def filled(files: FileSystem, directory: Path) -> Log:
+    """Three segments: 1 aborts in the second what it began in the first, 2 in the third; 3 commits, 4 goes on."""
+    log = Log(files, directory, LIMITS, NOW)
+    write(log, 1)
+    write(log, 2)
+    log.roll(NOW)
+    write(log, 3)
+    end(log, 1)
+    end(log, 3, aborts=False)
+    log.roll(NOW)
+    write(log, 4)
+    end(log, 2)
+    return log
+
+
+EXPECTED: Final = [AbortedTransaction(1, 0, 3, 1), AbortedTransaction(2, 1, 6, 5)]
+
+
+def check_loss_of_power(seed: int) -> None:
+    """What was flushed is indexed after a loss of power, also if the file is younger than the segment's name."""
+    files = SimulatedFileSystem()
+    files.make_directory(HOME.parent)
+    files.sync_directory(Path("/"))
+    log = Log(files, HOME, LIMITS, NOW)
+    write(log, 1)
+    log.flush()
+    end(log, 1)
+    log.flush()
+    log.roll(NOW)
+    append(log, pairs_batch([(b"k", b"v")]))
+    start = LogStart(recovery_point=log.recovery_point)
+    found = Log(files.after_power_loss(Random(seed)), HOME, LIMITS, NOW, start)
+    assert aborted(found) == [AbortedTransaction(1, 0, 1, 2)]
+
+
+def check_restarts() -> None:
+    """What was aborted is indexed after a kill, and after a cut that opens a transaction again."""
+    files = SimulatedFileSystem()
+    log = filled(files, HOME)
+    found = Log(files.after_kill(), HOME, LIMITS, NOW, LogStart())
+    assert aborted(found) == EXPECTED
+    log.truncate_to(EXPECTED[1].last_offset, NOW)
+    assert aborted(log) == EXPECTED[:1]
+    end(log, EXPECTED[1].producer_id)
+    assert aborted(log) == EXPECTED
