@@ -268,18 +268,14 @@ class BrokerConfig:
             return (self.topic_entry(TOPIC_CONFIGS[name], overrides).value or "").strip()
 
         policies = {policy.strip() for policy in text("cleanup.policy").split(",")}
-        compacts = "compact" in policies
-        codec = CODEC_BY_NAME.get(text("compression.type"))
-        # Until 4.0 the older setting for both sides holds where a newer one is at its default (KIP-937).
-        difference = text("message.timestamp.difference.max.ms")
-        before = text("message.timestamp.before.max.ms")
-        after = text("message.timestamp.after.max.ms")
-        level_names = {GZIP: "gzip", LZ4: "lz4", ZSTD: "zstd"}
-        level = int(text(f"compression.{level_names[codec]}.level")) if codec in level_names else None
+        deletes, compacts = "delete" in policies, "compact" in policies
+        compaction = _compaction(text)
+        before_max_ms, after_max_ms = _timestamp_limits(text)
+        codec, level = _compression(text)
         return PartitionConfig(
             max_message_bytes=int(text("max.message.bytes")),
             segment_bytes=int(text("segment.bytes")),
-            segment_ms=min(int(text("segment.ms")), int(text("max.compaction.lag.ms")) if compacts else LONG_MAX),
+            segment_ms=min(int(text("segment.ms")), compaction.lag_ms_max if compacts else LONG_MAX),
             segment_jitter_ms=int(text("segment.jitter.ms")),
             segment_index_bytes=int(text("segment.index.bytes")),
             index_interval_bytes=int(text("index.interval.bytes")),
@@ -287,23 +283,43 @@ class BrokerConfig:
             cleanup_compact=compacts,
             flush_messages=int(text("flush.messages")),
             flush_ms=int(text("flush.ms")),
-            cleanup_delete="delete" in policies,
-            retention=RetentionLimits(
-                int(text("retention.bytes")), int(text("retention.ms")), deletes="delete" in policies
-            ),
-            compaction=CompactionConfig(
-                float(text("min.cleanable.dirty.ratio")),
-                int(text("min.compaction.lag.ms")),
-                int(text("max.compaction.lag.ms")),
-                int(text("delete.retention.ms")),
-            ),
+            cleanup_delete=deletes,
+            retention=RetentionLimits(int(text("retention.bytes")), int(text("retention.ms")), deletes),
+            compaction=compaction,
             file_delete_delay_ms=int(text("file.delete.delay.ms")),
             log_append_time=text("message.timestamp.type") == "LogAppendTime",
-            timestamp_before_max_ms=int(difference if int(before) == LONG_MAX else before),
-            timestamp_after_max_ms=int(difference if int(after) == LONG_MAX else after),
+            timestamp_before_max_ms=before_max_ms,
+            timestamp_after_max_ms=after_max_ms,
             compression_codec=codec,
-            compression_level=None if level == -1 else level,
+            compression_level=level,
         )
+
+
+def _compaction(text: Callable[[str], str]) -> CompactionConfig:
+    return CompactionConfig(
+        dirty_ratio_min=float(text("min.cleanable.dirty.ratio")),
+        lag_ms_min=int(text("min.compaction.lag.ms")),
+        lag_ms_max=int(text("max.compaction.lag.ms")),
+        delete_retention_ms=int(text("delete.retention.ms")),
+    )
+
+
+def _timestamp_limits(text: Callable[[str], str]) -> tuple[int, int]:
+    """How far before and after the broker's clock a timestamp may be, in milliseconds.
+
+    Until 4.0 the older setting for both sides holds where a newer one is at its default (KIP-937).
+    """
+    both = int(text("message.timestamp.difference.max.ms"))
+    before, after = (int(text(f"message.timestamp.{side}.max.ms")) for side in ("before", "after"))
+    return both if before == LONG_MAX else before, both if after == LONG_MAX else after
+
+
+def _compression(text: Callable[[str], str]) -> tuple[int | None, int | None]:
+    """The codec that is asked for (None: as the producer sent it), and its level (None: its own)."""
+    codec = CODEC_BY_NAME.get(text("compression.type"))
+    names = {GZIP: "gzip", LZ4: "lz4", ZSTD: "zstd"}
+    level = int(text(f"compression.{names[codec]}.level")) if codec in names else -1
+    return codec, None if level == -1 else level
 
 
 def check_topic_configs(overrides: Mapping[str, str | None]) -> dict[str, str]:
