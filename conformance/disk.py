@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.case import Run
 from conformance.wire.batch import encoded_size
 from model.reference.batch import Batch, Record
-from model.reference.disk_steps import NO_LIMIT, Append, DiskHistory, DiskStep
+from model.reference.disk_steps import Append, DiskHistory, DiskStep
 from model.reference.segments import NO_TIMESTAMP, Limits
 
 TIME = 1_700_000_000_000
@@ -60,9 +60,9 @@ def segments_of(batches: int, **given: int) -> Limits:
     return Limits(segment_bytes=batches * ONE_BYTES, **given)
 
 
-def play(run: Run, *steps: DiskStep, limits: Limits = WIDE, flush_messages: int = NO_LIMIT) -> None:
-    """Play a history, from an empty log on."""
-    run.perform(DiskHistory(steps=steps, limits=limits, flush_messages=flush_messages))
+def play(run: Run, *steps: DiskStep, limits: Limits = WIDE, **settings: int) -> None:
+    """Play a history, from an empty log on; `settings` are those of `DiskHistory`."""
+    run.perform(DiskHistory(steps=steps, limits=limits, **settings))
 
 
 __all__ = ["DAY", "NEEDS", "NO_TIMESTAMP", "ONE_BYTES", "TIME", "WIDE", "append", "one", "play", "segments_of", "some"]

@@ -6,16 +6,17 @@ import time
 
 from conformance.case import Run, case
 from conformance.disk import DAY, NEEDS, NO_TIMESTAMP, ONE_BYTES, TIME, one, play, segments_of, some
-from model.reference.disk_steps import RaiseStart, Restart, Retain
+from model.reference.disk_steps import RaiseStart, Remove, Restart, Retain
 from model.reference.retention import NO_LIMIT, Policy
 
 SINGLE = segments_of(1)
 """A segment for each record."""
+MINUTE = 60_000
 
 
-def by_size(batches: float) -> Retain:
+def by_size(batches: float, at: int = 0) -> Retain:
     """Keep the bytes of so many batches of one record."""
-    return Retain(policy=Policy(retention_ms=NO_LIMIT, retention_bytes=int(batches * ONE_BYTES)), now_ms=TIME)
+    return Retain(policy=Policy(retention_ms=NO_LIMIT, retention_bytes=int(batches * ONE_BYTES)), now_ms=TIME + at)
 
 
 def by_time(age_ms: int, at: int, high_watermark: int | None = None) -> Retain:
@@ -95,6 +96,15 @@ def records_without_a_time_are_as_old_as_their_file(run: Run) -> None:
 def files_go_in_two_steps(run: Run) -> None:
     """Delete segments: their files are renamed and stay; after a start they are gone, and nothing comes back."""
     play(run, *some(5), by_size(2), Restart(now_ms=TIME), *some(1, at=9000), by_size(1), limits=SINGLE)
+
+
+@case("RET-11", needs=NEEDS)
+def files_stay_for_their_delay(run: Run) -> None:
+    """Delete three segments, and half a minute later another: each stays for a minute, and not a millisecond longer."""
+    half = MINUTE // 2
+    times = (MINUTE - 1, MINUTE, MINUTE + half - 1, MINUTE + half)
+    early, late = Remove(now_ms=TIME), [Remove(now_ms=TIME + each) for each in times]
+    play(run, *some(5), by_size(2), early, by_size(1, at=half), *late, limits=SINGLE, delete_delay_ms=MINUTE)
 
 
 @case("RET-13", needs=NEEDS)

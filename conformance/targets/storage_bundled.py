@@ -14,6 +14,7 @@ from typing import Any
 
 from impl.storage.batch import parse_header
 from impl.storage.cleaner import CompactionConfig, clean, cleanable
+from impl.storage.deletion import Deletions
 from impl.storage.filesystem import RealFileSystem
 from impl.storage.log import Log
 from impl.storage.recovery import LogStart
@@ -33,6 +34,8 @@ class Driver:
 
     def __init__(self) -> None:
         self.files = RealFileSystem()
+        self.deletions = Deletions(self.files)
+        self.delete_delay_ms = 0
         self.clean_to: int | None = None
         self.log: Log | None = None
 
@@ -50,7 +53,10 @@ class Driver:
             log.append(batch, parse_header(batch), command["max_timestamp"])
         elif command["do"] == "retain":
             limits = RetentionLimits(command["retention_bytes"], command["retention_ms"], command["deletes"])
-            delete_old_segments(log, limits, command["high_watermark"], command["now_ms"])
+            for gone in delete_old_segments(log, limits, command["high_watermark"], command["now_ms"]):
+                self.deletions.add_segment(gone, command["now_ms"] + self.delete_delay_ms)
+        elif command["do"] == "remove":
+            self.deletions.run(command["now_ms"])
         elif command["do"] == "clean":
             self.clean(log, command)
         elif command["do"] == "raise_start":
@@ -80,6 +86,7 @@ class Driver:
         )
         self.log = Log(self.files, Path(command["directory"]), limits, command["now_ms"], start)
         self.log.flush_messages_max = command["flush_messages"]
+        self.delete_delay_ms = command["delete_delay_ms"]
 
     def clean(self, log: Log, command: Mapping[str, Any]) -> None:
         """Compact the log, if it is worth it."""

@@ -24,7 +24,18 @@ from conformance.translate.parts import numbered
 from conformance.wire.batch import decode_batches, encode_batches
 from conformance.wire.errors import MalformedAnswer
 from model.reference.batch import Batch
-from model.reference.disk_steps import Append, Clean, Damage, DiskHistory, DiskStep, Flush, RaiseStart, Restart, Retain
+from model.reference.disk_steps import (
+    Append,
+    Clean,
+    Damage,
+    DiskHistory,
+    DiskStep,
+    Flush,
+    RaiseStart,
+    Remove,
+    Restart,
+    Retain,
+)
 from model.reference.outcomes import Values
 from model.reference.state import Cluster
 
@@ -57,6 +68,7 @@ class Disk:
             directory=str(self._directory),
             limits=asdict(self._history.limits),
             flush_messages=self._history.flush_messages,
+            delete_delay_ms=self._history.delete_delay_ms,
             log_start=log_start,
             recovery_point=self.told.get("recovery_point", 0),
             was_clean=was_clean,
@@ -88,6 +100,8 @@ class Disk:
             case Clean():
                 stable = self.told["log_end"] if step.stable_offset is None else step.stable_offset
                 self.told = self._process.ask("clean", **asdict(step.policy), stable_offset=stable, now_ms=step.now_ms)
+            case Remove():
+                self.told = self._process.ask("remove", now_ms=step.now_ms)
         return self._seen()
 
     def _appended(self, step: Append) -> Mapping[str, Any]:

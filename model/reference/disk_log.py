@@ -9,8 +9,21 @@ from attrs import evolve, field, frozen
 
 from model.reference.batch import Batch
 from model.reference.compaction import Cleanable, cleanable, cleaned, is_due
-from model.reference.disk_steps import NO_LIMIT, Append, Clean, Damage, DiskStep, Flush, RaiseStart, Restart, Retain
-from model.reference.retention import Breach, retained
+from model.reference.disk_steps import (
+    DELETE_DELAY_MS,
+    NO_LIMIT,
+    Append,
+    Clean,
+    Damage,
+    DiskHistory,
+    DiskStep,
+    Flush,
+    RaiseStart,
+    Remove,
+    Restart,
+    Retain,
+)
+from model.reference.retention import Breach, is_removed, retained
 from model.reference.segments import (
     DiskBatch,
     DiskRecord,
@@ -30,6 +43,7 @@ class DiskLog:
 
     limits: Limits = field(factory=Limits)
     flush_messages: int = NO_LIMIT
+    delete_delay_ms: int = DELETE_DELAY_MS
     segments: tuple[Segment, ...] = (Segment(base_offset=0),)
     log_start_offset: int = 0
     recovery_point: int = 0
@@ -39,8 +53,8 @@ class DiskLog:
     """Whether the sizes of all batches are known: not those of batches that compaction wrote anew."""
     was_closed: bool = False
     """Whether the log was ever closed or recovered: then the active segment's time index has one more entry."""
-    given_up: tuple[int, ...] = ()
-    """The first offsets of segments whose files were renamed, and are not removed yet."""
+    given_up: tuple[tuple[int, int], ...] = ()
+    """The first offsets of segments that retention deleted, whose files are not removed yet, and when it did so."""
     rolled: RollReason | None = None
     gone: tuple[Breach, ...] = ()
     offsets_cleaned: Cleanable | None = None
@@ -79,6 +93,13 @@ def on_disk(batch: Batch, base_offset: int, size: int) -> DiskBatch:
     )
 
 
+def begun(history: DiskHistory) -> DiskLog:
+    """The log with which a history begins."""
+    return DiskLog(
+        limits=history.limits, flush_messages=history.flush_messages, delete_delay_ms=history.delete_delay_ms
+    )
+
+
 def taken(log: DiskLog, step: DiskStep) -> DiskLog:
     """The log after a step."""
     log = evolve(log, rolled=None, gone=(), offsets_cleaned=None)
@@ -95,6 +116,9 @@ def taken(log: DiskLog, step: DiskStep) -> DiskLog:
             return _retained(log, step)
         case Clean():
             return _cleaned(log, step)
+        case Remove():
+            left = (each for each in log.given_up if not is_removed(each[1], step.now_ms, log.delete_delay_ms))
+            return evolve(log, given_up=tuple(left))
 
 
 def _appended(log: DiskLog, step: Append) -> DiskLog:
@@ -148,7 +172,7 @@ def _retained(log: DiskLog, step: Retain) -> DiskLog:
         log,
         segments=made.segments,
         log_start_offset=made.log_start_offset,
-        given_up=(*log.given_up, *(each.base_offset for each, _ in made.gone)),
+        given_up=(*log.given_up, *((each.base_offset, step.now_ms) for each, _ in made.gone)),
         gone=tuple(why for _, why in made.gone),
     )
 

@@ -9,8 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from model.reference.disk_log import DiskLog, taken
-from model.reference.disk_steps import Append, Clean, Damage, DiskHistory, DiskStep, Flush, RaiseStart, Restart, Retain
+from model.reference.disk_log import DiskLog, begun, taken
+from model.reference.disk_steps import (
+    Append,
+    Clean,
+    Damage,
+    DiskHistory,
+    DiskStep,
+    Flush,
+    RaiseStart,
+    Remove,
+    Restart,
+    Retain,
+)
 from model.reference.outcomes import Between, Exactly, Expect, Meets, Permitted, Section, declare
 from model.reference.retention import Breach, Policy, retained
 from model.reference.rules import Context, rule
@@ -49,7 +60,7 @@ Seen = Sequence[tuple[int, bytes | None, bytes | None]]
 @rule(DiskHistory)
 def disk_history(_cluster: Cluster, operation: DiskHistory, _context: Context) -> tuple[Section, ...]:
     """What a log must be after each step of a history."""
-    log = DiskLog(limits=operation.limits, flush_messages=operation.flush_messages)
+    log = begun(operation)
     sections = [Section("request", (Permitted(STARTED, ()),))]
     for number, step in enumerate(operation.steps, 1):
         before, log = log, taken(log, step)
@@ -74,6 +85,8 @@ def _expects(before: DiskLog, step: DiskStep, log: DiskLog) -> list[Expect]:
             return retention(before, step, log)
         case Clean():
             return compaction(before, step, log)
+        case Remove():
+            return [_given_up(log), _expect("records", _records(log), "RET-11")]
 
 
 def _expect(field: str, value: object, requirement: str) -> Expect:
@@ -208,9 +221,14 @@ def retention(before: DiskLog, step: Retain, log: DiskLog) -> list[Expect]:
         _expect("names", _names(log), why),
         _expect("log_start", log.log_start_offset, "RET-08"),
         _expect("log_end", log.log_end_offset, "RET-07"),
-        _expect("given_up", log.given_up, "RET-11"),
+        _given_up(log),
         _expect("records", _records(log), why),
     ]
+
+
+def _given_up(log: DiskLog) -> Expect:
+    """Of which segments that retention deleted there are still files, renamed."""
+    return _expect("given_up", tuple(base for base, _ in log.given_up), "RET-11")
 
 
 def _retention_rule(before: DiskLog, step: Retain, log: DiskLog) -> str:

@@ -18,6 +18,8 @@ from model.reference.retention import Policy
 from model.reference.segments import Limits
 
 NO_LIMIT = 2**63 - 1
+DELETE_DELAY_MS = 60_000
+"""What file.delete.delay.ms is by default."""
 
 
 @frozen(kw_only=True)
@@ -84,7 +86,14 @@ class Clean:
     stable_offset: int | None = None
 
 
-DiskStep = Append | Flush | Restart | RaiseStart | Retain | Clean
+@frozen(kw_only=True)
+class Remove:
+    """Remove the files of deleted segments whose wait is over, when it is so late."""
+
+    now_ms: int
+
+
+DiskStep = Append | Flush | Restart | RaiseStart | Retain | Clean | Remove
 
 
 @frozen(kw_only=True)
@@ -94,3 +103,5 @@ class DiskHistory(Operation):
     steps: tuple[DiskStep, ...]
     limits: Limits = field(factory=Limits)
     flush_messages: int = NO_LIMIT
+    delete_delay_ms: int = DELETE_DELAY_MS
+    """How long the files of deleted segments stay (file.delete.delay.ms)."""

@@ -9,7 +9,18 @@ from model.profiles import profile_named
 from model.reference.batch import Batch, Record
 from model.reference.compaction import CleaningPolicy
 from model.reference.disk_log import DiskLog, taken
-from model.reference.disk_steps import Append, Clean, Damage, DiskHistory, DiskStep, Flush, RaiseStart, Restart, Retain
+from model.reference.disk_steps import (
+    Append,
+    Clean,
+    Damage,
+    DiskHistory,
+    DiskStep,
+    Flush,
+    RaiseStart,
+    Remove,
+    Restart,
+    Retain,
+)
 from model.reference.oracle import Context, allowed
 from model.reference.outcomes import judge
 from model.reference.retention import Policy
@@ -69,8 +80,17 @@ def test_what_was_flushed_is_believed() -> None:
 def test_deleted_segments_are_given_up_until_a_start() -> None:
     everything = Retain(policy=Policy(retention_ms=0), now_ms=1)
     log = after(*THREE, everything)
-    assert (bases(log), log.log_start_offset, log.given_up) == ([3], 3, (0, 2))
+    assert (bases(log), log.log_start_offset, log.given_up) == ([3], 3, ((0, 1), (2, 1)))
     assert after(*THREE, everything, Restart()).given_up == ()
+
+
+def test_the_files_of_deleted_segments_go_when_their_time_is_over() -> None:
+    first, second = (Retain(policy=Policy(retention_ms=0), now_ms=each) for each in (1, 11))
+    steps = (*THREE, first, append(timestamp=2), second)
+    assert after(*steps, Remove(now_ms=60_000)).given_up == ((0, 1), (2, 1), (3, 11))
+    assert after(*steps, Remove(now_ms=60_001)).given_up == ((3, 11),)
+    assert after(*steps, Remove(now_ms=60_011)).given_up == ()
+    assert rules(*steps, Remove(now_ms=1)) == {"RET-11"}
 
 
 def test_records_below_the_start_are_not_read() -> None:
