@@ -15,6 +15,7 @@ from impl.storage.batch import HEADER
 from impl.storage.filesystem import File, Lock, RealFileSystem
 from impl.storage.indexes import OFFSET_ENTRY, TIME_ENTRY
 from impl.storage.producer_state import SNAPSHOT_ENTRY, SNAPSHOT_HEADER
+from impl.storage.transactions import ENTRY
 from impl.tests.logs import pairs_batch
 from impl.tests.support import NOW, ROOT
 
@@ -26,6 +27,7 @@ FORMATS = {
     "Time index entry": TIME_ENTRY,
     "Producer snapshot": SNAPSHOT_HEADER,
     "Producer snapshot entry": SNAPSHOT_ENTRY,
+    "Transaction index entry": ENTRY,
 }
 PATIENCE_TURNS = 100
 
@@ -36,7 +38,7 @@ def fields(heading: str) -> list[tuple[int, str]]:
     return [(int(at), kind) for at, kind in re.findall(r"^\| (\d+) \| (u?int\d+) \|", part, re.MULTILINE)]
 
 
-@pytest.mark.parametrize("heading", [*FORMATS, "Transaction index entry"])
+@pytest.mark.parametrize("heading", FORMATS)
 def test_fields_follow_each_other(heading: str) -> None:
     at = 0
     for position, kind in fields(heading):
