@@ -131,14 +131,12 @@ def find_steps(
     """
     code, order, spans, results = guards
     done, registers, words = memory
-    rows, runs, firsts, lasts = found
+    rows, runs, firsts, _lasts = found
     steps = results.size
     each_word = TILE // words.shape[1]
-    none = np.empty(0, np.uint32)
-    nothing = np.empty(0, np.int32)
+    none, nothing = np.empty(0, np.uint32), np.empty(0, np.int32)
     firsts[:] = -1
-    used = 0
-    number = 0
+    used = number = 0
     while start < stop and used + TILE * steps + each_word <= rows.size and number + steps <= runs.shape[0]:
         count = min(TILE, stop - start)
         done[-1] += 1
@@ -150,15 +148,22 @@ def find_steps(
             used = write_places(registers[results[step]], words[results[step]], count, start, rows, used)
             if used == begin:
                 continue
-            runs[number, 0], runs[number, 1], runs[number, 2] = begin, used, -1
-            if firsts[step] < 0:
-                firsts[step] = number
-            else:
-                runs[lasts[step], 2] = number
-            lasts[step] = number
+            link_run(found, step, number, begin, used)
             number += 1
         start += count
     return start, used
+
+
+@native
+def link_run(found: Any, step: int, number: int, begin: int, end: int) -> None:  # pragma: no cover  compiled
+    """Add a run of places to those of a step."""
+    _rows, runs, firsts, lasts = found
+    runs[number, 0], runs[number, 1], runs[number, 2] = begin, end, -1
+    if firsts[step] < 0:
+        firsts[step] = number
+    else:
+        runs[lasts[step], 2] = number
+    lasts[step] = number
 
 
 @native
@@ -377,8 +382,7 @@ def find_false(
     """Find the first state from `start` to `stop` in which each condition does not hold, of those not found yet."""
     code, order, spans, results = conditions
     done, registers, words = memory
-    none = np.empty(0, np.uint32)
-    nothing = np.empty(0, np.int32)
+    none, nothing = np.empty(0, np.uint32), np.empty(0, np.int32)
     while start < stop:
         count = min(TILE, stop - start)
         done[-1] += 1
