@@ -1,7 +1,7 @@
 """`make bench`: the bundled broker against Apache Kafka 3.9, alternating rounds in one run.
 
 Prints the median of each figure and the ratio, and writes them as JSON if asked. `traffic` is what clients send and
-read, `storage` what a broker finds on disk when it starts.
+read, `storage` what a broker finds on disk when it starts, `growth` that with ever more on the disk.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from conformance.benchmarks import broker, storage
+from conformance.benchmarks import broker, growth, storage
 from conformance.targets.apache_kafka import SERVER_JVM, ApacheKafka
 from conformance.targets.base import TargetError
 from conformance.targets.bundled import Bundled
@@ -25,7 +25,10 @@ from conformance.targets.process_target import ProcessTarget
 PARTS: Mapping[str, Callable[[ProcessTarget], Mapping[str, float]]] = {
     "traffic": broker.measure,
     "storage": storage.measure,
+    "growth": growth.measure,
 }
+ONE_ROUND = frozenset({"growth"})
+"""Parts that take too long for more."""
 
 
 @click.command(epilog="Example: python -m conformance.benchmarks --part storage --rounds 5 --json figures.json")
@@ -37,24 +40,27 @@ PARTS: Mapping[str, Callable[[ProcessTarget], Mapping[str, float]]] = {
 def main(part: str | None, rounds: int, json_file: Path | None) -> None:
     """Measure the bundled broker against Apache Kafka 3.9 (KRaft) on this machine."""
     console = Console()
-    figures: dict[str, list[dict[str, float]]] = {"bundled": [], "apache-kafka": []}
-    parts = [measure for name, measure in PARTS.items() if part in (None, name)]
+    figures: dict[str, dict[str, list[float]]] = {"bundled": {}, "apache-kafka": {}}
+    parts = {name: measure for name, measure in PARTS.items() if part in (None, name)}
+    total = 2 * sum(1 if name in ONE_ROUND else rounds for name in parts)
     with Progress(console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("measuring", total=2 * rounds * len(parts))
-        for _ in range(rounds):
+        task = progress.add_task("measuring", total=total)
+        for number in range(rounds):
             for name, measured in figures.items():
-                measured.append({})
-                for measure in parts:
+                for chosen, measure in parts.items():
+                    if number and chosen in ONE_ROUND:
+                        continue
                     target: ProcessTarget = Bundled() if name == "bundled" else ApacheKafka(jvm=SERVER_JVM)
                     try:
-                        measured[-1] |= measure(target)
+                        for figure, value in measure(target).items():
+                            measured.setdefault(figure, []).append(value)
                     except (TargetError, broker.StalledError) as error:
                         raise click.ClickException(str(error)) from error
                     progress.advance(task)
     table = Table("", "bundled", "Apache Kafka", "ratio", title=f"medians of {rounds} alternating rounds")
     result = {}
-    for figure in figures["bundled"][0]:
-        ours, theirs = (median(each[figure] for each in figures[name]) for name in ("bundled", "apache-kafka"))
+    for figure, values in figures["bundled"].items():
+        ours, theirs = median(values), median(figures["apache-kafka"][figure])
         result[figure] = {"bundled": ours, "apache-kafka": theirs, "ratio": ours / theirs}
         table.add_row(figure, f"{ours:,.2f}", f"{theirs:,.2f}", f"{ours / theirs:.2f}")
     console.print(table)

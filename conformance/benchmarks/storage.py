@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from conformance.benchmarks.broker import DEADLINE_S, MIB, StalledError, resident_mib
@@ -28,6 +29,10 @@ SEGMENT_BYTES = 1 << 30
 CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
 READ_BYTES = 8 * MIB
 _LOADED = re.compile(rb"Loaded \d+ logs .*?in (\d+)ms")
+NOT_YET = frozenset(
+    {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE}
+)
+"""What a broker answers that has started and does not lead its partitions yet."""
 _RECORD_BYTES_ABOUT = 10
 """What a record has beside its value."""
 
@@ -45,21 +50,39 @@ def measure(target: ProcessTarget, *, log_bytes: int = SEGMENT_BYTES, partitions
     """
     figures: dict[str, float] = {}
     with target:
+        figures |= limits(data_of(target))
         for batch_bytes in BATCH_BYTES:
             figures |= _of_one_log(target, batch_bytes, log_bytes)
-        figures |= _of_many_partitions(target, partitions)
+        figures |= of_many_partitions(target, partitions)
     return figures
 
 
-def _data(target: ProcessTarget) -> Path:
+def data_of(target: ProcessTarget) -> Path:
+    """Where the broker keeps its logs."""
     return target.broker.log.parent / "data"
 
 
-def _create(target: ProcessTarget, topic: str, partitions: int = 1) -> None:
+def create_topic(target: ProcessTarget, topic: str, partitions: int = 1) -> None:
+    """Make a topic of large segments that are kept."""
     admin = AdminClient({"bootstrap.servers": str(target.bootstrap[0])})
     configs = {"segment.bytes": str(SEGMENT_BYTES), "retention.ms": "-1"}
     made = admin.create_topics([NewTopic(topic, partitions, 1, config=configs)], operation_timeout=DEADLINE_S)
     made[topic].result(timeout=DEADLINE_S)
+
+
+def limits(folder: Path) -> Mapping[str, float]:
+    """What nobody can be quicker than: a copy in memory on one core, and `dd` that writes and flushes a file."""
+    source, copy = np.ones(256 * MIB, np.uint8), np.zeros(256 * MIB, np.uint8)
+    began = time.perf_counter()
+    np.copyto(copy, source)
+    figures = {"limit: a copy in memory (GB/s)": source.size / (time.perf_counter() - began) / 1e9}
+    file, size = folder / "dd", 512 * MIB
+    command = ["dd", "if=/dev/zero", f"of={file}", f"bs={MIB}", f"count={size // MIB}", "conv=fdatasync"]
+    began = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, timeout=DEADLINE_S)  # noqa: S603  as it is
+    figures["limit: dd, flushed at the end (MB/s)"] = size / (time.perf_counter() - began) / 1e6
+    file.unlink()
+    return figures
 
 
 # -- one long log ----------------------------------------------------------------------------------------------------
@@ -67,14 +90,14 @@ def _create(target: ProcessTarget, topic: str, partitions: int = 1) -> None:
 
 def _of_one_log(target: ProcessTarget, batch_bytes: int, log_bytes: int) -> Mapping[str, float]:
     topic, size = f"long-{batch_bytes}", f"{batch_bytes // 1024} KB batches"
-    _create(target, topic)
+    create_topic(target, topic)
     target.faults.do("stop", 0)
-    log = _data(target) / f"{topic}-0" / f"{0:020d}.log"
+    log = data_of(target) / f"{topic}-0" / f"{0:020d}.log"
     batches = write_log(log, batch_bytes, log_bytes)
-    (_data(target) / CLEAN_SHUTDOWN).unlink(missing_ok=True)
+    (data_of(target) / CLEAN_SHUTDOWN).unlink(missing_ok=True)
     target.faults.do("start", 0)
     seconds = seconds_to_load(target.broker.log.read_bytes())
-    if (end := _end_of(target, topic)) != batches:
+    if (end := end_of(target, topic)) != batches:
         raise StalledError(f"{target.name} recovered {end} of {batches} records of {log}")
     length = log.stat().st_size
     figures = {f"recovery, {size} (GB/s)": length / seconds / 1e9}
@@ -124,7 +147,8 @@ def _seconds_to_start(target: ProcessTarget) -> float:
     return time.perf_counter() - began
 
 
-def _consumer(target: ProcessTarget) -> Consumer:
+def consumer_of(target: ProcessTarget) -> Consumer:
+    """A consumer that asks for much at once."""
     return Consumer(
         {
             "bootstrap.servers": str(target.bootstrap[0]),
@@ -138,16 +162,27 @@ def _consumer(target: ProcessTarget) -> Consumer:
     )
 
 
-def _end_of(target: ProcessTarget, topic: str) -> int:
-    consumer = _consumer(target)
-    _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=DEADLINE_S)
-    consumer.close()
-    return int(end)
+def end_of(target: ProcessTarget, topic: str, partition: int = 0) -> int:
+    """A partition's end, as soon as the broker leads it. Raises StalledError."""
+    consumer = consumer_of(target)
+    deadline = time.monotonic() + DEADLINE_S
+    try:
+        while True:
+            try:
+                _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=DEADLINE_S)
+                return int(end)
+            except KafkaException as error:
+                if error.args[0].code() not in NOT_YET:
+                    raise
+                if time.monotonic() > deadline:
+                    raise StalledError(f"{target.name} does not lead {topic}-{partition}: {error}") from error
+    finally:
+        consumer.close()
 
 
 def _read_all(target: ProcessTarget, topic: str, records: int) -> float:
     """MB/s from asking for the first record to the last."""
-    consumer = _consumer(target)
+    consumer = consumer_of(target)
     consumer.assign([TopicPartition(topic, 0, 0)])
     count = size = 0
     began = time.perf_counter()
@@ -188,22 +223,19 @@ def seconds_to_read(path: Path) -> float:
 # -- many partitions -------------------------------------------------------------------------------------------------
 
 
-def _of_many_partitions(target: ProcessTarget, partitions: int) -> Mapping[str, float]:
+def of_many_partitions(target: ProcessTarget, partitions: int) -> Mapping[str, float]:
+    """What a start with many partitions takes beyond one with none, and their memory."""
     target.faults.do("restart", 0)
     before = resident_mib(target)
     target.faults.do("stop", 0)
     alone = _seconds_to_start(target)
-    _create(target, "many", partitions)
+    create_topic(target, "many", partitions)
     target.faults.do("stop", 0)
-    seconds = _seconds_to_start(target)
-    _end_of_last(target, partitions)
+    began = time.perf_counter()
+    target.faults.do("start", 0)
+    end_of(target, "many", partitions - 1)
+    seconds = time.perf_counter() - began
     return {
         f"opening {partitions} partitions (s)": max(seconds - alone, 0.0),
         f"memory of {partitions} partitions (MiB)": max(resident_mib(target) - before, 0.0),
     }
-
-
-def _end_of_last(target: ProcessTarget, partitions: int) -> None:
-    consumer = _consumer(target)
-    consumer.get_watermark_offsets(TopicPartition("many", partitions - 1), timeout=DEADLINE_S)
-    consumer.close()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.benchmarks import storage
+from conformance.benchmarks import growth, storage
+from conformance.benchmarks.broker import StalledError
 from conformance.targets.bundled import Bundled
 from conformance.wire.batch import decode_batches
 
@@ -26,3 +27,25 @@ def test_what_was_written_is_recovered_and_read() -> None:
     figures = storage.measure(Bundled(), log_bytes=1 << 20, partitions=3)
     assert {name.partition(",")[0] for name in figures} >= {"recovery", "fetch warm", "fetch cold"}
     assert all(each >= 0 for each in figures.values())
+
+
+def test_a_sparse_log_holds_what_a_whole_one_would(tmp_path: Path) -> None:
+    count, size = growth.write_sparse(tmp_path, 3 * growth.VALUE_BYTES)
+    (path,) = tmp_path.glob("*.log")
+    found = decode_batches(path.read_bytes())
+    assert [each.base_offset for each in found.batches] == list(range(count)) == [0, 1]
+    assert all(each.crc_is_right for each in found.batches)
+    assert path.stat().st_size == size
+    assert path.stat().st_blocks * 512 < size / 10
+
+
+def test_what_is_sparse_is_recovered_and_found() -> None:
+    figures = growth.measure(Bundled(), log_bytes=(3_000_000,), partitions=(3,))
+    assert len(figures) == 5
+    assert all(each >= 0 for each in figures.values())
+
+
+def test_a_log_that_does_not_say_how_long_it_took_is_told() -> None:
+    assert storage.seconds_to_load(b"x\nLoaded 2 logs of /d in 10ms\nLoaded 2 logs of /d in 1500ms (unclean)\n") == 1.5
+    with pytest.raises(StalledError, match="does not say"):
+        storage.seconds_to_load(b"listening\n")
