@@ -3,7 +3,7 @@
 Each is an action of its own. Nobody is told when the operating system writes something to the disk; it may do so in
 any order, and in part.
 
-Source: the seeds' failure model; fsync(2), ext4's documentation (delayed allocation).
+Source: fsync(2) and write(2) say what is promised, ext4's documentation (delayed allocation) what happens.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def record_reaches_disk(s: State, offset: Any) -> Step:
     Who: the operating system.
     When: at any time.
     Changes: it is on disk; whether the file is long enough there to have it is another matter.
-    Source: the seeds' failure model.
+    Source: fsync(2): before it nothing is promised.
     """
     return Step(
         (Guard("the_log_has_it", offset < s.end, safety_critical=True),),
@@ -36,7 +36,7 @@ def record_is_torn(s: State, offset: Any) -> Step:
     Who: the operating system.
     When: it is not on disk yet.
     Changes: there are bytes on disk that are no record.
-    Source: the seeds' failure model.
+    Source: fsync(2): before it nothing is promised.
     """
     return Step(
         (
@@ -69,7 +69,7 @@ def length_reaches_disk(s: State) -> Step:
     Who: the operating system.
     When: at any time, also before what was appended: there are zeros then.
     Changes: the file on disk is as long as the log.
-    Source: the seeds' failure model.
+    Source: fsync(2): before it nothing is promised.
     """
     return Step(
         (Guard("it_is_another", s.disk_end != s.end),),
@@ -84,7 +84,7 @@ def names_reach_disk(s: State) -> Step:
     Who: the operating system.
     When: at any time.
     Changes: they are on disk.
-    Source: the seeds' failure model.
+    Source: fsync(2): before it nothing is promised.
     """
     return Step(
         (Guard("one_is_not_on_disk", no(s.active_is_named)),),
@@ -99,7 +99,7 @@ def checkpoint_reaches_disk(s: State) -> Step:
     Who: the operating system.
     When: at any time.
     Changes: the checkpoint on disk is the new one.
-    Source: the seeds' failure model.
+    Source: fsync(2): before it nothing is promised.
     """
     return Step(
         (Guard("it_is_another", s.disk_checkpoint != s.checkpoint),),
@@ -114,7 +114,7 @@ def checkpoint_is_torn(s: State, says: Any) -> Step:
     Who: the operating system.
     When: its name is on disk before what it says.
     Changes: the checkpoint on disk may say anything.
-    Source: the seeds' failure model.
+    Source: fsync(2): before it nothing is promised.
     """
     return Step(
         (Guard("not_all_of_it_is_on_disk", no(s.checkpoint_is_whole), safety_critical=True),),
@@ -129,7 +129,7 @@ def process_is_killed(s: State) -> Step:
     Who: anybody.
     When: at any time.
     Changes: what the process kept in mind is gone; all that was written can be read.
-    Source: the seeds' failure model.
+    Source: signal(7), SIGKILL.
     """
     return Step(
         (Guard("it_runs", anyof(s.serves, s.recovers)),),
@@ -144,7 +144,7 @@ def power_is_lost(s: State) -> Step:
     Who: anybody.
     When: at any time.
     Changes: what is read from now on is what is on disk; a record whose segment has no name there can't be read.
-    Source: the seeds' failure model.
+    Source: fsync(2): before it nothing is promised.
     """
 
     def survives(offset: Any) -> Any:
