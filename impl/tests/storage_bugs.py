@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import attrs
 
+from impl.storage.batch import CorruptBatchError
 from impl.storage.checkpoints import CLEAN_SHUTDOWN, RECOVERY_POINTS, LeaderEpochs
 from impl.storage.filesystem import FileSystem
 from impl.storage.log import Log
@@ -17,6 +18,7 @@ from impl.storage.producer_state import ProducerState
 from impl.storage.recovery import LogRecovery
 from impl.storage.segment import TRANSACTION_INDEX, Segment
 from impl.storage.snapshots import Snapshots
+from impl.tests.durability import Violation
 from impl.tests.storage_checks import LOGS
 
 Planted = Callable[..., Any]
@@ -30,6 +32,7 @@ class StorageBug:
     place: str
     plant: Callable[[Any], Any]
     seed: int = 0  # a history that sees it, if the checks do not: only to find it sooner
+    shows_as: type[Exception] = Violation  # what a check raises that sees it
 
 
 def _nothing(_: Any) -> Planted:
@@ -42,8 +45,8 @@ def _answer(value: Any) -> Callable[[Any], Planted]:
     return lambda _: lambda *_, **__: value
 
 
-class _AgreesWithAll:
-    """A checksum that nothing differs from."""
+class _AgreesWithAll(int):
+    """A checksum that nothing differs from; written, it is 0."""
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -318,6 +321,11 @@ BUGS: Final = (
     StorageBug(
         "the name of a transaction index is not flushed", f"{STORAGE}.segment.Segment.note_aborted", _index_unnamed
     ),
-    StorageBug("short writes are taken for whole", f"{STORAGE}.simulated.write_rest", _stop_short),
+    StorageBug(
+        "short writes are taken for whole",
+        f"{STORAGE}.simulated.write_rest",
+        _stop_short,
+        shows_as=CorruptBatchError,  # what was just written can't be read again
+    ),
     StorageBug("a failed flush is forgotten", f"{STORAGE}.log_directory.LogDirectory.fail", _nothing),
 )

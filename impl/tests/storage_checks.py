@@ -36,7 +36,7 @@ LOGS: Final = DATA / "logs"
 
 
 def check_losses_of_power(histories: Callable[[Random], list[Step]], seeds: Iterable[int] = SEEDS) -> None:
-    """Generated histories, with power lost before every change. Raises whatever the code raises, or Violation."""
+    """Generated histories, with power lost before every change. Raises Violation."""
     for seed in seeds:
         random = Random(seed)
         history = histories(random)

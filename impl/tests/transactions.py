@@ -11,6 +11,7 @@ from impl.storage.records import Record
 from impl.storage.recovery import LogStart
 from impl.storage.simulated import SimulatedFileSystem
 from impl.storage.transactions import MARKER_KEY, MARKER_VALUE, AbortedTransaction
+from impl.tests.durability import Violation
 from impl.tests.logs import pairs_batch
 from impl.tests.support import LIMITS, NOW, append, make_batch
 
@@ -38,6 +39,13 @@ def aborted(log: Log) -> list[AbortedTransaction]:
     return [each for segment in log.segments for each in segment.aborted]
 
 
+def must_be_indexed(log: Log, expected: list[AbortedTransaction]) -> None:
+    """Hold what is indexed to what must be. Raises Violation."""
+    found = aborted(log)
+    if found != expected:
+        raise Violation(f"{found} is indexed instead of {expected}")
+
+
 def filled(files: FileSystem, directory: Path) -> Log:
     """Three segments: 1 aborts in the second what it began in the first, 2 in the third; 3 commits, 4 goes on."""
     log = Log(files, directory, LIMITS, NOW)
@@ -57,7 +65,10 @@ EXPECTED: Final = [AbortedTransaction(1, 0, 3, 1), AbortedTransaction(2, 1, 6, 5
 
 
 def check_loss_of_power(seed: int) -> None:
-    """What was flushed is indexed after a loss of power, also if the file is younger than the segment's name."""
+    """What was flushed is indexed after a loss of power, also if the file is younger than the segment's name.
+
+    Raises Violation.
+    """
     files = SimulatedFileSystem()
     files.make_directory(HOME.parent)
     files.sync_directory(Path("/"))
@@ -70,16 +81,16 @@ def check_loss_of_power(seed: int) -> None:
     append(log, pairs_batch([(b"k", b"v")]))
     start = LogStart(recovery_point=log.recovery_point)
     found = Log(files.after_power_loss(Random(seed)), HOME, LIMITS, NOW, start)
-    assert aborted(found) == [AbortedTransaction(1, 0, 1, 2)]
+    must_be_indexed(found, [AbortedTransaction(1, 0, 1, 2)])
 
 
 def check_restarts() -> None:
-    """What was aborted is indexed after a kill, and after a cut that opens a transaction again."""
+    """What was aborted is indexed after a kill, and after a cut that opens a transaction again. Raises Violation."""
     files = SimulatedFileSystem()
     log = filled(files, HOME)
     found = Log(files.after_kill(), HOME, LIMITS, NOW, LogStart())
-    assert aborted(found) == EXPECTED
+    must_be_indexed(found, EXPECTED)
     log.truncate_to(EXPECTED[1].last_offset, NOW)
-    assert aborted(log) == EXPECTED[:1]
+    must_be_indexed(log, EXPECTED[:1])
     end(log, EXPECTED[1].producer_id)
-    assert aborted(log) == EXPECTED
+    must_be_indexed(log, EXPECTED)
