@@ -5,6 +5,7 @@ change of the disk it takes what a loss of power would leave, recovers that, and
 goes on as if nothing had happened; only a `Lose` in the history is a loss that the rest of the history lives with.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
@@ -81,13 +82,18 @@ class Promises:
 
 
 class Trial:
-    """One history on one disk. `points` counts the losses of power that were looked at."""
+    """One history on one disk.
+
+    `points` counts the losses of power that were looked at, `seen` what befell the log that goes on: how often it lost
+    records, was truncated, was restarted.
+    """
 
     def __init__(self, files: FileSystem, home: Path = DATA, seed: int = 0, page_size: int = 64) -> None:
         self.files = files
         self.home = home
         self.promises = Promises()
         self.points = 0
+        self.seen: Counter[str] = Counter()
         self._seed = seed
         self._page_size = page_size
         self._jobs: list[Callable[[], None]] = []
@@ -164,6 +170,7 @@ class Trial:
         promises.start_max = min(promises.start_max, offset)
         promises.appended_to = min(promises.appended_to, offset)
         promises.last_epoch = -1  # a follower is told its epochs by the controller
+        self.seen["truncated"] += 1
         self._directory.truncate(NAME, min(offset + step.inside, oldest.last_offset), NOW)
         promises.batches = [batch for batch in promises.batches if parse_header(batch).base_offset < offset]
         self._note_sequences()
@@ -207,6 +214,7 @@ class Trial:
 
     def restart(self) -> None:
         """Stop in order, and start again."""
+        self.seen["restarted"] += 1
         self._directory.close()
         self.promises.flushed = self.promises.appended_to
         self._directory = self._open(self.files)
@@ -222,6 +230,7 @@ class Trial:
             self.log.abandon()
         self._directory = self._open(self.files)
         hold(self.log, self.promises, lost=lost)
+        self.seen["lost records"] += self.log.log_end_offset < self.promises.appended_to
         found = stored(self.log)
         kept = [batch for batch in self.promises.batches if parse_header(batch).last_offset < self.log.log_start_offset]
         self.promises.batches = kept + found

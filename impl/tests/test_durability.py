@@ -5,6 +5,7 @@ can be killed but power can't be lost.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from random import Random
 
@@ -65,6 +66,7 @@ def test_nothing_flushed_is_lost_and_nothing_bad_is_served(history: list[Step], 
 @pytest.mark.deep
 def test_a_hundred_thousand_losses_of_power() -> None:
     points = seed = 0
+    seen: Counter[str] = Counter()
     while points < POINTS_DEEP:
         random = Random(seed)
         trial = Trial(SimulatedFileSystem(), seed=seed, page_size=random.choice(PAGE_SIZES))
@@ -74,8 +76,10 @@ def test_a_hundred_thousand_losses_of_power() -> None:
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}\n{history}") from error
         points += trial.points
+        seen.update({each: 1 for each, times in trial.seen.items() if times})
         seed += 1
-    assert points >= POINTS_DEEP
+    for each in ("lost records", "truncated", "restarted"):
+        assert seen[each] > seed / 4, f"of {seed} histories {seen[each]} {each}"
 
 
 @given(HISTORIES)
