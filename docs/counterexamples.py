@@ -145,11 +145,12 @@ def told(story: diagram.Story) -> Iterator[str]:
                 yield f"    - {lane}: {'; '.join(f'`{said}`' for said in each.changes[lane])}"
 
 
-def without(assumption: str, setting: str) -> list[Refutation]:
-    """What became of a theorem of a setting without an assumption: a guard, or actions that are not taken."""
+def without(assumption: str, setting: str, theorem: str) -> list[Refutation]:
+    """How a theorem of a setting breaks without an assumption: a guard, or actions that are not taken."""
     parts = assumption.split(", ")
     named = [each for each in refutations().values() if each.kind in {Kind.DESIGN, Kind.ASSUMPTION}]
-    return [each for each in named if _drops(variant_named(each.variant), parts, setting)]
+    broken = [each for each in named if each.counterexample is not None and each.counterexample.theorem == theorem]
+    return [each for each in broken if _drops(variant_named(each.variant), parts, setting)]
 
 
 def _drops(variant: Variant, parts: Iterable[str], setting: str) -> bool:

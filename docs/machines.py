@@ -154,7 +154,9 @@ def _theorem_part(name: str) -> Iterator[str]:
         yield from (f"### {theorem.name}", "", f"**{theorem.sentence}**", "")
         yield from (f"- Setting `{setting_called(setting)}`: {claims.machine.about}",)
         for said, guard in theorem.assumes:
-            broken = [f"{outcome(each)} (`{each.variant}`)" for each in counterexamples.without(guard, setting)]
+            broken = [
+                f"{outcome(each)} (`{each.variant}`)" for each in counterexamples.without(guard, setting, theorem.name)
+            ]
             yield f"- Assuming that {said} (`{guard}`)." + (f" Without it: {'; '.join(broken)}." if broken else "")
         yield ""
 

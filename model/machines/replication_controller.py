@@ -144,7 +144,7 @@ def controller_elects_eligible(s: State, replica: Any) -> Step:
     return Step(
         (
             Guard("it_has_a_session", no(s.fenced[replica])),
-            Guard("the_isr_is_empty", s.isr.is_empty()),
+            Guard("the_isr_is_empty", s.isr.is_empty(), safety_critical=True),
             Guard("it_is_eligible", s.elr.has(replica), safety_critical=True),
         ),
         lambda: _decided(s, some(replica), s.none_of(REPLICAS).plus(replica), s.leader_epoch + 1),

@@ -1,7 +1,7 @@
 """What is claimed of `model.machines.replication`, under which failures and assumptions.
 
-`anything`: every failure and unclean elections, but that brokers come back only after their death was noticed; what
-holds of epochs and logs. `last`: no unclean election, and nobody
+`unassumed`: every failure and unclean elections, and nothing is assumed; what holds of leaders. `anything`: brokers
+come back only after their death was noticed; what holds of logs and fetches. `last`: no unclean election, and nobody
 comes back with less than it had as long as it is in the ISR; nothing committed is lost. The others are what users ask
 for: one replica never fails (`survivor`), no disk ever loses anything (`clean`), KIP-966 is on (`eligible`), and what
 producers are told (`acknowledged`). Whatever can happen in these can happen in `last` (shown action by action), so its
@@ -39,17 +39,16 @@ from properties.invariants.replication_theorems import (
     committed_is_kept,
     committed_stays,
     fetches_are_of_the_epoch,
-    leaders_hw_grows,
-    leaders_stay_elected,
     nobody_goes_back,
-    one_leader_per_epoch,
     read_is_committed,
     same_records_same_past,
     somebody_can_be_elected,
 )
+from properties.invariants.replication_unassumed import SMALL as SMALL
+from properties.invariants.replication_unassumed import UNTOLD
+from properties.invariants.replication_unassumed import unassumed as unassumed
 from properties.invariants.replication_words import every, is_eligible
 
-SMALL = sizes(replicas=2, log=1, epochs=2, versions=3)
 LAST = "properties.invariants.replication:last"
 
 # -- assumptions ------------------------------------------------------------------------------------------------------
@@ -87,8 +86,6 @@ COMMON = (NOT_UNCLEAN, FORGETS, NOT_AGAIN, NOT_TWICE)
 
 FORGETTING: Mapping[str, Any] = {"keeps_positions": False}
 """What is assumed of all releases, and true of none since 0.9.0.0 (KAFKA-2721); see `FORGETS`."""
-UNTOLD = "leader_acknowledges"
-"""What producers are told changes nothing else; it is looked at where it matters."""
 
 anything = Claims(
     under(
@@ -116,32 +113,11 @@ anything.theorem(
 
 anything.theorem(
     Theorem(
-        "ONE-LEADER-PER-EPOCH",
-        "No two replicas ever lead in the same leader epoch.",
-        of_state=one_leader_per_epoch,
-        of_step=leaders_stay_elected,
-        assumes=(NOTICED,),
-    )
-)
-
-
-anything.theorem(
-    Theorem(
         "EPOCH-FENCED",
         "No replica goes back to an earlier leader epoch, and no leader heeds a fetch but of its own epoch, as long as"
         " it forgets what it knew of its followers when it is elected again.",
         of_state=fetches_are_of_the_epoch,
         of_step=nobody_goes_back,
-        assumes=(NOTICED,),
-    )
-)
-
-
-anything.theorem(
-    Theorem(
-        "HW-MONOTONE",
-        "As long as a replica leads in a leader epoch its high watermark does not fall.",
-        of_step=leaders_hw_grows,
         assumes=(NOTICED,),
     )
 )

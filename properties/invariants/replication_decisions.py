@@ -60,7 +60,7 @@ def fetched_bounds(s: State) -> Any:
 
 @DECISIONS.add
 def sent_bounds(s: State) -> Any:
-    """A fetch goes to a leader that has begun, from an offset that it has; by a broker that has been in the epoch."""
+    """A fetch is sent from an offset that the epoch's leader has, by a broker that has been in the epoch."""
     return every(
         s,
         (EPOCH, REPLICA, BROKER_EPOCH),
@@ -70,7 +70,7 @@ def sent_bounds(s: State) -> Any:
             implies(b >= s.entered_as[e, q], s.sent_to[e, q, b] <= s.took[e, q]),
             implies(
                 anyof(s.has_sent[e, q, b], s.sent_to[e, q, b] > 0),
-                allof(s.has_sent[e, q, b], s.has_begun[e], b > 0, b <= s.broker_epoch[q], s.entered_as[e, q] > 0),
+                allof(s.has_sent[e, q, b], b > 0, b <= s.broker_epoch[q], s.entered_as[e, q] > 0),
             ),
         ),
     )

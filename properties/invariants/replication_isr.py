@@ -169,7 +169,7 @@ def members_are_counted_as_they_are(s: State) -> Any:
 def members_earlier_fetches_are_refused(s: State) -> Any:
     """Of an eligible replica, or one about to be, a leader refuses fetches from before it came back with less.
 
-    So will it once it has started again, and leads in the same epoch.
+    So will it once it has started again, and leads in the same epoch. Fetches from the log's start say nothing.
     """
     return every(
         s,
@@ -182,7 +182,7 @@ def members_earlier_fetches_are_refused(s: State) -> Any:
                     s.last_eligible[s.epoch[leader]].has(q),
                     allof(s.epoch[leader] == s.leader_epoch, is_candidate(s, q)),
                 ),
-                s.has_sent[s.epoch[leader], q, b],
+                s.sent_to[s.epoch[leader], q, b] > 0,
                 b < s.entered_as[s.epoch[leader], q],
             ),
             s.cached[leader, q] > b,

@@ -23,7 +23,8 @@ WORKERS = 2
 _REPLICATION = "properties.invariants.replication"
 MACHINES = {
     "replication": tuple(
-        f"{_REPLICATION}:{each}" for each in ("clean", "survivor", "eligible", "acknowledged", "last", "anything")
+        f"{_REPLICATION}:{each}"
+        for each in ("clean", "survivor", "eligible", "acknowledged", "last", "anything", "unassumed")
     ),
     "durability": ("properties.invariants.durability:anything",),
 }

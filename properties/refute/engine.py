@@ -18,6 +18,7 @@ from typing import Any
 from attrs import frozen
 
 from model.language import Machine, Sizes
+from model.language.tracing import check
 from model.readings.columns import Guards
 from properties.claims import Theorem
 from properties.explore.engine import Explorer, Violation
@@ -171,8 +172,16 @@ def violated(
     theorems = theorems_of(search.setting)
     if search.theorem is not None:
         theorems = {search.theorem: theorems[search.theorem]}
+    # Where there is none and a value is read all the same, it is the first replica: that one can be told apart.
+    symmetry = not any(each.says_that_there_is_one(check(machine, machine.actions[each.action])) for each in conjuncts)
     return first_violation(
-        machine, theorems, search.sizes, guards=guards, states=states or search.states, workers=workers
+        machine,
+        theorems,
+        search.sizes,
+        guards=guards,
+        states=states or search.states,
+        workers=workers,
+        symmetry=symmetry,
     )
 
 
@@ -184,17 +193,19 @@ def first_violation(
     guards: Guards | None = None,
     states: int,
     workers: int,
+    symmetry: bool = True,
 ) -> tuple[Violation | None, bool]:
     """The first violation of a theorem, and whether all states were seen; of several at one level the first theorem's.
 
-    Not all are seen if there is a violation, or as many states as `states` says.
+    Not all are seen if there is a violation, or as many states as `states` says. With `symmetry`, states that differ
+    only in who is who are taken for one.
     """
     of_states = {name: each.of_state for name, each in theorems.items() if each.of_state is not None}
     of_steps = {name: each.of_step for name, each in theorems.items() if each.of_step is not None}
     less = sliced(machine, of_states.values(), of_steps.values())
     explorer = Explorer(less, sizes, of_states, changes=of_steps, guards=guards)
     try:
-        found = explorer.run(states=states, workers=workers, symmetry=True)
+        found = explorer.run(states=states, workers=workers, symmetry=symmetry)
     except NotSymmetricError:  # one replica is told apart: the survivor
         found = explorer.run(states=states, workers=workers)
     order = list(theorems)

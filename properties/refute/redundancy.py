@@ -14,9 +14,10 @@ from typing import Any
 from attrs import evolve
 
 from model.language import State, allof, implies
-from model.machines.replication import VERSION, replication
+from model.machines.replication import OFFSET, REPLICA, VERSION, replication
 from properties.claims import Claims
-from properties.invariants.replication import SMALL
+from properties.invariants.replication import SMALL, unassumed
+from properties.invariants.replication_words import every
 from properties.prove.obligations import Obligation, Purpose, claims_in, discharge, obligations
 from properties.refute.variants import guard_names
 from properties.variants.changes import LeftOut
@@ -24,7 +25,7 @@ from properties.variants.variant import REPLICATION, setting_called
 
 HERE = "properties.refute.redundancy"
 
-further = Claims(replication, SMALL)
+further = Claims(replication, SMALL, clauses=dict(unassumed.clauses))
 """What the proof does not need, and what shows that guards follow from others."""
 
 
@@ -38,6 +39,28 @@ def nothing_is_said_of_what_is_not_decided(s: State) -> Any:
 def before_the_first_decision_is_no_epoch(s: State) -> Any:
     """Before the first decision there is no leader epoch."""
     return allof(s.partition_epoch >= 0, s.epoch_of[0] == 0)
+
+
+@further.clause
+def logs_have_no_less_than_nothing(s: State) -> Any:
+    """A log end offset is not negative."""
+    return s.every(REPLICA, lambda r: s.end[r] >= 0)
+
+
+@further.clause
+def who_leads_has_what_it_sent(s: State) -> Any:
+    """Who leads has the log that it sent."""
+    return every(
+        s,
+        (REPLICA, OFFSET),
+        lambda leader, o: implies(
+            s.leads[leader],
+            allof(
+                s.end[leader] == s.written_end[s.epoch[leader]],
+                implies(o < s.end[leader], s.log[leader, o] == s.written[s.epoch[leader], o]),
+            ),
+        ),
+    )
 
 
 def open_without(left_out: LeftOut, settings: Sequence[str]) -> tuple[str, ...]:

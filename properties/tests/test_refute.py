@@ -67,6 +67,12 @@ def test_every_variant_changes_what_there_is(name: str) -> None:
                 check(machine, machine.actions[each.action])  # raises if it had no such guard
 
 
+def test_a_conjunct_that_says_that_there_is_a_value_is_known() -> None:
+    traced = check(replication, replication.actions["controller_adds"])
+    found = [LeftOut("controller_adds", "the_leader_asked", number) for number in (1, 2)]
+    assert [each.says_that_there_is_one(traced) for each in found] == [True, False]
+
+
 def test_unknown_variants_are_refused_with_those_alike() -> None:
     with pytest.raises(UnknownVariantError, match=r"controller_elects\.it_has_a_session"):
         variant_named("controller_elects.nix")

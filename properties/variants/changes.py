@@ -33,6 +33,12 @@ class LeftOut:
         """Its name on the command line and in reports."""
         return f"{self.action}.{self.guard}" + (f".{self.conjunct}" if self.conjunct is not None else "")
 
+    def says_that_there_is_one(self, traced: Traced) -> bool:
+        """Whether it is the conjunct that an optional value is there: without it, none is read as the first value."""
+        guard = next(each for each in traced.guards if each.name == self.guard)
+        left = guard.conjuncts[self.conjunct - 1] if self.conjunct is not None else guard.holds
+        return left.op == "read" and str(left.args[0]).endswith(".exists")
+
     def kept(self, traced: Traced) -> list[Symbol]:
         """The conditions of the action that are not left out."""
         found: list[Symbol] = []

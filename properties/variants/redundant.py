@@ -30,6 +30,9 @@ KEPT: Mapping[str, str] = {
         "who takes up the epoch again that it leads in only starts it later, and forgets what it asked and knew"
     ),
     "become_follower.another_was_elected": "who follows itself only leaves its epoch without a leader",
+    "follower_sends_fetch.it_follows.4": (
+        "where nobody leads yet there is nobody to fetch from; such a fetch could only be one from offset 0"
+    ),
     "follower_copies.it_follows": (
         "who follows nobody has nobody to copy from; it could only copy what its last leader sent"
     ),
@@ -47,7 +50,6 @@ BY_GUARD: Mapping[str, str] = {
     "it_is_not_in_the_isr": "there would be nothing to change",
     "it_is_eligible": "there would be nothing to change",
     "nobody_in_the_isr_has_a_session": "Kafka prefers members of the ISR, also where unclean elections are allowed",
-    "the_isr_is_empty": "Kafka prefers members of the ISR",
     "it_leads": "it is a leader's or its controller's doing",
     "it_is_alone_in_the_isr": "another would be elected otherwise",
     "it_is_dead": "who runs does not start again",

@@ -101,8 +101,8 @@ KNOWN: Mapping[str, Search] = {
         only(
             *ELECTING,
             *COPYING,
+            *SHRINKING,
             "controller_fences",
-            "controller_drops",
             "controller_elects_eligible",
             "controller_elects_unclean",
         ),
@@ -114,6 +114,12 @@ KNOWN: Mapping[str, Search] = {
         LAST, PAIR_ONCE, only(*_CORE, *JOINING, "broker_crashes", "broker_registers")
     ),
     "controller_adds.the_leader_asked": Search(LAST, TRIO_ONCE, only(*_CORE, *JOINING), states=8_000_000),
+    "controller_adds.the_leader_asked.1": Search(
+        LAST,
+        sizes(replicas=3, log=1, epochs=1, versions=3, registrations=1),
+        only(*ELECTING, *COPYING, *JOINING, *SHRINKING, "controller_refuses", "leader_reverts"),
+        states=20_000_000,
+    ),
     "controller_elects_eligible.it_is_eligible": Search(
         ELIGIBLE,
         PAIR_LATER_LONGER,
@@ -121,6 +127,12 @@ KNOWN: Mapping[str, Search] = {
         {"min_isr": 1},
     ),
     "controller_removes.the_leader_asked": Search(SURVIVOR, PAIR, ONLY_DISKS),
+    "controller_removes.the_leader_asked.1": Search(
+        SURVIVOR,
+        PAIR_LONGER,
+        only(*_CORE, *JOINING, *LOSING_DISKS, "controller_removes", "controller_elects_unclean"),
+        states=12_000_000,
+    ),
     "leader_asks_to_add.it_asks_for_nothing_else": Search(
         LAST, TRIO_ONCE, only(*ELECTING, *COPYING, *JOINING, *SHRINKING), states=12_000_000
     ),

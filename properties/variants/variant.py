@@ -15,7 +15,7 @@ from properties.prove.obligations import claims_in
 from properties.variants.changes import Change, changed
 
 REPLICATION = "properties.invariants.replication"
-ANYTHING = f"{REPLICATION}:anything"
+ANYTHING, UNASSUMED = (f"{REPLICATION}:{name}" for name in ("anything", "unassumed"))
 PUBLISHED = "properties.variants.published"
 WHOLE: Mapping[str, Machine] = {REPLICATION: replication}
 """The machines with all that may happen, by the module that makes claims about them."""
@@ -88,8 +88,8 @@ def machine_of(variant: Variant, search: Search) -> Machine:
 
 def theorems_of(setting: str) -> Mapping[str, Theorem]:
     """What is claimed in a setting: its own theorems, and of replication those that hold whatever happens."""
-    wider = claims_in(ANYTHING).theorems if setting.startswith(REPLICATION) else {}
-    return {**claims_in(setting).theorems, **wider}
+    wider = (ANYTHING, UNASSUMED) if setting.startswith(REPLICATION) else ()
+    return {name: each for place in (setting, *wider) for name, each in claims_in(place).theorems.items()}
 
 
 def setting_called(setting: str) -> str:
