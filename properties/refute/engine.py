@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from enum import StrEnum
 from typing import Any
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from model.language import Machine, Sizes
 from model.language.tracing import check
@@ -128,38 +128,57 @@ def refute(
         show: told what is being done.
         workers: threads.
     """
-    began = time.monotonic()
-    limited: list[str] = []
+    attempt = _Attempt(variant, states, show, workers)
+    if variant.is_critical:
+        return attempt.explored() or attempt.proved()
+    first = attempt.proved()  # the likelier one first
+    if first.verdict is Verdict.REDUNDANT:
+        return first
+    return attempt.explored() or attempt.became(Verdict.UNDECIDED, still_open=first.open)
 
-    def became(verdict: Verdict, found: Counterexample | None = None, still_open: tuple[str, ...] = ()) -> Refutation:
-        seconds = time.monotonic() - began
-        ended = tuple(limited) if verdict is Verdict.UNDECIDED else ()
+
+@define
+class _Attempt:
+    """Finding out what becomes of a variant."""
+
+    variant: Variant
+    states: int | None
+    show: Callable[[str], None]
+    workers: int
+    began: float = field(factory=time.monotonic)
+    limited: list[str] = field(factory=list)
+    """The sizes of the searches that ended at their limit of states."""
+
+    def became(
+        self, verdict: Verdict, found: Counterexample | None = None, still_open: tuple[str, ...] = ()
+    ) -> Refutation:
+        """What became of it."""
+        variant, seconds = self.variant, time.monotonic() - self.began
+        ended = tuple(self.limited) if verdict is Verdict.UNDECIDED else ()
         return Refutation(variant.name, variant.kind, variant.is_critical, verdict, seconds, found, still_open, ended)
 
-    def explored() -> Refutation | None:
-        for search in variant.searches:
+    def explored(self) -> Refutation | None:
+        """The way in which a theorem breaks; None: none was found."""
+        for search in self.variant.searches:
             sizes = ", ".join(f"{name} {size}" for name, size in search.sizes.items())
-            show(f"{variant.name}: exploring {sizes}")
-            violation, is_complete = violated(variant, search, states=states, workers=workers)
+            self.show(f"{self.variant.name}: exploring {sizes}")
+            violation, is_complete = violated(self.variant, search, states=self.states, workers=self.workers)
             if violation is not None:
                 found = Counterexample(violation.invariant, search, violation.level, violation.steps)
-                return became(Verdict.REFUTED, found)
+                return self.became(Verdict.REFUTED, found)
             if not is_complete:
-                limited.append(sizes)
+                self.limited.append(sizes)
         return None
 
-    def proved() -> Refutation:
+    def proved(self) -> Refutation:
+        """Whether all is proved without the guard, or undecided."""
+        variant = self.variant
         left_out = variant.changes[0] if len(variant.changes) == 1 else None
         if not isinstance(left_out, LeftOut) or not variant.proved_in:
-            return became(Verdict.UNDECIDED)
-        show(f"{variant.name}: proving without it")
+            return self.became(Verdict.UNDECIDED)
+        self.show(f"{variant.name}: proving without it")
         still_open = open_without(left_out, variant.proved_in)
-        return became(Verdict.UNDECIDED if still_open else Verdict.REDUNDANT, None, still_open)
-
-    if variant.is_critical:
-        return explored() or proved()
-    first = proved()  # the likelier one first
-    return first if first.verdict is Verdict.REDUNDANT else explored() or became(Verdict.UNDECIDED, None, first.open)
+        return self.became(Verdict.UNDECIDED if still_open else Verdict.REDUNDANT, None, still_open)
 
 
 def violated(
