@@ -29,8 +29,9 @@ def rows() -> list[list[str]]:
 
 @cache
 def functions_of(name: str) -> frozenset[str]:
-    """The functions of a file of the broker's tests."""
-    tree = ast.parse((ROOT / "impl" / "tests" / name).read_text(encoding="utf-8"))
+    """The functions of a file of the broker's tests, or the suite's."""
+    (path,) = (path for tree in ("impl", "conformance") if (path := ROOT / tree / "tests" / name).exists())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
 
 

@@ -21,6 +21,7 @@ BESIDES: Mapping[str, frozenset[str]] = {
     "conformance/cli.py": frozenset({"properties"}),
     "conformance/commands": frozenset({"properties"}),
     "conformance/targets": frozenset({"impl"}),  # the target that starts it
+    "conformance/tests": frozenset({"impl"}),  # the broker's log, held to the model without a wire between them
 }
 """What single folders and files may know besides."""
 
