@@ -106,7 +106,11 @@ class Partition:
         self.config = config
         self._watchers: set[Callable[[], None]] = set()
         self.leader_epoch = 0 if log.last_epoch is None else log.last_epoch + 1
-        log.epochs.assign(self.leader_epoch, log.log_end_offset)
+        try:
+            if log.failure is None:
+                log.epochs.assign(self.leader_epoch, log.log_end_offset)
+        except StorageError as error:
+            log.fail(error)
 
     @property
     def high_watermark(self) -> int:

@@ -8,6 +8,7 @@ everything else is in the first.
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
@@ -34,7 +35,7 @@ from impl.storage.checkpoints import (
 from impl.storage.cleaner import CleanOffsets
 from impl.storage.deletion import Deletions
 from impl.storage.filesystem import FileSystem, Lock
-from impl.storage.log_directory import NO_PARTITION, LogSettings, make_durably
+from impl.storage.log_directory import NO_PARTITION, LogName, LogSettings, directory_name, make_durably
 
 logger = logging.getLogger(__name__)
 
@@ -86,21 +87,24 @@ class Broker:
         self._directory = directory
         paths = [directory, *more_directories]
         _refuse_nested(paths)
-        # Whom a directory belongs to comes before anything in it is touched.
-        for path in paths:
-            make_durably(files, path)
-        self._locks = [self._take_lock(path) for path in paths]
+        failed: dict[Path, StorageError] = {}
+        self._locks: list[Lock] = []
         self.cluster_id = ""
-        for path in paths:
-            self._read_identity(path)
-        self.directories = LogDirectories(files, paths, config.number("num.recovery.threads.per.data.dir"))
+        # Whom a directory belongs to comes before anything in it is touched.
+        for step in (partial(make_durably, files), self._take_lock, self._read_identity):
+            for path in paths:
+                if path not in failed:
+                    self._try(step, path, failed)
+        threads = config.number("num.recovery.threads.per.data.dir")
+        self.directories = LogDirectories(files, paths, threads, failed)
         self.catalog = Catalog(files, directory, config, node_id)
         self.producer_ids = ProducerIds(files, directory)
         self.fetch_sessions = FetchSessions(config.number("max.incremental.fetch.session.cache.slots"))
         self.deletions = Deletions(files)
         self.clean_offsets = CleanOffsets(files, directory / CLEANER_OFFSETS)
-        for path in paths:
-            self._remove_deleted(path)
+        for directory_left in self.directories.all:
+            if directory_left.failure is None:
+                self._remove_deleted(directory_left.path)
         self._open_logs()
         self.offsets = CommittedOffsets(self.directories.log(OFFSETS_LOG))
         self.transactional_ids = TransactionalIds(self.directories.log(TRANSACTIONAL_LOG), self.producer_ids.allocate)
@@ -155,9 +159,10 @@ class Broker:
         suffix = f"-{partition.index}.{partition.topic_id.hex}{DELETED_SUFFIX}"
         gone = partition.log.directory.with_name(partition.topic[: NAME_BYTES_MAX - len(suffix)] + suffix)
         try:
-            self._files.rename(partition.log.directory, gone)
-            partition.log.moved_to(gone)
-            self.deletions.add_log(partition.log, due_ms)
+            if self._files.exists(partition.log.directory):  # one that is offline since the start may not be
+                self._files.rename(partition.log.directory, gone)
+                partition.log.moved_to(gone)
+                self.deletions.add_log(partition.log, due_ms)
         except StorageError as error:
             self.directories.fail(error)
         partition.notify()
@@ -187,9 +192,21 @@ class Broker:
         for lock in self._locks:
             lock.close()
 
-    def _take_lock(self, path: Path) -> Lock:
+    def _try(self, step: Callable[[Path], None], path: Path, failed: dict[Path, StorageError]) -> None:
+        """Take a step with a directory; if its disk fails it is left out, unless it is the first.
+
+        As `LogManager.createAndValidateLogDirs`. Raises StorageError.
+        """
         try:
-            return self._files.lock(path / LOCK)
+            step(path)
+        except StorageError as error:
+            if path == self._directory:
+                raise
+            failed[path] = error
+
+    def _take_lock(self, path: Path) -> None:
+        try:
+            self._locks.append(self._files.lock(path / LOCK))
         except BlockingIOError:
             raise DataDirectoryError(f"{path} is in use by another broker") from None
 
@@ -221,9 +238,12 @@ class Broker:
 
     def _remove_deleted(self, directory: Path) -> None:
         """Finish deletions that the last stop interrupted."""
-        for name in self._files.list_names(directory):
-            if name.endswith(DELETED_SUFFIX):
-                self._files.remove_tree(directory / name)
+        try:
+            for name in self._files.list_names(directory):
+                if name.endswith(DELETED_SUFFIX):
+                    self._files.remove_tree(directory / name)
+        except StorageError as error:
+            self.directories.fail(error)
 
     def _open_logs(self) -> None:
         """Open all logs of all topics, and the broker's own."""
@@ -232,7 +252,7 @@ class Broker:
         wanted = {OFFSETS_LOG: own, TRANSACTIONAL_LOG: own}
         for topic in self.catalog.all():
             for index in range(topic.partition_count):
-                self._remove_stranger(self.directories.path_of((topic.name, index)), topic)
+                self._remove_stranger((topic.name, index), topic)
                 wanted[topic.name, index] = self._settings(topic, index)
         self.directories.open_all(wanted, self.now_ms())
         for topic in self.catalog.all():
@@ -242,7 +262,8 @@ class Broker:
     def _open_new_partitions(self, topic: Topic, indexes: range) -> None:
         for index in indexes:
             name = topic.name, index
-            self._remove_stranger(self.directories.path_of(name), topic)
+            self.directories.home_of(name, is_new=True)
+            self._remove_stranger(name, topic)
             self.directories.open(name, self._settings(topic, index), self.now_ms())
             self._keep_partition(topic, index)
 
@@ -250,8 +271,11 @@ class Broker:
         """Have a partition whose log is open."""
         log = self.directories.log((topic.name, index))
         metadata = {"version": METADATA_VERSION, "topic_id": uuid_text(topic.topic_id)}
-        if not self._files.exists(log.directory / PARTITION_METADATA):
-            write_properties(self._files, log.directory / PARTITION_METADATA, metadata, ": ")
+        try:
+            if log.failure is None and not self._files.exists(log.directory / PARTITION_METADATA):
+                write_properties(self._files, log.directory / PARTITION_METADATA, metadata, ": ")
+        except StorageError as error:
+            self.directories.fail(error)
         config = self.config.partition_config(topic.overrides)
         self.partitions[topic.name, index] = Partition(topic.name, index, topic.topic_id, log, config)
 
@@ -266,14 +290,19 @@ class Broker:
             flush_ms_max=config.flush_ms,
         )
 
-    def _remove_stranger(self, directory: Path, topic: Topic) -> None:
+    def _remove_stranger(self, name: LogName, topic: Topic) -> None:
         """Remove the log of an earlier topic of this name, whose deletion was interrupted."""
+        home = self.directories.home_of(name)
+        directory = home.path / directory_name(name)
         path = directory / PARTITION_METADATA
+        if home.failure is not None:
+            return
         try:
             found = read_properties(self._files, path, ":").get("topic_id")
+            if found is not None and found != uuid_text(topic.topic_id):
+                logger.warning("removing %s: it belongs to a deleted topic with id %s", directory, found)
+                self._files.remove_tree(directory)
         except CheckpointError as error:
             set_aside(self._files, path, error, "the log is taken to be that of the topic with its name")
-            return
-        if found is not None and found != uuid_text(topic.topic_id):
-            logger.warning("removing %s: it belongs to a deleted topic with id %s", directory, found)
-            self._files.remove_tree(directory)
+        except StorageError as error:
+            self.directories.fail(error)

@@ -3,16 +3,21 @@
 A frame is a length of four bytes and that many bytes of request. Requests of a connection are carried out one after
 the other; while one waits (a long poll) nothing more is read, as in Kafka, whose `SocketServer` mutes the channel.
 Memory is one buffer that grows with the bytes that arrive of a large request and shrinks after it. What is in a
-frame is the dispatcher's business. Records go from file to socket by sendfile.
+frame is the dispatcher's business. Records go from file to socket by sendfile. A disk that fails then takes its log
+offline, and the connection is closed: the answer has begun, and the next one tells the error.
 """
 
 import asyncio
+import errno
 import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from struct import Struct
 from typing import Final, Protocol
 
+import attrs
+
+from impl.errors import StorageError
 from impl.server.wire import MalformedRequestError
 from impl.storage.log import LogSlice
 
@@ -24,6 +29,7 @@ BUFFER_SIZE: Final = 128 * 1024
 BUFFER_KEPT: Final = 2 * 1024 * 1024
 # Below this, copying records costs less than another system call.
 SENDFILE_FROM: Final = 32 * 1024
+READ_SIZE: Final = 1024 * 1024
 
 Part = bytes | bytearray | LogSlice
 Reply = Sequence[Part] | None
@@ -190,14 +196,26 @@ class Connection(asyncio.BufferedProtocol):
             if not isinstance(part, LogSlice):
                 self._output.append(part)
             elif part.size < SENDFILE_FROM:
-                self._output.append(part.file.read_at(part.position, part.size))
+                self._output.append(self._read(part))
             else:
                 self._flush()
                 sent = self._send_now(part)
                 if sent < part.size:
-                    rest = LogSlice(part.file, part.position + sent, part.size - sent)
+                    rest = attrs.evolve(part, position=part.position + sent, size=part.size - sent)
                     self._pending = asyncio.ensure_future(self._send_later(rest, parts[number + 1 :]))
                     return
+
+    def _read(self, records: LogSlice) -> bytes:
+        try:
+            return records.file.read_at(records.position, records.size)
+        except StorageError as error:
+            records.fail(error)
+            raise self._give_up(error) from error
+
+    def _give_up(self, error: Exception) -> CloseConnectionError:
+        """What closes a connection on which an answer has begun that can't be finished."""
+        self._output.clear()
+        return CloseConnectionError(f"sending records failed: {error}")
 
     def _flush(self) -> None:
         if self._output and self._transport is not None:
@@ -209,14 +227,15 @@ class Connection(asyncio.BufferedProtocol):
         transport = self._transport
         if transport is None or transport.is_closing() or transport.get_write_buffer_size():
             return 0
+        descriptor = part.file.fileno()
         try:
             socket = transport.get_extra_info("socket")
-            return os.sendfile(socket.fileno(), part.file.fileno(), part.position, part.size)
+            return os.sendfile(socket.fileno(), descriptor, part.position, part.size)
         except BlockingIOError:
             return 0
         except OSError as error:
-            self.close(f"sending records failed: {error}")
-            return 0
+            _tell_if_disk_failed(descriptor, part, error)
+            raise self._give_up(error) from error
 
     async def _send_later(self, records: LogSlice, rest: Sequence[Part]) -> None:
         """Send what the socket did not take at once. The descriptor is duplicated, as the log may be deleted."""
@@ -224,16 +243,37 @@ class Connection(asyncio.BufferedProtocol):
         try:
             if self._transport is not None and not self._transport.is_closing():
                 loop = asyncio.get_running_loop()
-                await loop.sendfile(self._transport, source, records.position, records.size)  # type: ignore[arg-type]
+                await loop.sendfile(
+                    self._transport,
+                    source,  # type: ignore[arg-type]
+                    records.position,
+                    records.size,
+                    fallback=False,
+                )
             self._pending = None
             self._send(rest)
-        except OSError as error:
-            self.close(f"sending records failed: {error}")
+        except CloseConnectionError as error:
+            self.close(str(error))
+        except (OSError, asyncio.SendfileNotAvailableError) as error:
+            _tell_if_disk_failed(source.fileno(), records, error)
+            self.close(str(self._give_up(error)))
         finally:
             source.close()
         if self._pending is asyncio.current_task():
             self._pending = None
         self._advance()
+
+
+def _tell_if_disk_failed(descriptor: int, records: LogSlice, error: Exception) -> None:
+    """Find out whether it was the disk that failed, or the client: records that can't be sent can't be read either."""
+    position, end = records.position, records.position + records.size
+    try:
+        if isinstance(error, OSError) and error.errno == errno.EIO:
+            raise error
+        while position < end and (got := len(os.pread(descriptor, min(end - position, READ_SIZE), position))):
+            position += got
+    except OSError as failure:
+        records.fail(StorageError("send", records.file.path, failure.errno or 0, position))
 
 
 class _Duplicate:

@@ -1,20 +1,24 @@
 """The directories that a broker keeps its logs in, and which log is in which (`LogManager`).
 
-A new log goes to the directory with the fewest. The first directory also has what is not a log; without it the broker
-can't go on. Segments that are full, and checkpoints that nobody waits for, are flushed by a thread of their own.
+A new log goes to the directory with the fewest. A directory that fails, at the start or later, is offline until the
+next start, and the others serve on; but for the first, which also has what is not a log: without it the broker can't go
+on. Segments that are full, and checkpoints that nobody waits for, are flushed by a thread of their own.
 """
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 
 from impl.errors import BrokerError, ErrorCode, StorageError
 from impl.storage.filesystem import FileSystem
 from impl.storage.log import Log
-from impl.storage.log_directory import Job, LogDirectory, LogName, LogSettings, directory_name
+from impl.storage.log_directory import NO_PARTITION, Job, LogDirectory, LogName, LogSettings, directory_name
 
 logger = logging.getLogger(__name__)
+
+NOTHING: Final[Mapping[Path, StorageError]] = {}
 
 
 def _tell_of_mistakes(done: Future[None]) -> None:
@@ -26,45 +30,74 @@ def _tell_of_mistakes(done: Future[None]) -> None:
 class LogDirectories:
     """All log directories of one broker; `all` begins with the one that the broker can't do without."""
 
-    def __init__(self, files: FileSystem, paths: Sequence[Path], threads: int) -> None:
-        """Look at how the directories were left. Raises StorageError."""
+    def __init__(
+        self, files: FileSystem, paths: Sequence[Path], threads: int, failed: Mapping[Path, StorageError] = NOTHING
+    ) -> None:
+        """Look at how the directories were left; those that have `failed` already, or do now, are offline.
+
+        Raises StorageError if the first one is.
+        """
         self._files = files
+        self._threads = threads
         self._flusher = ThreadPoolExecutor(1, "flush")
-        self.all = [LogDirectory(files, path, threads=threads, run_later=self._run_later) for path in paths]
+        self.all = [self._looked_at(path, failed.get(path)) for path in paths]
         self._home: dict[LogName, LogDirectory] = {}
         self._told: set[Path] = set()
+        self._check_first()
+
+    def _looked_at(self, path: Path, failure: StorageError | None) -> LogDirectory:
+        try:
+            return LogDirectory(self._files, path, threads=self._threads, run_later=self._run_later, failure=failure)
+        except StorageError as error:
+            return self._looked_at(path, error)
+
+    def _check_first(self) -> None:
+        """Raise what the first directory has failed with, if it has."""
+        if self.all[0].failure is not None:
+            raise self.all[0].failure
 
     def _run_later(self, job: Job) -> None:
         self._flusher.submit(job).add_done_callback(_tell_of_mistakes)
 
-    def _place(self, name: LogName) -> LogDirectory:
-        """Where a log is, or should be. Raises KAFKA_STORAGE_ERROR when no directory is online."""
+    def _place(self, name: LogName, *, is_new: bool) -> LogDirectory:
+        """Where a log is, or should be. Raises KAFKA_STORAGE_ERROR when no directory is online.
+
+        One that is not new, nor found, is taken to be in a directory that is offline, if there is one: to begin it
+        anew elsewhere would hide its records (`LogManager.getOrCreateLog`). The broker's own are in the first.
+        """
         online = [directory for directory in self.all if directory.failure is None]
         if not online:
             raise BrokerError(ErrorCode.KAFKA_STORAGE_ERROR, "all log directories are offline")
         for directory in online:
             if self._files.exists(directory.path / directory_name(name)):
                 return directory
+        if name[1] == NO_PARTITION:
+            return self.all[0]
+        if not is_new and len(online) < len(self.all):
+            return next(directory for directory in self.all if directory.failure is not None)
         return min(online, key=lambda directory: sum(home is directory for home in self._home.values()))
 
-    def path_of(self, name: LogName) -> Path:
-        """The directory of a log, also of one that is yet to be made."""
+    def home_of(self, name: LogName, *, is_new: bool = False) -> LogDirectory:
+        """The directory that a log is in, also one that is yet to be made."""
         if name not in self._home:
-            self._home[name] = self._place(name)
-        return self._home[name].path / directory_name(name)
+            self._home[name] = self._place(name, is_new=is_new)
+        return self._home[name]
 
     def open_all(self, wanted: Mapping[LogName, LogSettings], now_ms: int) -> None:
-        """Open all logs that there should be. Raises StorageError."""
+        """Open all logs that there should be; those in a directory that is offline are offline.
+
+        Raises StorageError if that is the first one.
+        """
         for name in wanted:
-            self.path_of(name)
+            self.home_of(name)
         for directory in self.all:
             here = {name: settings for name, settings in wanted.items() if self._home[name] is directory}
             directory.open_all(here, now_ms)
+        self._check_first()
 
     def open(self, name: LogName, settings: LogSettings, now_ms: int) -> Log:
         """Open a log that is new. Raises StorageError."""
-        self.path_of(name)
-        return self._home[name].open(name, settings, now_ms)
+        return self.home_of(name, is_new=True).open(name, settings, now_ms)
 
     def log(self, name: LogName) -> Log:
         """A log that is open."""

@@ -32,6 +32,8 @@ class File(Protocol):
     any other.
     """
 
+    path: Path
+
     def fileno(self) -> int:
         """The descriptor, for `os.sendfile`. It stays owned by this object."""
 

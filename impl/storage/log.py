@@ -37,6 +37,7 @@ class LogSlice:
     file: File
     position: int
     size: int
+    fail: Callable[[StorageError], None]  # told if the disk fails while it is read
 
 
 @attrs.frozen(slots=True)
@@ -298,7 +299,7 @@ class Log:
             end = segment.size
             if upper_offset < self.log_end_offset and (upper := segment.find(upper_offset)):
                 end = upper.position
-            return LogSlice(segment.file, found.position, min(bytes_max, end - found.position))
+            return LogSlice(segment.file, found.position, min(bytes_max, end - found.position), self.fail)
         return None
 
     def bytes_from(self, offset: int) -> int:

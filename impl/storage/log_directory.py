@@ -31,6 +31,7 @@ from impl.storage.checkpoints import (
 )
 from impl.storage.filesystem import FileSystem
 from impl.storage.log import Log
+from impl.storage.offline import OfflineLog
 from impl.storage.progress import Progress
 from impl.storage.recovery import LogStart
 from impl.storage.segment import SegmentLimits
@@ -85,11 +86,12 @@ class LogDirectory:
         threads: int = 1,
         run_later: Callable[[Job], None] = run_at_once,
         on_failure: Callable[["LogDirectory"], None] | None = None,
+        failure: StorageError | None = None,
     ) -> None:
-        """Look at how the directory was left. `threads` is `num.recovery.threads.per.data.dir`.
+        """Look at how the directory was left, or not if there is a `failure` already: it is offline then.
 
-        `run_later` is given what flushes segments that are full; `on_failure` is told when the directory goes offline,
-        by whichever thread has seen it. Raises StorageError.
+        `threads` is `num.recovery.threads.per.data.dir`, `run_later` is given what flushes segments that are full;
+        `on_failure` is told when the directory goes offline, by whichever thread has seen it. Raises StorageError.
         """
         self.path = path
         self.logs: dict[LogName, Log] = {}
@@ -100,21 +102,33 @@ class LogDirectory:
         self._on_failure = on_failure
         self._flush_ms: dict[LogName, int] = {}
         self._flushed_ms: dict[LogName, int] = {}
-        make_durably(files, path)
-        self._was_clean = files.exists(path / CLEAN_SHUTDOWN)
-        if self._was_clean:
-            # Durable before anything is appended: a marker that comes back would have torn logs trusted (KAFKA-10471).
-            files.remove(path / CLEAN_SHUTDOWN)
-            files.sync_directory(path)
-        self._starts = self._read(LOG_START_OFFSETS, "logs begin where their first segments do")
-        self._recovery_points = self._read(RECOVERY_POINTS, "the logs are recovered in full", needed=True)
-        self._high_watermarks = self._read(HIGH_WATERMARKS, "what was committed is what is found")
+        self._was_clean = False
+        self._starts: dict[LogName, int] = {}
+        self._recovery_points: dict[LogName, int] = {}
+        self._high_watermarks: dict[LogName, int] = {}
+        if failure is None:
+            self._look()
+        else:
+            self.fail(failure)
         self._writing = threading.Lock()
         self._written = {
             LOG_START_OFFSETS: dict(self._starts),
             RECOVERY_POINTS: dict(self._recovery_points),
             HIGH_WATERMARKS: dict(self._high_watermarks),
         }
+
+    def _look(self) -> None:
+        """See how the directory was left."""
+        marker = self.path / CLEAN_SHUTDOWN
+        make_durably(self._files, self.path)
+        self._was_clean = self._files.exists(marker)
+        if self._was_clean:
+            # Durable before anything is appended: a marker that comes back would have torn logs trusted (KAFKA-10471).
+            self._files.remove(marker)
+            self._files.sync_directory(self.path)
+        self._starts = self._read(LOG_START_OFFSETS, "logs begin where their first segments do")
+        self._recovery_points = self._read(RECOVERY_POINTS, "the logs are recovered in full", needed=True)
+        self._high_watermarks = self._read(HIGH_WATERMARKS, "what was committed is what is found")
 
     def _read(self, file_name: str, consequence: str, *, needed: bool = False) -> dict[LogName, int]:
         path = self.path / file_name
@@ -129,8 +143,19 @@ class LogDirectory:
     def open_all(self, wanted: Mapping[LogName, LogSettings], now_ms: int) -> None:
         """Open the logs that were there before, several at once, and forget how they were left.
 
-        Raises StorageError when the disk fails; the directory is offline then.
+        Should the disk fail, or have failed, the directory is offline, and each of them is an `OfflineLog`.
         """
+        try:
+            if self.failure is None:
+                self._open_all(wanted, now_ms)
+        except StorageError as error:
+            self.fail(error)
+        if self.failure is not None:
+            for name, settings in wanted.items():
+                self._keep(name, OfflineLog(self.path / directory_name(name), self.failure), settings, now_ms)
+
+    def _open_all(self, wanted: Mapping[LogName, LogSettings], now_ms: int) -> None:
+        """Open logs. Raises StorageError."""
         progress = Progress(self.path, len(wanted), time.monotonic)
         threads = max(1, min(self._threads, len(wanted)))
         systems: queue.SimpleQueue[FileSystem] = queue.SimpleQueue()
@@ -145,15 +170,11 @@ class LogDirectory:
                 systems.put(files)
                 progress.opened()
 
-        try:
-            if threads == 1:
-                opened: Sequence[Log] = [open_one(name) for name in wanted]
-            else:
-                with ThreadPoolExecutor(threads, "recovery") as pool:
-                    opened = list(pool.map(open_one, wanted))
-        except StorageError as error:
-            self.fail(error)
-            raise
+        if threads == 1:
+            opened: Sequence[Log] = [open_one(name) for name in wanted]
+        else:
+            with ThreadPoolExecutor(threads, "recovery") as pool:
+                opened = list(pool.map(open_one, wanted))
         for name, log in zip(wanted, opened, strict=True):
             self._keep(name, log, wanted[name], now_ms)
         progress.finish()
@@ -284,8 +305,10 @@ class LogDirectory:
     def _write(self, file_name: str, offset_of: Callable[[Log], int]) -> None:
         """Write a checkpoint, if it has changed; an offset of 0 needs no line. Any thread may."""
         with self._writing:
+            if self.failure is not None:
+                return
             offsets = {name: offset for name, log in list(self.logs.items()) if (offset := offset_of(log))}
-            if self.failure is None and offsets != self._written[file_name]:
+            if offsets != self._written[file_name]:
                 write_offsets(self._files, self.path / file_name, offsets)
                 self._written[file_name] = offsets
 

@@ -1,0 +1,170 @@
+"""A log directory that fails at the start is offline, and the others serve on; without the first there is no broker."""
+
+import errno
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from impl.cluster.catalog import TopicRequest
+from impl.cluster.configs import BrokerConfig
+from impl.errors import BrokerError, ErrorCode, StorageError
+from impl.replica.partition import Partition, ReadRequest
+from impl.server.broker import Broker
+from impl.storage.checkpoints import CLEAN_SHUTDOWN, META_PROPERTIES, RECOVERY_POINTS
+from impl.storage.faults import Fault, Kind
+from impl.storage.filesystem import FileSystem
+from impl.storage.simulated import SimulatedFileSystem
+from impl.tests.support import NOW, ROOT, STOP_CEILING_S, BrokerProcess, make_batch, records
+
+FIRST, SECOND, THIRD = PATHS = [Path("/first"), Path("/second"), Path("/third")]
+PARTITIONS = 6
+
+
+def open_broker(files: FileSystem) -> Broker:
+    return Broker(files, FIRST, BrokerConfig(), 1, lambda: NOW, [SECOND, THIRD])
+
+
+def append(partition: Partition) -> None:
+    partition.append(memoryview(make_batch(records(b"x"))), NOW)
+
+
+def read(partition: Partition) -> int:
+    """How many bytes there are from the start on."""
+    found = partition.read(ReadRequest(0, 1000), at_least_one=True).records
+    return 0 if found is None else found.size
+
+
+def filled(*, was_clean: bool = True) -> SimulatedFileSystem:
+    """Three directories that hold two partitions of a topic each."""
+    files = SimulatedFileSystem()
+    broker = open_broker(files)
+    broker.create_topic(broker.catalog.check_creation(TopicRequest("t", PARTITIONS)))
+    for partition in broker.partitions.values():
+        append(partition)
+    assert {each.log.directory.parent for each in broker.partitions.values()} == set(PATHS)
+    if not was_clean:
+        return files.after_kill()
+    broker.close()
+    return files
+
+
+@contextmanager
+def failing(files: SimulatedFileSystem, *faults: Fault) -> Iterator[None]:
+    """While the disk fails so."""
+    files.faults.planned += faults
+    yield
+    files.faults.planned.clear()
+
+
+def refused(partition: Partition) -> bool:
+    """Whether the partition can be neither read nor written."""
+    codes = []
+    for use in (append, read):
+        with pytest.raises(BrokerError) as error:
+            use(partition)
+        codes.append(error.value.code)
+    return codes == [ErrorCode.KAFKA_STORAGE_ERROR] * 2
+
+
+def check_second_is_offline(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    """Those in the second directory are refused, the others are served, and new ones go elsewhere."""
+    assert [each.failure is None for each in broker.directories.all] == [True, False, True]
+    assert f"{SECOND} goes offline until the next start: cannot" in caplog.text
+    assert len(broker.partitions) == PARTITIONS
+    by_home = {home: [p for p in broker.partitions.values() if p.log.directory.parent == home] for home in PATHS}
+    assert all(map(refused, by_home[SECOND]))
+    for home in (FIRST, THIRD):
+        for partition in by_home[home]:
+            append(partition)
+            assert read(partition) > 0
+    assert broker.look_at_failures()
+    broker.create_topic(broker.catalog.check_creation(TopicRequest("u", 2)))
+    assert {broker.partitions["u", n].log.directory.parent for n in range(2)} <= {FIRST, THIRD}
+
+
+DAMAGES = [
+    *(Fault("read", lasts=True, path_contains=f"{SECOND}/{name}") for name in (META_PROPERTIES, RECOVERY_POINTS, "t-")),
+    Fault("list", lasts=True, path_contains=str(SECOND)),
+    Fault("write", lasts=True, path_contains=f"{SECOND}/", error=errno.ENOSPC),
+    Fault("sync", lasts=True, path_contains=f"{SECOND}/"),
+    Fault("move", lasts=True, path_contains=f"{SECOND}/", error=errno.EROFS),
+    Fault("remove", lasts=True, path_contains=f"{SECOND}/{CLEAN_SHUTDOWN}", error=errno.EROFS),
+    Fault("sync directory", lasts=True, path_contains=f"{SECOND}"),
+]
+
+
+@pytest.mark.parametrize("fault", DAMAGES, ids=lambda each: f"{each.kind}-{Path(each.path_contains).name}")
+def test_the_others_serve_on(fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
+    files = filled()
+    fault.seen = 0
+    with failing(files, fault):
+        broker = open_broker(files)
+        check_second_is_offline(broker, caplog)
+        broker.close()
+    assert [files.exists(path / CLEAN_SHUTDOWN) for path in (FIRST, THIRD)] == [True, True]
+
+
+@pytest.mark.parametrize("kind", ["read", "write", "truncate"])
+def test_recovery_that_fails_takes_its_directory_offline(kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
+    files = filled(was_clean=False)
+    with failing(files, Fault(kind, lasts=True, path_contains=f"{SECOND}/t-")):
+        check_second_is_offline(open_broker(files), caplog)
+
+
+def test_what_was_there_is_there_again() -> None:
+    files = filled()
+    with failing(files, Fault("read", lasts=True, path_contains=f"{SECOND}/")):
+        broker = open_broker(files)
+        lost = [each.index for each in broker.partitions.values() if each.log.failure is not None]
+        assert 0 < len(lost) < PARTITIONS
+        broker.close()
+    again = open_broker(files)
+    assert {each.log.directory.parent for each in again.partitions.values()} == set(PATHS)
+    assert all(read(each) > 0 for each in again.partitions.values())
+    again.close()
+
+
+def test_topics_are_changed_and_deleted_while_a_directory_is_offline() -> None:
+    files = filled()
+    with failing(files, Fault("read", lasts=True, path_contains=f"{SECOND}/")):
+        broker = open_broker(files)
+        topic = broker.catalog.get("t")
+        assert topic is not None
+        broker.reconfigure_topic(topic)
+        broker.delete_records(next(each for each in broker.partitions.values() if each.log.failure is None), 1)
+        for home in broker.directories.all:
+            if home.failure is None:
+                home.checkpoint()
+        broker.directories.checkpoint_later(high_watermarks_only=False)
+        broker.directories.flush_overdue(NOW)
+        broker.delete_topic("t")
+        broker.deletions.run(NOW + (1 << 40))
+        broker.create_topic(broker.catalog.check_creation(TopicRequest("t", PARTITIONS)))
+        assert {each.log.directory.parent for each in broker.partitions.values()} == {FIRST, THIRD}
+        broker.close()
+    again = open_broker(files)
+    assert {each.log.directory.parent for each in again.partitions.values()} == {FIRST, THIRD}
+    again.close()
+
+
+@pytest.mark.parametrize("kind", ["read", "write", "sync", "list"])
+def test_without_the_first_there_is_no_broker(kind: Kind) -> None:
+    files = filled(was_clean=False)
+    with failing(files, Fault(kind, lasts=True, path_contains=str(FIRST))), pytest.raises(StorageError) as error:
+        open_broker(files)
+    assert str(FIRST) in str(error.value)
+
+
+def test_a_process_serves_on_or_ends_with_a_message(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    data, none = tmp_path / "data", tmp_path / "file" / "data"
+    broker = BrokerProcess(data, "--data", str(none))
+    assert broker.stop() < STOP_CEILING_S
+    command = [sys.executable, "-m", "impl", "--data", str(none), "--data", str(data), "--port", "0"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"Error: cannot make {none}: Not a directory")

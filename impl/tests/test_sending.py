@@ -1,0 +1,134 @@
+"""Records that are on their way to a client while the disk, or the client, fails."""
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from impl.cluster.catalog import TopicRequest
+from impl.cluster.configs import BrokerConfig
+from impl.errors import BrokerError, ErrorCode
+from impl.replica.partition import Partition, ReadRequest
+from impl.server.broker import Broker
+from impl.server.framing import FRAME_LENGTH, SENDFILE_FROM, Connection, Reply
+from impl.storage.filesystem import RealFileSystem
+from impl.tests.support import NOW, make_batch, records
+
+LARGE = 8 << 20
+HEAD = b"head"
+
+
+class LyingDisk:
+    """What `os.sendfile` and `os.pread` do: files in one directory fail with EIO once so many calls went well."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.failing: Path | None = None
+        self.calls_left = 0
+        for name in ("sendfile", "pread"):
+            monkeypatch.setattr(os, name, self._lying(getattr(os, name), 1 if name == "sendfile" else 0))
+
+    def _lying(self, right: Any, place: int) -> Any:
+        def call(*arguments: int) -> Any:
+            path = Path(f"/proc/self/fd/{arguments[place]}").readlink()
+            if self.failing is not None and path.is_relative_to(self.failing):
+                self.calls_left -= 1
+                if self.calls_left < 0:
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return right(*arguments)
+
+        return call
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker with a partition in each of two directories."""
+    config = BrokerConfig({"message.max.bytes": str(2 * LARGE)})
+    made = Broker(RealFileSystem(), tmp_path / "first", config, 1, lambda: NOW, [tmp_path / "second"])
+    made.create_topic(made.catalog.check_creation(TopicRequest("t", 4)))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> LyingDisk:
+    return LyingDisk(monkeypatch)
+
+
+def partition_in(broker: Broker, name: str, size: int) -> Partition:
+    """A partition in a directory, with a batch of at least so many bytes."""
+    found = next(each for each in broker.partitions.values() if each.log.directory.parent.name == name)
+    found.append(memoryview(make_batch(records(b"x" * size))), NOW)
+    return found
+
+
+def answer(partition: Partition) -> Reply:
+    found = partition.read(ReadRequest(0, 2 * LARGE), at_least_one=True).records
+    assert found is not None
+    return [HEAD, found, HEAD]
+
+
+def fetch(partition: Partition, *, reads: bool = True) -> bytes:
+    """What a client receives until its connection is closed; one that does not read goes away at once."""
+
+    async def run() -> bytes:
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+
+        class Watched(Connection):
+            def connection_lost(self, exc: Exception | None) -> None:
+                super().connection_lost(exc)
+                ended.set()
+
+        server = await loop.create_server(lambda: Watched(lambda _: answer(partition), 100, set()), "127.0.0.1", 0)
+        with socket.create_connection(server.sockets[0].getsockname()) as client:
+            client.setblocking(False)
+            await loop.sock_sendall(client, FRAME_LENGTH.pack(1) + b"x")
+            received = b""
+            if reads:
+                while len(received) < whole_size(partition) and (more := await loop.sock_recv(client, 1 << 20)):
+                    received += more
+        await ended.wait()
+        server.close()
+        await server.wait_closed()
+        return received
+
+    return asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def whole_size(partition: Partition) -> int:
+    return partition.log.active.size + 2 * len(HEAD)
+
+
+def is_refused(partition: Partition) -> bool:
+    with pytest.raises(BrokerError) as error:
+        answer(partition)
+    return error.value.code == ErrorCode.KAFKA_STORAGE_ERROR
+
+
+@pytest.mark.parametrize(
+    ("size", "calls_before"),
+    [(SENDFILE_FROM // 4, 1), (SENDFILE_FROM, 1), (LARGE, 1), (LARGE, 2), (LARGE, 3)],
+)
+def test_a_disk_that_fails_while_it_is_sent_goes_offline(
+    broker: Broker, disk: LyingDisk, size: int, calls_before: int
+) -> None:
+    lost, kept = partition_in(broker, "second", size), partition_in(broker, "first", size)
+    disk.failing, disk.calls_left = lost.log.directory.parent, calls_before  # the first finds the batch
+    assert len(fetch(lost)) < whole_size(lost)
+    assert is_refused(lost)
+    assert broker.look_at_failures()
+    assert [each.failure is None for each in broker.directories.all] == [True, False]
+    assert len(fetch(kept)) == whole_size(kept)
+
+
+@pytest.mark.parametrize("size", [SENDFILE_FROM // 4, SENDFILE_FROM, LARGE])
+def test_a_client_that_goes_away_takes_nothing_offline(broker: Broker, size: int) -> None:
+    partition = partition_in(broker, "second", size)
+    fetch(partition, reads=False)
+    assert [each.failure for each in broker.directories.all] == [None, None]
+    assert len(fetch(partition)) == whole_size(partition)
