@@ -89,3 +89,11 @@ def what_indexes_hold(run: Run) -> None:
     batches = [one(at=each) for each in times]
     play(run, *batches, limits=segments_of(5, index_interval_bytes=ONE_BYTES))
     play(run, *batches, limits=segments_of(6, index_interval_bytes=0))
+
+
+@case("SEG-14", needs=NEEDS)
+def segments_roll_earlier_by_less_than_the_jitter(run: Run) -> None:
+    """Fill segments, each with a batch when none may begin yet whatever was drawn, and one when one must."""
+    earliest, latest = DAY - (HOUR - 1), DAY + 1
+    times = [first * latest + later for first in range(12) for later in (0, earliest)]
+    play(run, *(one(at=each) for each in times), limits=Limits(segment_ms=DAY, segment_jitter_ms=HOUR))

@@ -16,9 +16,9 @@ from its standard input and answers on its standard output, each a JSON object o
                                                                             holds the offset, or the next; "": none
 
 Every other answer is {"log_start": N, "log_end": N, "recovery_point": N}, or {"error": TEXT}. Limits are named
-`segment_bytes`, `segment_ms`, `segment_index_bytes` and `index_interval_bytes`. Files are Kafka's, by name and format:
-the suite looks at them, and damages them, by itself. A process that ends, answers anything else, or does not answer
-within a minute is killed, and the step has failed.
+`segment_bytes`, `segment_ms`, `segment_jitter_ms`, `segment_index_bytes` and `index_interval_bytes`. Files are Kafka's,
+by name and format: the suite looks at them, and damages them, by itself. A process that ends, answers anything else, or
+does not answer within a minute is killed, and the step has failed.
 """
 
 from __future__ import annotations

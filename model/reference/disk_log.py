@@ -31,6 +31,7 @@ from model.reference.segments import (
     RollReason,
     Segment,
     is_flush_due,
+    jitters_ms,
     recovered,
     recovery_point,
     roll_reason,
@@ -123,7 +124,7 @@ def taken(log: DiskLog, step: DiskStep) -> DiskLog:
 
 def _appended(log: DiskLog, step: Append) -> DiskLog:
     batch = on_disk(step.batch, log.log_end_offset, step.size)
-    reason = roll_reason(log.segments[-1], batch, log.limits, step.now_ms)
+    reason = _roll_reason(log, batch, step.now_ms)
     segments = log.segments
     if reason is not None and segments[-1].batches:
         segments = (*segments, Segment(base_offset=log.log_end_offset, created_ms=step.now_ms))
@@ -132,6 +133,22 @@ def _appended(log: DiskLog, step: Append) -> DiskLog:
     if is_flush_due(log.log_end_offset - log.recovery_point, log.flush_messages):
         log = evolve(log, recovery_point=recovery_point(log.recovery_point, log.log_end_offset))
     return log
+
+
+class UndecidedError(ValueError):
+    """What the log is after a step depends on what was drawn by lot."""
+
+
+def _roll_reason(log: DiskLog, batch: DiskBatch, now_ms: int) -> RollReason | None:
+    """Why a batch goes to a new segment, whatever jitter was drawn.
+
+    Raises:
+        UndecidedError: it depends on that.
+    """
+    found = {roll_reason(log.segments[-1], batch, log.limits, now_ms, each) for each in jitters_ms(log.limits)}
+    if len(found) > 1:
+        raise UndecidedError("the batch comes when a new segment may begin or not, by segment.jitter.ms")
+    return found.pop()
 
 
 def _restarted(log: DiskLog, step: Restart) -> DiskLog:

@@ -167,6 +167,8 @@ def appended(before: DiskLog, step: Append, log: DiskLog) -> list[Expect]:
 def _roll_rule(before: DiskLog, step: Append, log: DiskLog) -> str:
     """Which rule says in which segment a batch lies."""
     active = before.segments[-1]
+    if log.limits.segment_jitter_ms and log.rolled in (None, RollReason.AGE):
+        return "SEG-14"
     if log.rolled is RollReason.AGE:
         return "SEG-04" if active.batches[0].max_timestamp >= 0 else "SEG-05"
     if log.rolled is not None:

@@ -17,7 +17,6 @@ from attrs import evolve, frozen
 from model.reference.segments import Segment
 
 NO_LIMIT = -1
-DELETED_SUFFIX = ".deleted"
 """What a file's name ends in from when its segment is given up until it is removed, `file.delete.delay.ms` later."""
 
 

@@ -84,6 +84,7 @@ class Limits:
 
     segment_bytes: int = 1_073_741_824
     segment_ms: int = 604_800_000
+    segment_jitter_ms: int = 0
     segment_index_bytes: int = 10_485_760
     index_interval_bytes: int = 4096
 
@@ -111,13 +112,19 @@ def waited_ms(segment: Segment, batch_max_timestamp: int, now_ms: int) -> int:
     return batch_max_timestamp - first if first >= 0 else now_ms - segment.created_ms
 
 
-def roll_reason(
-    segment: Segment, batch: DiskBatch, limits: Limits, now_ms: int, jitter_ms: int = 0
-) -> RollReason | None:
+def jitters_ms(limits: Limits) -> tuple[int, int]:
+    """The least and the most that a segment's life may be shortened by: less than `segment.jitter.ms`, drawn for each.
+
+    Source: LogConfig.randomSegmentJitter.
+    """
+    return 0, max(0, min(limits.segment_jitter_ms, limits.segment_ms) - 1)
+
+
+def roll_reason(segment: Segment, batch: DiskBatch, limits: Limits, now_ms: int, jitter_ms: int) -> RollReason | None:
     """Why a batch must go to a new segment; None: it goes to this one.
 
-    `jitter_ms` is what `segment.jitter.ms` took off the age. A batch that fits exactly stays; an empty segment is not
-    too old, and may be too small.
+    `jitter_ms` is what was drawn for the segment. A batch that fits exactly stays; an empty segment is not too old, and
+    may be too small.
     Source: LogSegment.shouldRoll.
     """
     if segment.size > limits.segment_bytes - batch.size:
@@ -187,14 +194,6 @@ def is_flush_due(unflushed: int, flush_messages: int) -> bool:
     Source: UnifiedLog.append (`unflushedMessages >= config.flushInterval`).
     """
     return unflushed >= flush_messages
-
-
-def is_flush_overdue(last_flush_ms: int, now_ms: int, flush_ms: int) -> bool:
-    """Whether the scheduler flushes the log when it comes by, each `log.flush.scheduler.interval.ms`: after `flush.ms`.
-
-    Source: LogManager.flushDirtyLogs.
-    """
-    return now_ms - last_flush_ms >= flush_ms
 
 
 def recovery_point(point: int, flushed_to: int) -> int:

@@ -8,7 +8,7 @@ from model.catalogue import requirements
 from model.profiles import profile_named
 from model.reference.batch import Batch, Record
 from model.reference.compaction import CleaningPolicy
-from model.reference.disk_log import DiskLog, taken
+from model.reference.disk_log import DiskLog, UndecidedError, taken
 from model.reference.disk_steps import (
     Append,
     Clean,
@@ -70,6 +70,15 @@ THREE = (append(), append(), append())
 )
 def test_damage_costs_what_is_behind_it(damage: Damage, place: int, end: int) -> None:
     assert after(*THREE, append(), append(), Restart(damage=damage, place=place)).log_end_offset == end
+
+
+def test_a_batch_that_may_roll_or_not_is_refused() -> None:
+    limits = Limits(segment_ms=1000, segment_jitter_ms=200)
+    assert bases(after(append(timestamp=0), append(timestamp=801), limits=limits)) == [0]
+    assert bases(after(append(timestamp=0), append(timestamp=1001), limits=limits)) == [0, 1]
+    for each in (802, 1000):
+        with pytest.raises(UndecidedError, match=r"by segment\.jitter\.ms"):
+            after(append(timestamp=0), append(timestamp=each), limits=limits)
 
 
 def test_what_was_flushed_is_believed() -> None:

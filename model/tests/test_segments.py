@@ -13,7 +13,7 @@ from model.reference.segments import (
     RollReason,
     Segment,
     is_flush_due,
-    is_flush_overdue,
+    jitters_ms,
     offset_index,
     recovered,
     recovery_point,
@@ -38,13 +38,13 @@ def test_an_empty_segment_is_never_too_old() -> None:
     """LogSegmentTest.testTruncateEmptySegment."""
     empty, late = segment(), MINUTES_5 + 1
     assert waited_ms(empty, NO_TIMESTAMP, late) == late
-    assert roll_reason(empty, batch(100, 1024), LIMITS, late) is None
-    assert roll_reason(empty, batch(2**31 - 1 + 200, 1024), LIMITS, late) is RollReason.OFFSETS
+    assert roll_reason(empty, batch(100, 1024), LIMITS, late, 0) is None
+    assert roll_reason(empty, batch(2**31 - 1 + 200, 1024), LIMITS, late, 0) is RollReason.OFFSETS
 
 
 @pytest.mark.parametrize(("size", "reason"), [(100, None), (101, RollReason.SIZE)])
 def test_a_batch_that_fits_exactly_stays(size: int, reason: RollReason | None) -> None:
-    assert roll_reason(segment(batch(0, 900)), batch(1, size), Limits(segment_bytes=1000), 0) is reason
+    assert roll_reason(segment(batch(0, 900)), batch(1, size), Limits(segment_bytes=1000), 0, 0) is reason
 
 
 @pytest.mark.parametrize(("waited", "jitter", "reason"), [(0, 0, None), (1, 0, RollReason.AGE), (0, 1, RollReason.AGE)])
@@ -54,29 +54,36 @@ def test_age_is_told_by_the_records_times(waited: int, jitter: int, reason: Roll
     assert roll_reason(old, new, LIMITS, now_ms=0, jitter_ms=jitter) is reason
 
 
+@pytest.mark.parametrize(
+    ("jitter", "life", "most"), [(0, 1000, 0), (1, 1000, 0), (200, 1000, 199), (2000, 1000, 999)], ids=str
+)
+def test_a_life_is_shortened_by_less_than_the_jitter_and_than_itself(jitter: int, life: int, most: int) -> None:
+    assert jitters_ms(Limits(segment_ms=life, segment_jitter_ms=jitter)) == (0, most)
+
+
 def test_age_is_told_by_the_clock_if_the_first_batch_has_no_time() -> None:
     old = segment(batch(0), batch(1, timestamp=1000))
-    assert roll_reason(old, batch(2), LIMITS, now_ms=MINUTES_5) is None
-    assert roll_reason(old, batch(2), LIMITS, now_ms=MINUTES_5 + 1) is RollReason.AGE
+    assert roll_reason(old, batch(2), LIMITS, now_ms=MINUTES_5, jitter_ms=0) is None
+    assert roll_reason(old, batch(2), LIMITS, now_ms=MINUTES_5 + 1, jitter_ms=0) is RollReason.AGE
 
 
 def test_an_older_batch_rolls_nothing() -> None:
-    assert roll_reason(segment(batch(0, timestamp=10 * MINUTES_5)), batch(1, timestamp=1), LIMITS, 0) is None
+    assert roll_reason(segment(batch(0, timestamp=10 * MINUTES_5)), batch(1, timestamp=1), LIMITS, 0, 0) is None
 
 
 def test_offsets_span_31_bits() -> None:
     first = segment(batch(5), base=5)
-    assert roll_reason(first, batch(5 + 2**31 - 1), LIMITS, 0) is None
-    assert roll_reason(first, batch(5 + 2**31), LIMITS, 0) is RollReason.OFFSETS
+    assert roll_reason(first, batch(5 + 2**31 - 1), LIMITS, 0, 0) is None
+    assert roll_reason(first, batch(5 + 2**31), LIMITS, 0, 0) is RollReason.OFFSETS
 
 
 def test_full_indexes_roll() -> None:
     three = segment(*(batch(each, timestamp=1) for each in range(4)))  # entries for batches 2 and 3 (interval: 0 bytes)
     dense = Limits(index_interval_bytes=0, segment_index_bytes=24)
     assert len(offset_index(three, dense)) == 3
-    assert roll_reason(three, batch(4, timestamp=1), dense, 0) is RollReason.OFFSET_INDEX
+    assert roll_reason(three, batch(4, timestamp=1), dense, 0, 0) is RollReason.OFFSET_INDEX
     one = segment(batch(0, timestamp=1), batch(1, timestamp=2))
-    assert roll_reason(one, batch(2, timestamp=3), dense, 0) is RollReason.TIME_INDEX
+    assert roll_reason(one, batch(2, timestamp=3), dense, 0, 0) is RollReason.TIME_INDEX
 
 
 def test_index_entries_are_more_than_the_interval_apart() -> None:
@@ -93,7 +100,6 @@ def test_the_largest_timestamp_of_records_without_any_is_the_files() -> None:
 
 def test_flushes() -> None:
     assert [is_flush_due(count, 3) for count in (2, 3)] == [False, True]
-    assert [is_flush_overdue(1000, now, 50) for now in (1049, 1050)] == [False, True]
     assert recovery_point(10, 7) == 10
 
 
