@@ -34,7 +34,7 @@ def table(folder: str) -> Iterator[str]:
     """The table: a row a theorem, a column a failure model."""
     yield "Failures of a column come on top of crashes that keep the log. The same theorem may hold with KIP-966"
     yield "(eligible leader replicas) and not without it, or only as long as slow replicas stay in the ISR. “Breaks”"
-    yield "leads to a way in which it does, of which none is shorter within the sizes that were explored; all else is"
+    yield "leads to a way in which it does, of which none is shorter at the sizes that it names; all else is"
     yield "proved, for any number of replicas, by what is named below. What a theorem assumes besides is said where it"
     yield "is stated."
     yield ""

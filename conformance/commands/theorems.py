@@ -49,7 +49,7 @@ def _bases(found: Sequence[Result]) -> Iterator[str]:
     for row in ROWS:
         for basis, failures in rests_on([each for each in found if CELLS[each.cell].row is row]).items():
             yield f"  {row.theorem} proved: {basis} ({', '.join(failures)})"
-    yield "“Breaks with step N”: no shorter way is there within the sizes that were explored."
+    yield "“Breaks with step N”: no shorter way is there at the sizes that it names."
 
 
 def a_line_each(data: Iterable[Mapping[str, Any]]) -> str:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from enum import StrEnum
-from itertools import product
 from typing import Any
 
 from attrs import field, frozen
@@ -167,9 +166,11 @@ def result_of(name: str, states: int = STATES_MOST) -> Result:
         # Of what holds whatever happens nothing follows about what is committed.
         if setting != ANYTHING and cells.covers(cell, setting) and _is_shown(cell, setting):
             return Result(name, CellVerdict.PROVED, time.monotonic() - began, (setting_called(setting),))
-    for sizes, given in product(SIZES, cells.givens(cell)):
-        broken = _violation(cell, sizes, given, states)
-        if broken is not None:
+    for sizes in SIZES:
+        tried = ((_violation(cell, sizes, given, states), given) for given in cells.givens(cell))
+        found = [(broken, given) for broken, given in tried if broken is not None]
+        if found:
+            broken, given = min(found, key=lambda each: each[0].level)
             seconds = time.monotonic() - began
             where = (sizes, broken.level, broken.invariant, broken.steps, given)
             return Result(name, CellVerdict.REFUTED, seconds, (), *where)
