@@ -99,7 +99,7 @@ def correlation_ids(run: Run) -> None:
 
 @case("MET-70")
 def answers_in_order(run: Run) -> None:
-    """Send a fetch that has to wait, and quick requests behind it, all at once."""
+    """Send a fetch that has to wait, and quick requests after it, all at once."""
     topic = run.topic()
     run.perform(
         Pipeline(

@@ -46,8 +46,8 @@ def by_time_the_oldest_go(run: Run) -> None:
 
 
 @case("RET-04", needs=NEEDS)
-def a_younger_segment_protects_those_behind_it(run: Run) -> None:
-    """A segment of old records lies behind one of young records: it stays."""
+def a_younger_segment_protects_those_after_it(run: Run) -> None:
+    """A segment of old records lies after one of young records: it stays."""
     steps = (one(), one(at=10), one(at=5 * DAY), one(at=20), one(at=5 * DAY))
     play(run, *steps, by_time(DAY, 2 * DAY), limits=SINGLE)
 

@@ -225,7 +225,7 @@ class Partition:
     def delete_records(self, before_offset: int) -> int:
         """Raise the log start offset (KIP-107); answers the new low watermark.
 
-        Raises POLICY_VIOLATION for a topic that is only compacted, OFFSET_OUT_OF_RANGE behind the high watermark.
+        Raises POLICY_VIOLATION for a topic that is only compacted, OFFSET_OUT_OF_RANGE beyond the high watermark.
         """
         if not self.config.cleanup_delete:
             raise BrokerError(ErrorCode.POLICY_VIOLATION, "records of a compacted topic can not be deleted")

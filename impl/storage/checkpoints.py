@@ -27,7 +27,7 @@ META_PROPERTIES: Final = "meta.properties"
 RECOVERY_POINTS: Final = "recovery-point-offset-checkpoint"
 HIGH_WATERMARKS: Final = "replication-offset-checkpoint"
 CLEAN_SHUTDOWN: Final = ".kafka_cleanshutdown"
-CORRUPT: Final = ".corrupt"  # behind the name of a file that was set aside
+CORRUPT: Final = ".corrupt"  # after the name of a file that was set aside
 VERSION: Final = "0"
 
 

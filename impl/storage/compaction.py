@@ -48,7 +48,7 @@ class NewestOffsets:
         self.end_offset = header.next_offset
 
     def is_newest(self, key: bytes, offset: int) -> bool:
-        """Whether no record behind `offset` is known to have this key."""
+        """Whether no record after `offset` is known to have this key."""
         return offset >= self._offsets.get(key_digest(key), offset)
 
 

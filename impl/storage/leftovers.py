@@ -59,7 +59,7 @@ def base_offset_of(name: str) -> int:
 
 
 def _end(files: FileSystem, directory: Path, base_offset: int, limits: SegmentLimits) -> int:
-    """The offset behind the last record of a finished compaction."""
+    """The offset after the last record of a finished compaction."""
     segment = Segment(files, directory, base_offset, limits, 0, SWAP)
     last = segment.catch_up()
     segment.abandon()

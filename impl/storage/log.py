@@ -338,7 +338,7 @@ class Log:
         return self._first_record(segment, batch, batch.header.max_timestamp, 0) if batch else None
 
     def raise_start(self, log_start_offset: int) -> None:
-        """Forget what is before an offset; the caller has checked that it is not behind the high watermark."""
+        """Forget what is before an offset; the caller has checked that it is not beyond the high watermark."""
         if log_start_offset > self.log_start_offset:
             self.log_start_offset = log_start_offset
             self.epochs.truncate_from_start(log_start_offset)

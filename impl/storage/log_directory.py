@@ -219,7 +219,7 @@ class LogDirectory:
     def configure(self, name: LogName, settings: LogSettings) -> None:
         """Use other settings from now on. Raises StorageError.
 
-        A log that is compacted from now on is flushed, because holes can't be told from gaps in what is behind.
+        A log that is compacted from now on is flushed, because holes can't be told from gaps in what is not flushed.
         """
         log = self.logs[name]
         log.limits = settings.limits

@@ -151,13 +151,13 @@ class _Walk:
     def run(self, shape: _Shape, count_max: int) -> None:
         """Take the records that follow with the same shape, at most `count_max`."""
         count = min(count_max, (len(self._data) - self.position) // shape.size)
-        for first, behind in shape.fixed:
-            for position in range(first, behind):
+        for first, after in shape.fixed:
+            for position in range(first, after):
                 column = self._column(shape, position, count)
                 count -= len(column.lstrip(self._data[position : position + 1]))
-        for first, behind in (shape.timestamp, shape.offset):
-            for position in range(first, behind):
-                bits = FINAL if position == behind - 1 else CONTINUED
+        for first, after in (shape.timestamp, shape.offset):
+            for position in range(first, after):
+                bits = FINAL if position == after - 1 else CONTINUED
                 found = bits.match(self._column(shape, position, count))
                 count = found.end() if found is not None else 0
         if count:
@@ -190,9 +190,9 @@ class _Walk:
 
     def _are_consecutive(self, shape: _Shape, count: int) -> bool:
         """Whether the offset deltas of the next `count` records continue the numbering."""
-        first, behind = shape.offset
-        for number, position in enumerate(range(first, behind)):
-            mark = 0 if position == behind - 1 else 0x80
+        first, after = shape.offset
+        for number, position in enumerate(range(first, after)):
+            mark = 0 if position == after - 1 else 0x80
             if self._column(shape, position, count) != _numbering(number, mark, self.index, count):
                 return False
         return True

@@ -32,7 +32,7 @@ class Record:
 
 
 def _varint(data: bytes, position: int, bits: int = VARINT_BITS) -> tuple[int, int]:
-    """A zigzag varint and the position behind it. Raises IndexError at the end, InvalidRecordError if too long."""
+    """A zigzag varint and the position after it. Raises IndexError at the end, InvalidRecordError if too long."""
     raw = shift = 0
     while True:
         byte = data[position]
@@ -46,7 +46,7 @@ def _varint(data: bytes, position: int, bits: int = VARINT_BITS) -> tuple[int, i
 
 
 def headers_end(data: bytes, position: int, end: int) -> int:
-    """The position behind the headers that begin at `position`."""
+    """The position after the headers that begin at `position`."""
     count, position = _varint(data, position)
     if count < 0 or count > end - position:
         raise InvalidRecordError(f"invalid number of headers {count}")
@@ -61,7 +61,7 @@ def headers_end(data: bytes, position: int, end: int) -> int:
 
 
 def _record_at(data: bytes, position: int) -> tuple[Record, int]:
-    """The record at `position` and the position behind it. IndexError and InvalidRecordError as `_varint`."""
+    """The record at `position` and the position after it. IndexError and InvalidRecordError as `_varint`."""
     size, position = _varint(data, position)
     end = position + size
     if size < 0 or end > len(data):

@@ -1,6 +1,6 @@
 """What is believed of a log when the broker starts (`LogLoader.load`, `LogLoader.recoverLog`, `LogSegment.recover`).
 
-After a clean stop everything is, but for the few batches behind the last index entry of the last segment, which are
+After a clean stop everything is, but for the few batches after the last index entry of the last segment, which are
 read. After any other stop everything before the recovery point is; from the segment that holds it on, every batch is
 checked (length, magic, CRC, ascending offsets), and the log is cut at the first byte that is not part of a good batch.
 Unlike Kafka's, a log is also cut where the next segment does not begin with the next offset, and what was cut is made
@@ -144,7 +144,7 @@ class LogRecovery:
         self.snapshots.rebuild(self.producers, segments, self.start.log_start_offset, end)
 
     def _check_from(self, first: int) -> int:
-        """Check all batches from a segment on; what is behind a bad one goes."""
+        """Check all batches from a segment on; what is after a bad one goes."""
         end = self.segments[first].base_offset
         # Not the recovery point that was found: the indexes of the segment that holds it are made anew.
         self.flushed_to = min(self.start.recovery_point, end)

@@ -40,7 +40,7 @@ def deletable_count(log: Log, high_watermark: int, breaches: Breach) -> int:
     """How many segments, from the oldest on, breach a limit (`UnifiedLog.deletableSegments`).
 
     None beyond the high watermark, so that the log's start never passes it; and never an empty last segment.
-    `breaches` is asked with a segment and the base offset of the one behind it, in order, and at most once each.
+    `breaches` is asked with a segment and the base offset of the one after it, in order, and at most once each.
     """
     segments = log.segments
     for number, segment in enumerate(segments):

@@ -22,7 +22,7 @@ LOG: Final = ".log"
 INDEX: Final = ".index"
 TIME_INDEX: Final = ".timeindex"
 TRANSACTION_INDEX: Final = ".txnindex"
-DELETED: Final = ".deleted"  # behind the suffix of a file that is to be removed
+DELETED: Final = ".deleted"  # after the suffix of a file that is to be removed
 RELATIVE_OFFSET_MAX: Final = 2**31 - 1
 SCAN_SIZE: Final = 64 * 1024
 
@@ -239,7 +239,7 @@ class Segment:
         return [] if index is None else index.entries()
 
     def note_aborted(self, aborted: Sequence[AbortedTransaction]) -> None:
-        """Index transactions whose abort markers are here, behind those that are known (`updateTxnIndex`).
+        """Index transactions whose abort markers are here, after those that are known (`updateTxnIndex`).
 
         The file is made for the first of them, durably: its segment's name may be durable long since.
         """
@@ -251,7 +251,7 @@ class Segment:
         TransactionIndex(self._opened[TRANSACTION_INDEX]).append(aborted)
 
     def forget_aborted(self, from_offset: int = -(2**63)) -> None:
-        """Forget aborted transactions whose markers are at an offset or behind it; all of them without one."""
+        """Forget aborted transactions whose markers are at an offset or after it; all of them without one."""
         index = self._transactions
         if index is not None:
             index.truncate_before(from_offset)
@@ -262,13 +262,13 @@ class Segment:
         return index is None or index.fits(self.base_offset, end_offset)
 
     def truncate(self, size: int) -> None:
-        """Cut the file to `size` bytes, durably. The indexes must hold nothing behind that."""
+        """Cut the file to `size` bytes, durably. The indexes must hold nothing beyond that."""
         self._log.truncate(size)
         self.size = size
         self._log.sync()
 
     def truncate_before(self, offset: int) -> int:
-        """Cut the batch that holds `offset` and all behind it, durably; answers the offset that is next then."""
+        """Cut the batch that holds `offset` and all after it, durably; answers the offset that is next then."""
         batches = list(self.batches_from(0))
         kept = [batch for batch in batches if batch.header.last_offset < offset]
         if len(kept) < len(batches):
@@ -302,7 +302,7 @@ class Segment:
         return batch is not None and batch.header.max_timestamp == timestamp
 
     def catch_up(self) -> BatchAt | None:
-        """Learn of the batches behind the last index entry; answers the last batch.
+        """Learn of the batches after the last index entry; answers the last batch.
 
         For a segment whose indexes are trusted (a clean stop): only the tail that they don't cover is read.
         """

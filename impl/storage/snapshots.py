@@ -57,7 +57,7 @@ class Snapshots:
         self._remove([each for each in offsets[:-1] if each not in bases])
 
     def rebuild(self, producers: ProducerState, segments: Sequence[Segment], log_start_offset: int, end: int) -> None:
-        """Know the producers before `end`: from the newest usable snapshot, and from the batches behind it."""
+        """Know the producers before `end`: from the newest usable snapshot, and from the batches after it."""
         producers.clear()
         known_to = self._load_newest(end, producers)
         read_from = log_start_offset if known_to is None else max(known_to, log_start_offset)

@@ -17,7 +17,7 @@ Node = TypeVar("Node")
 
 
 def apply_change(content: bytearray, change: Change) -> None:
-    """Do one change; what lies between the end and a position behind it becomes zeros."""
+    """Do one change; what lies between the end and a position beyond it becomes zeros."""
     position, data = change
     if len(content) < position:
         content.extend(bytes(position - len(content)))

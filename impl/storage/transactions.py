@@ -73,7 +73,7 @@ class TransactionIndex:
         self._file.write_at(self._file.size(), (content,))
 
     def truncate_before(self, offset: int) -> None:
-        """Forget the transactions whose markers are at an offset or behind it (`TransactionIndex.truncateTo`)."""
+        """Forget the transactions whose markers are at an offset or after it (`TransactionIndex.truncateTo`)."""
         kept = sum(each.last_offset < offset for each in self.entries())
         self._file.truncate(kept * ENTRY.size)
 

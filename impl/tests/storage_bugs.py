@@ -66,7 +66,7 @@ def _truncate_without_flush(_: Any) -> Planted:
 
 
 def _believe_the_size(_: Any) -> Planted:
-    """Leave behind the last good batch what is there."""
+    """Leave what is there after the last good batch."""
 
     def truncate(self: Segment, size: int) -> None:
         self.size = size
@@ -262,8 +262,8 @@ BUGS: Final = (
     StorageBug("the size of a file is believed", f"{STORAGE}.segment.Segment.truncate", _believe_the_size),
     StorageBug("what is cut is not made durable", f"{STORAGE}.segment.Segment.truncate", _truncate_without_flush),
     StorageBug("one batch too many stays", f"{STORAGE}.segment.Segment.truncate_before", _one_batch_too_many, 2),
-    StorageBug("segments behind a cut stay", f"{STORAGE}.recovery.LogRecovery._remove_from", _nothing),
-    StorageBug("files behind a cut stay", f"{STORAGE}.recovery.LogRecovery._remove_from", _forget_what_should_go),
+    StorageBug("segments after a cut stay", f"{STORAGE}.recovery.LogRecovery._remove_from", _nothing),
+    StorageBug("files after a cut stay", f"{STORAGE}.recovery.LogRecovery._remove_from", _forget_what_should_go),
     StorageBug("holes are overlooked", f"{STORAGE}.log.LogRecovery", _holes_allowed),
     StorageBug(
         "the segment with the recovery point is trusted",
@@ -310,8 +310,8 @@ BUGS: Final = (
         "the start of a log is not kept", f"{STORAGE}.log_directory.LogDirectory.checkpoint_log_starts", _nothing
     ),
     StorageBug("a deleted log's checkpoints stay", f"{STORAGE}.log_directory.LogDirectory.forget", _forget_names_only),
-    StorageBug("snapshots behind the end stay", f"{STORAGE}.snapshots.Snapshots.remove_after", _answer(False)),
-    StorageBug("batches behind a snapshot are not read", f"{STORAGE}.snapshots.Snapshots.rebuild", _snapshot_alone),
+    StorageBug("snapshots beyond the end stay", f"{STORAGE}.snapshots.Snapshots.remove_after", _answer(False)),
+    StorageBug("batches after a snapshot are not read", f"{STORAGE}.snapshots.Snapshots.rebuild", _snapshot_alone),
     StorageBug("a snapshot says one offset too many", f"{STORAGE}.snapshots.Snapshots.write", _snapshot_too_far, 21),
     StorageBug("epochs of what was cut stay", f"{STORAGE}.checkpoints.LeaderEpochs.truncate_from_end", _nothing, 4),
     StorageBug("epochs are not kept", f"{STORAGE}.checkpoints.LeaderEpochs.save", _epochs_in_memory),

@@ -116,7 +116,7 @@ def _damaged(batch: int, count: int) -> Trial:
 
 
 def check_what_is_cut_stays_cut() -> None:
-    """Batches and segments behind a bad one, when power is lost after others were appended in their place."""
+    """Batches and segments after a bad one, when power is lost after others were appended in their place."""
     for batch in (1, 3):
         trial = _damaged(batch, 12)
         trial.play([Append(1, EQUAL_VALUE)])

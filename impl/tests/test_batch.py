@@ -151,7 +151,7 @@ def test_a_new_timestamp_gets_a_new_checksum() -> None:
 
 
 @given(st.integers(HEADER_SIZE * 0 + 21, 70), st.integers(1, 255))
-def test_any_changed_byte_behind_the_checksum_is_noticed(position: int, change: int) -> None:
+def test_any_changed_byte_after_the_checksum_is_noticed(position: int, change: int) -> None:
     batch = make_batch(records(b"some value"))
     batch[position] ^= change
     assert not stored_crc_matches(batch)

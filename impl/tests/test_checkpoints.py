@@ -60,7 +60,7 @@ def test_checkpoints_say_what_is_flushed_where_logs_begin_and_what_is_committed(
     assert lines(files, HIGH_WATERMARKS) == ["0", "2", "t 0 8", "u 1 2"]
 
 
-def test_only_what_is_behind_the_recovery_point_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_is_after_the_recovery_point_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     files = SimulatedFileSystem()
     directory = opened(files)
     fill(directory, 30)

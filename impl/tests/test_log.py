@@ -198,7 +198,7 @@ def test_a_changed_byte_cuts_the_log_there(
     assert again.log_end_offset >= position // size
 
 
-def test_segments_behind_a_damaged_one_are_removed(tmp_path: Path) -> None:
+def test_segments_after_a_damaged_one_are_removed(tmp_path: Path) -> None:
     log = open_log(tmp_path, SMALL)
     for _ in range(12):
         append(log, make_batch(records(b"x" * 50)))
@@ -214,7 +214,7 @@ def test_segments_behind_a_damaged_one_are_removed(tmp_path: Path) -> None:
     assert stored(again)[-1] == (second.base_offset, second.base_offset)
 
 
-def test_a_log_may_begin_behind_an_offset(tmp_path: Path) -> None:
+def test_a_log_may_begin_after_an_offset(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     append(log, make_batch(records(b"a", b"b", b"c")))
     log.raise_start(2)

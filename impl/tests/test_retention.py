@@ -83,7 +83,7 @@ def test_nothing_goes_beyond_the_high_watermark(tmp_path: Path) -> None:
     assert bases(log) == [3, 4]
 
 
-def test_a_younger_segment_protects_those_behind_it(tmp_path: Path) -> None:
+def test_a_younger_segment_protects_those_after_it(tmp_path: Path) -> None:
     log = open_log(tmp_path, ONE_BATCH)
     for time_ms in (NOW, NOW + DAY_MS, NOW):
         append(log, make_batch(records(b"v"), time_ms=time_ms))

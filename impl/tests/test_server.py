@@ -154,7 +154,7 @@ def test_answers_come_in_the_order_of_requests(wire: Wire) -> None:
     assert [wire.receive()[0] for _ in range(200)] == list(range(3, 203))
 
 
-def test_a_request_behind_a_long_poll_waits_and_another_connection_wakes_it(
+def test_a_request_after_a_long_poll_waits_and_another_connection_wakes_it(
     shared_broker: BrokerProcess, wire: Wire
 ) -> None:
     create(wire, "poll")

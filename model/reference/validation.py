@@ -171,7 +171,7 @@ def _one_whole_batch(look: Look) -> Refusal | None:
         odd: tuple[ErrorCode, ...] = () if excess == 0 else (ErrorCode.CORRUPT_MESSAGE,)
         return Refusal(NO_BATCH, (ErrorCode.INVALID_RECORD, *odd), "BAT-09")
     if excess < 0:
-        # What is left behind the claimed end may look like another batch.
+        # What is left after the claimed end may look like another batch.
         other: tuple[ErrorCode, ...] = () if -excess < FRAME_BYTES else (ErrorCode.INVALID_RECORD,)
         has_header = _claimed_size(batch, look.size) >= HEADER_BYTES
         return Refusal(CORRUPT, (ErrorCode.CORRUPT_MESSAGE, *other), "BAT-12", fails_request=not has_header)

@@ -76,7 +76,7 @@ def _at_once(requirement: str) -> Expect:
 def _must_wait(volumes: Sequence[Volume], wanted: int, max_bytes: int) -> bool:
     """Whether an early answer must bring the bytes wanted.
 
-    Kafka reads one segment at a time and answers at once when there is more behind it. With several partitions it
+    Kafka reads one segment at a time and answers at once when there is more after it. With several partitions it
     counts batches that then have no room, so that it waits for certain only if there is too little altogether, or room
     for all.
     """

@@ -68,7 +68,7 @@ THREE = (append(), append(), append())
         (Damage.INDEXES, -1, 5),
     ],
 )
-def test_damage_costs_what_is_behind_it(damage: Damage, place: int, end: int) -> None:
+def test_damage_costs_what_is_after_it(damage: Damage, place: int, end: int) -> None:
     assert after(*THREE, append(), append(), Restart(damage=damage, place=place)).log_end_offset == end
 
 
