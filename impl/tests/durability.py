@@ -282,7 +282,7 @@ def hold(log: Log, promises: Promises, *, lost: bool) -> None:
     _must(found == wanted[: len(found)], f"offsets {start} to {end} are not a prefix of what was appended")
     headers = [parse_header(batch) for batch in found]
     _must(
-        end == (headers[-1].next_offset if headers else max(start, end)), f"the end {end} is not behind the last batch"
+        end == (headers[-1].next_offset if headers else max(start, end)), f"the end {end} is not that of the last batch"
     )
     _must(
         start >= promises.start_min, f"the log begins at {start}, but everything before {promises.start_min} is deleted"
