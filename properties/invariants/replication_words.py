@@ -65,12 +65,12 @@ def is_unheard(s: State, version: Any) -> Any:
     """Whether a decision's leader has not led under it or a newer one since it started, and may yet."""
     epoch = s.epoch_of[version]
     leader = s.elected[epoch].value
-    known = s.knows[leader]
-    only_follows = allof(s.alive[leader], no(s.leads[leader]), known > 0, known <= version)
+    known, has_started = s.knows[leader], s.started_at[leader] <= version
+    only_follows = allof(s.alive[leader], no(s.leads[leader]), known > 0, known <= version, has_started)
     return anyof(
         no(s.has_begun[epoch]),
         allof(s.epoch[leader] == epoch, anyof(allof(s.leads[leader], known < version), only_follows)),
-        allof(known == 0, s.started_at[leader] <= version),
+        allof(known == 0, has_started),
     )
 
 

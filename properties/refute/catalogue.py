@@ -16,6 +16,7 @@ from model.machines.durability import durability as log_on_a_disk
 from model.machines.replication import replication
 from properties.prove.engine import MACHINES
 from properties.prove.obligations import claims_in
+from properties.refute import recorded
 from properties.refute.variants import UnknownVariantError, variants
 from properties.variants import assumptions, designs, durability
 from properties.variants.changes import LeftOut
@@ -57,7 +58,8 @@ def _guards_of_replication() -> Iterator[Variant]:
         known = KNOWN.get(left_out.name, KNOWN.get(f"{left_out.action}.{left_out.guard}"))
         usual = usual_searches(settings, left_out.action)
         tried = usual if known is None else (known, *(each for each in usual if each != known))
-        yield _leaving_out(left_out, left_out.name, tried, MACHINES["replication"])
+        proved_in = recorded.SETTINGS if left_out.name in recorded.NOT_NEEDED else MACHINES["replication"]
+        yield _leaving_out(left_out, left_out.name, tried, proved_in)
 
 
 def _guards_of_kip320() -> Iterator[Variant]:

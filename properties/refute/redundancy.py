@@ -1,8 +1,8 @@
 """Whether the theorems are proved without a guard, or a conjunct of one.
 
 It may follow from the others: then each step without it is a step with it. If not, all that the proof says of its
-action is asked again. Only obligations of its action can be open without it. Of other machines than that of
-replication all is asked, for it takes seconds.
+action is asked again. Only obligations of its action can be open without it. Where another invariant is tried
+(`properties.refute.recorded`, and of other machines than that of replication) all is asked.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ def _that_all_is_shown(left_out: LeftOut, settings: Sequence[str]) -> Iterator[O
     """All that is asked of every action, of one without the guard; what was reachable is so without it, too."""
     for each in (each for setting in settings for each in obligations(setting)):
         if each.purpose is not Purpose.SOMETIMES:
-            yield evolve(each, without=left_out.name) if each.action == left_out.action else each
+            too = each.purpose is Purpose.WITHIN and claims_in(each.claims).within in settings
+            less = evolve(each, without=left_out.name, is_left_out_of_wider=too)
+            yield less if each.action == left_out.action else each
 
 
 def _that_it_follows(left_out: LeftOut, settings: Sequence[str]) -> Iterator[Obligation]:

@@ -30,6 +30,8 @@ KEPT: Mapping[str, str] = {
         "who takes up the epoch again that it leads in only starts it later, and forgets what it asked and knew"
     ),
     "become_follower.another_was_elected": "who follows itself only leaves its epoch without a leader",
+    "leader_learns_isr.it_leads": "who does not lead has no use for the ISR, and asks for nothing",
+    "follower_sends_fetch.it_follows.3": "who has just started does not know yet whom to fetch from",
     "follower_sends_fetch.it_follows.4": (
         "where nobody leads yet there is nobody to fetch from; such a fetch could only be one from offset 0"
     ),
