@@ -47,6 +47,11 @@ def _finish(files: FileSystem, directory: Path, limits: SegmentLimits, names: Se
         end = max(_end(files, directory, base, limits) for base in finished)
         _remove_replaced(files, directory, min(finished), end)
     for name in swaps:
+        if base_offset_of(name) not in finished:
+            # An index whose batches have not come so far: it would take the place of the old segment's.
+            logger.info("removing %s, which a stop has left over", directory / name)
+            files.remove(directory / name)
+            continue
         logger.info("putting %s in its place, which a stop has prevented", directory / name)
         files.rename(directory / name, directory / name.removesuffix(SWAP))
 
@@ -60,14 +65,23 @@ def base_offset_of(name: str) -> int:
 
 def _end(files: FileSystem, directory: Path, base_offset: int, limits: SegmentLimits) -> int:
     """The offset after the last record of a finished compaction."""
+    names = files.list_names(directory)
     segment = Segment(files, directory, base_offset, limits, 0, SWAP)
     last = segment.catch_up()
     segment.abandon()
+    for suffix in (INDEX, TIME_INDEX):
+        if segment.path(suffix).name not in names:  # it has its final name already, or is to be made anew
+            files.remove(segment.path(suffix))
     return last.header.next_offset if last is not None else base_offset
 
 
 def _remove_replaced(files: FileSystem, directory: Path, first: int, end: int) -> None:
-    """Remove the files of the segments that a finished compaction has read, from `first` to before `end`."""
-    for name in files.list_names(directory):
-        if first <= base_offset_of(name) < end and not name.endswith(SWAP):
+    """Remove the files of the segments that a finished compaction has read, from `first` to before `end`.
+
+    An index of transactions may be in its place already, and can't be made anew; there is a new one if there was one.
+    """
+    names = files.list_names(directory)
+    for name in names:
+        is_new = name.endswith(TRANSACTION_INDEX) and base_offset_of(name) == first and name + SWAP not in names
+        if first <= base_offset_of(name) < end and not name.endswith(SWAP) and not is_new:
             files.remove(directory / name)

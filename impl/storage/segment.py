@@ -349,8 +349,13 @@ class Segment:
             self._opened[TRANSACTION_INDEX].close()
 
     def rename(self, ending: str) -> None:
-        """Give all files another ending, durably; they stay open for those who read them (`changeFileSuffixes`)."""
-        for suffix in (LOG, INDEX, TIME_INDEX, TRANSACTION_INDEX):
+        """Give all files another ending, durably; they stay open for those who read them (`changeFileSuffixes`).
+
+        Where they get their final names the batches are last, so that there are no indexes still to come then.
+        """
+        for suffix in (INDEX, TIME_INDEX, TRANSACTION_INDEX, LOG):
+            if suffix == LOG and not ending:
+                self._files.sync_directory(self._directory)
             old = self.path(suffix)
             new = self._directory / file_name(self.base_offset, suffix + ending)
             if suffix in self._opened or self._files.exists(old):

@@ -18,6 +18,7 @@ from impl.storage.faults import Crash, crash_before
 from impl.storage.filesystem import FileSystem
 from impl.storage.log import Log
 from impl.storage.log_directory import LogDirectory, LogSettings
+from impl.storage.records import Record
 from impl.storage.segment import SegmentLimits
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.support import NOW, make_batch, records
@@ -88,6 +89,8 @@ class Trial:
     records, was truncated, was restarted.
     """
 
+    settings: LogSettings = SETTINGS
+
     def __init__(self, files: FileSystem, home: Path = DATA, seed: int = 0, page_size: int = 64) -> None:
         self.files = files
         self.home = home
@@ -104,6 +107,14 @@ class Trial:
         self._directory = self._open(files)
         self._watch()
 
+    def content(self, step: Append, number: int) -> list[Record]:
+        """The records to append, which no other batch has."""
+        return records(*[f"{number}".encode().ljust(step.size, b".")] * step.count)
+
+    def hold(self, log: Log, *, lost: bool) -> None:
+        """Hold what is found to what was promised, after a loss of power or of nothing. Raises Violation."""
+        hold(log, self.promises, lost=lost)
+
     @property
     def log(self) -> Log:
         """The log under test."""
@@ -117,7 +128,7 @@ class Trial:
         self._jobs.clear()
         self._is_new_leader = True
         directory = LogDirectory(files, self.home / "logs", run_later=self._jobs.append)
-        directory.open_all({NAME: SETTINGS}, NOW)
+        directory.open_all({NAME: self.settings}, NOW)
         return directory
 
     def play(self, history: Sequence[Step]) -> None:
@@ -131,7 +142,7 @@ class Trial:
                 self._lose(step)
             else:
                 getattr(self, step.name)()
-            hold(self.log, self.promises, lost=False)
+            self.hold(self.log, lost=False)
         if isinstance(self.files, SimulatedFileSystem):
             self._lose_power_and_look(-1)
 
@@ -148,8 +159,7 @@ class Trial:
         log.epochs.assign(self._epoch, log.log_end_offset)
         self.promises.last_epoch = self._epoch
         self._clock += 1
-        value = f"{self._clock}".encode().ljust(step.size, b".")
-        batch = make_batch(records(*[value] * step.count), time_ms=self._clock, **fields)
+        batch = make_batch(self.content(step, self._clock), time_ms=self._clock, **fields)
         log.roll_for(len(batch), self._clock, log.log_end_offset + step.count - 1, NOW)
         stamp(batch, log.log_end_offset, self._epoch)
         self.promises.batches.append(bytes(batch))
@@ -229,7 +239,7 @@ class Trial:
             lost = False
             self.log.abandon()
         self._directory = self._open(self.files)
-        hold(self.log, self.promises, lost=lost)
+        self.hold(self.log, lost=lost)
         self.seen["lost records"] += self.log.log_end_offset < self.promises.appended_to
         found = stored(self.log)
         kept = [batch for batch in self.promises.batches if parse_header(batch).last_offset < self.log.log_start_offset]
@@ -255,11 +265,11 @@ class Trial:
                 files = files.after_power_loss(random, self._page_size)
             files.faults.before_change = None
         log = self._recovered(files)
-        hold(log, self.promises, lost=lost)
+        self.hold(log, lost=lost)
 
     def _recovered(self, files: SimulatedFileSystem) -> Log:
         directory = LogDirectory(files, self.home / "logs", run_later=lambda _: None)
-        directory.open_all({NAME: SETTINGS}, NOW)
+        directory.open_all({NAME: self.settings}, NOW)
         return directory.logs[NAME]
 
 
@@ -279,25 +289,25 @@ def hold(log: Log, promises: Promises, *, lost: bool) -> None:
     start, end = log.log_start_offset, log.log_end_offset
     found = stored(log)
     wanted = [batch for batch in promises.batches if parse_header(batch).last_offset >= start]
-    _must(found == wanted[: len(found)], f"offsets {start} to {end} are not a prefix of what was appended")
+    must(found == wanted[: len(found)], f"offsets {start} to {end} are not a prefix of what was appended")
     headers = [parse_header(batch) for batch in found]
-    _must(
+    must(
         end == (headers[-1].next_offset if headers else max(start, end)), f"the end {end} is not that of the last batch"
     )
-    _must(
+    must(
         start >= promises.start_min, f"the log begins at {start}, but everything before {promises.start_min} is deleted"
     )
-    _must(start <= promises.start_max, f"the log begins at {start}, but nothing after {promises.start_max} was deleted")
+    must(start <= promises.start_max, f"the log begins at {start}, but nothing after {promises.start_max} was deleted")
     must_reach = promises.flushed if lost else promises.appended_to
-    _must(end >= must_reach, f"the log ends at {end}, but everything before {must_reach} must be found")
+    must(end >= must_reach, f"the log ends at {end}, but everything before {must_reach} must be found")
     _hold_lookups(log, headers)
     _hold_producers(log, headers)
     for header in headers:
         epoch = log.epochs.epoch_for_offset(max(start, header.base_offset))
-        _must(epoch == header.partition_leader_epoch, f"offset {header.base_offset} is taken to be of epoch {epoch}")
+        must(epoch == header.partition_leader_epoch, f"offset {header.base_offset} is taken to be of epoch {epoch}")
     last_epoch = -1 if log.last_epoch is None else log.last_epoch
     latest = log.epochs.latest if log.epochs.latest is not None else -1
-    _must(max(last_epoch, latest) >= promises.last_epoch, f"epoch {promises.last_epoch} was used and is not known")
+    must(max(last_epoch, latest) >= promises.last_epoch, f"epoch {promises.last_epoch} was used and is not known")
 
 
 def _hold_lookups(log: Log, headers: Sequence[BatchHeader]) -> None:
@@ -306,12 +316,12 @@ def _hold_lookups(log: Log, headers: Sequence[BatchHeader]) -> None:
         if header.base_offset < log.log_start_offset:
             continue
         part = log.read(header.base_offset, 1, log.log_end_offset, at_least_one=True)
-        _must(part is not None, f"offset {header.base_offset} is not found")
+        must(part is not None, f"offset {header.base_offset} is not found")
         assert part is not None
         found = parse_header(part.file.read_at(part.position, part.size))
-        _must(found == header, f"offset {header.base_offset} leads to a batch at {found.base_offset}")
+        must(found == header, f"offset {header.base_offset} leads to a batch at {found.base_offset}")
         at = log.find_timestamp(header.max_timestamp)
-        _must(at is not None and at.offset == header.base_offset, f"the time of {header.base_offset} leads to {at}")
+        must(at is not None and at.offset == header.base_offset, f"the time of {header.base_offset} leads to {at}")
 
 
 def _hold_producers(log: Log, headers: Sequence[BatchHeader]) -> None:
@@ -319,15 +329,14 @@ def _hold_producers(log: Log, headers: Sequence[BatchHeader]) -> None:
     last = {header.producer_id: header for header in headers if header.has_producer_id}
     known = log.producers.last_offsets()
     for producer_id, header in last.items():
-        _must(
-            log.producers.find_duplicate(header) is not None, f"producer {producer_id} is not known by its last batch"
-        )
+        must(log.producers.find_duplicate(header) is not None, f"producer {producer_id} is not known by its last batch")
         offset = known.get(producer_id)
-        _must(offset == header.last_offset, f"the last offset of producer {producer_id} is taken to be {offset}")
+        must(offset == header.last_offset, f"the last offset of producer {producer_id} is taken to be {offset}")
     for producer_id, offset in known.items():
-        _must(offset < log.log_end_offset, f"producer {producer_id} is known by offset {offset}, which is not there")
+        must(offset < log.log_end_offset, f"producer {producer_id} is known by offset {offset}, which is not there")
 
 
-def _must(holds: bool, text: str) -> None:
+def must(holds: bool, text: str) -> None:
+    """Raise Violation, unless something holds."""
     if not holds:
         raise Violation(text)

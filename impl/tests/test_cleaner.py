@@ -13,10 +13,11 @@ from impl.storage.batch import parse_header, split_batches
 from impl.storage.cleaner import Cleanable, NotCleanableError, cleanable
 from impl.storage.faults import Crash, Faults, crash_before
 from impl.storage.filesystem import FileSystem, RealFileSystem
+from impl.storage.leftovers import SWAP
 from impl.storage.log import Log
 from impl.storage.records import Record
 from impl.storage.recovery import LogStart
-from impl.storage.segment import SegmentLimits
+from impl.storage.segment import INDEX, TIME_INDEX, TRANSACTION_INDEX, SegmentLimits
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.logs import COMPACTION, Pair, Stored, before_every_change, compact, contents, pairs_batch
 from impl.tests.support import NOW, append, make_batch, open_log
@@ -181,6 +182,19 @@ def test_what_a_failed_compaction_could_not_remove_is_not_taken_for_the_next_one
         (tmp_path / f"{0:020d}.{suffix}.cleaned").write_bytes(b"x" * 120)
     compact(log)
     assert [each[0] for each in contents(log)] == [1]
+
+
+@pytest.mark.parametrize("suffix", [INDEX, TIME_INDEX, TRANSACTION_INDEX])
+def test_an_index_that_came_further_than_its_batches_replaces_none(tmp_path: Path, suffix: str) -> None:
+    log = filled(open_log(tmp_path), [(b"a", b"1")], [(b"b", b"1")])
+    log.close()
+    index = log.segments[0].path(suffix)
+    before = index.read_bytes() if index.exists() else None
+    swap = index.with_name(index.name + SWAP)
+    swap.write_bytes(b"\0" * 12)
+    open_log(tmp_path, was_clean=True).close()
+    assert (index.read_bytes() if index.exists() else None) == before
+    assert not swap.exists()
 
 
 def test_a_log_with_transactions_is_left_alone(tmp_path: Path) -> None:

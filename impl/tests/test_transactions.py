@@ -1,19 +1,23 @@
 """`.txnindex`: what is in it after appends, recovery, truncation, deletion, compaction and a loss of power."""
 
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from impl.storage.batch import CONTROL_BIT, TRANSACTIONAL_BIT
+from impl.storage.faults import Crash, Faults, crash_before
 from impl.storage.filesystem import RealFileSystem
 from impl.storage.log import Log
 from impl.storage.records import Record
 from impl.storage.recovery import LogStart
 from impl.storage.segment import TRANSACTION_INDEX
+from impl.storage.simulated import SimulatedFileSystem
 from impl.storage.transactions import ENTRY, MARKER_KEY, MARKER_VALUE, AbortedTransaction
 from impl.tests.logs import compact, pairs_batch
 from impl.tests.support import LIMITS, NOW, append, make_batch, open_log
-from impl.tests.transactions import EXPECTED, aborted, check_loss_of_power, check_restarts, end, filled, write
+from impl.tests.transactions import EXPECTED, HOME, aborted, check_loss_of_power, check_restarts, end, filled, write
 
 
 def indexes(directory: Path) -> list[str]:
@@ -119,6 +123,33 @@ def test_compaction_keeps_the_index(tmp_path: Path) -> None:
     assert aborted(log) == EXPECTED
     log.close()
     assert aborted(reopened(tmp_path, was_clean=True)) == EXPECTED
+
+
+def compacted_until(crash_at: int | None) -> SimulatedFileSystem:
+    """A log that is durable and then compacted, on a disk whose power fails before a change."""
+    files = SimulatedFileSystem()
+    files.make_directory(HOME.parent)
+    files.sync_directory(Path("/"))
+    log = filled(files, HOME)
+    log.roll(NOW)
+    for number in range(3):
+        append(log, pairs_batch([(b"k", b"%d" % number)]))
+        log.roll(NOW)
+    log.flush()
+    files.faults = Faults(before_change=None if crash_at is None else crash_before(crash_at))
+    with suppress(Crash):
+        compact(log, checkpoint=7)
+    return files
+
+
+def test_a_loss_of_power_during_compaction_leaves_the_index() -> None:
+    changes = compacted_until(None).faults.changes
+    assert changes > 10
+    for crash_at in range(changes):
+        files = compacted_until(crash_at)
+        for left in (files.after_kill(), *(files.after_power_loss(Random(seed)) for seed in range(8))):
+            found = Log(left, HOME, LIMITS, NOW, LogStart(recovery_point=10, may_have_gaps=True))
+            assert aborted(found) == EXPECTED, crash_at
 
 
 def test_the_snapshot_knows_open_transactions(tmp_path: Path) -> None:
