@@ -7,8 +7,6 @@ the newest entries are kept back and written together. An index is complete on d
 from its segment when it is in doubt.
 """
 
-from collections.abc import Collection
-from itertools import starmap
 from struct import Struct
 from typing import Final
 
@@ -47,9 +45,10 @@ class _EntryFile:
             key, value = self._entry.unpack(self._file.read_at(number * size, size))
         return key, value
 
-    def _add(self, entries: Collection[tuple[int, int]]) -> None:
-        self._kept_back += b"".join(starmap(self._entry.pack, entries))
-        self._count += len(entries)
+    def append_packed(self, entries: bytes) -> None:
+        """Add entries as they are in the file."""
+        self._kept_back += entries
+        self._count += len(entries) // self._entry.size
         if self._count - self._written >= ENTRIES_KEPT_BACK:
             self.flush()
 
@@ -101,10 +100,9 @@ class OffsetIndex(_EntryFile):
         """Whether `segment.index.bytes` leaves no room for an entry."""
         return self.count >= self._count_max
 
-    def append(self, entries: Collection[tuple[int, int]]) -> None:
-        """Say of batches by their last offset at which byte of the segment each begins."""
-        base = self._base_offset
-        self._add([(offset - base, position) for offset, position in entries])
+    def append(self, offset: int, position: int) -> None:
+        """Say that the batch with last offset `offset` begins at `position` (a byte of the segment)."""
+        self.append_packed(OFFSET_ENTRY.pack(offset - self._base_offset, position))
 
     def last(self) -> tuple[int, int]:
         """Last offset and position of the batch that the last entry is about; there must be one."""
@@ -130,14 +128,16 @@ class TimeIndex(_EntryFile):
         """Whether room is left only for the entry that closing the segment adds (`TimeIndex.isFull`)."""
         return self.count >= self._count_max - 1
 
-    def append(self, entries: Collection[tuple[int, int]]) -> None:
-        """Add timestamps and their offsets, but for those that are not later than the one before."""
-        later = []
-        for timestamp, offset in entries:
-            if timestamp > self._last_timestamp:
-                later.append((timestamp, offset - self._base_offset))
-                self._last_timestamp = timestamp
-        self._add(later)
+    def append(self, timestamp: int, offset: int) -> None:
+        """Add an entry unless the timestamp is not later than the last one's."""
+        if timestamp > self._last_timestamp:
+            self.append_packed(TIME_ENTRY.pack(timestamp, offset - self._base_offset))
+
+    def append_packed(self, entries: bytes) -> None:
+        """See `_EntryFile.append_packed`; their timestamps ascend, and are later than the last one's."""
+        super().append_packed(entries)
+        if entries:
+            self._last_timestamp, _ = TIME_ENTRY.unpack_from(entries, len(entries) - TIME_ENTRY.size)
 
     def last(self) -> tuple[int, int]:
         """Timestamp and offset of the last entry; (-1, base offset) when there is none (`TimeIndex.lastEntry`)."""

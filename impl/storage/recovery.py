@@ -192,12 +192,12 @@ def recover_segment(
     epoch_before = -1 if latest_epoch is None else latest_epoch
     position, next_offset = 0, segment.base_offset
     for batches in good_batches(segment, on_progress):
-        segment.note_batches(batches.positions, batches.last_offsets, batches.max_timestamps)
+        batches.index(segment)
         if note is not None:
             for header in batches.telling(epoch_before):
                 note(header)
                 epoch_before = max(header.partition_leader_epoch, epoch_before)
-        position, next_offset = batches.positions[-1], batches.last_offsets[-1] + 1
+        position, next_offset = batches.end, batches.next_offset
     segment.seal()
     if position < size:
         logger.warning(

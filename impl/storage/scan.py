@@ -8,6 +8,7 @@ broker that was stopped cleanly never needs it.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import Final
@@ -35,21 +36,64 @@ from impl.storage.segment import RELATIVE_OFFSET_MAX, Segment
 READ_SIZE: Final = 2 * 1024 * 1024
 _WIDTHS: Final = (">i8", ">i4", ">i4", "i1", ">u4", ">i2", ">i4", ">i8", ">i8", ">i8", ">i2", ">i4", ">i4")
 COLUMNS: Final = np.dtype(list(zip((each.name for each in attrs.fields(BatchHeader)), _WIDTHS, strict=True)))
+_OFFSET_ENTRY: Final = np.dtype([("offset", ">i4"), ("position", ">i4")])
+_TIME_ENTRY: Final = np.dtype([("timestamp", ">i8"), ("offset", ">i4")])
 _ANYTHING: Final = np.dtype(f"V{HEADER_SIZE}")
-_CHECKED: Final = Struct(">iibI")  # length, partition leader epoch, magic, CRC
+_LENGTH_AND_CRC: Final = Struct(">i5xI")  # between them the partition leader epoch and the magic byte
 
 
 @attrs.frozen(slots=True, eq=False)
 class GoodBatches:
     """Batches that follow each other in a segment."""
 
-    positions: list[int]
-    """Bytes of the segment: where each begins, and where the last one ends."""
+    position: int
+    """The byte of the segment at which the first one begins."""
+    ends: list[int]
+    """0, and where each ends, in bytes from there."""
     headers: NDArray[np.void]
     """A row of `COLUMNS` for each."""
-    last_offsets: list[int]
-    max_timestamps: list[int]
-    """In milliseconds since 1970."""
+    last_offsets: NDArray[np.int64]
+
+    @property
+    def end(self) -> int:
+        """The byte of the segment at which the last one ends."""
+        return self.position + self.ends[-1]
+
+    @property
+    def next_offset(self) -> int:
+        """The offset after the last one's."""
+        return int(self.last_offsets[-1]) + 1
+
+    def index(self, segment: Segment) -> None:
+        """Keep a segment's indexes and its largest timestamp, as `Segment.note_batch` does for each batch."""
+        chosen = self._far_enough(segment)
+        times = self.headers["max_timestamp"].astype(np.int64)
+        largest = np.maximum.accumulate(np.maximum(times, segment.max_timestamp))
+        is_new = times > np.concatenate(([segment.max_timestamp], largest[:-1]))
+        newest = np.maximum.accumulate(np.where(is_new, np.arange(len(times)), -1))
+        of_largest = np.where(newest < 0, segment.offset_of_max_timestamp, self.last_offsets[newest])
+        offsets = np.empty(len(chosen), _OFFSET_ENTRY)
+        offsets["offset"] = self.last_offsets[chosen] - segment.base_offset
+        offsets["position"] = np.array(self.ends)[chosen] + self.position
+        is_later = largest[chosen] > np.concatenate(([segment.last_indexed_timestamp], largest[chosen][:-1]))
+        stamps = np.empty(int(is_later.sum()), _TIME_ENTRY)
+        stamps["timestamp"] = largest[chosen][is_later]
+        stamps["offset"] = of_largest[chosen][is_later] - segment.base_offset
+        segment.note_indexed(offsets.tobytes(), stamps.tobytes())
+        segment.max_timestamp, segment.offset_of_max_timestamp = int(largest[-1]), int(of_largest[-1])
+
+    def _far_enough(self, segment: Segment) -> list[int]:
+        """Which batches have entries: those with more than the interval before them since the last that has one."""
+        ends, interval = self.ends, segment.limits.index_interval_bytes
+        chosen = []
+        last = -segment.bytes_since_index_entry
+        batch, count = bisect_right(ends, last + interval), len(self.headers)
+        while batch < count:
+            chosen.append(batch)
+            last = ends[batch]
+            batch = bisect_right(ends, last + interval, batch)
+        segment.bytes_since_index_entry = ends[-1] - last
+        return chosen
 
     def telling(self, epoch: int) -> Iterator[BatchHeader]:
         """The headers from which all is learned that the batches say of producers and leader epochs.
@@ -89,7 +133,11 @@ def good_batches(segment: Segment, on_progress: Callable[[int], None]) -> Iterat
         window = memoryview(segment.read(position, size))
         ends = _ends_of_whole(window)
         if len(ends) == 1:
-            needed = LOG_OVERHEAD + _CHECKED.unpack_from(window, SIZE_POSITION)[0] if len(window) >= HEADER_SIZE else 0
+            needed = (
+                LOG_OVERHEAD + _LENGTH_AND_CRC.unpack_from(window, SIZE_POSITION)[0]
+                if len(window) >= HEADER_SIZE
+                else 0
+            )
             if not len(window) < needed <= segment.size - position:
                 return
             size = needed
@@ -97,15 +145,10 @@ def good_batches(segment: Segment, on_progress: Callable[[int], None]) -> Iterat
         headers = np.ndarray((len(window) - HEADER_SIZE + 1,), _ANYTHING, window, strides=(1,))[ends[:-1]].view(COLUMNS)
         last_offsets, count = _last_offsets(headers, segment.base_offset, next_offset)
         if count:
-            position_before, position = position, position + ends[count]
-            next_offset = last_offsets[count - 1] + 1
-            on_progress(position - position_before)
-            yield GoodBatches(
-                positions=[position_before + end for end in ends[: count + 1]],
-                headers=headers[:count],
-                last_offsets=last_offsets[:count],
-                max_timestamps=headers["max_timestamp"][:count].tolist(),
-            )
+            found = GoodBatches(position, ends[: count + 1], headers[:count], last_offsets[:count])
+            position, next_offset = found.end, found.next_offset
+            on_progress(ends[count])
+            yield found
         if count < len(headers):
             return
         size = READ_SIZE
@@ -115,11 +158,15 @@ def _ends_of_whole(window: memoryview) -> list[int]:
     """0, and where each batch ends that is whole and unchanged, up to the first that is not."""
     begin, size = 0, len(window)
     ends = [0]
-    header_of, checksum, is_at = _CHECKED.unpack_from, crc32c, ends.append  # this loop is what recovery waits for
+    header_of, checksum, is_at = (
+        _LENGTH_AND_CRC.unpack_from,
+        crc32c,
+        ends.append,
+    )  # this loop is what recovery waits for
     while begin <= size - HEADER_SIZE:
-        length, _, magic, crc = header_of(window, begin + SIZE_POSITION)
+        length, crc = header_of(window, begin + SIZE_POSITION)
         end = begin + LOG_OVERHEAD + length
-        if not begin + HEADER_SIZE <= end <= size or magic != MAGIC:
+        if not begin + HEADER_SIZE <= end <= size:
             break
         if checksum(window[begin + CHECKED_FROM : end]) != crc:
             break
@@ -128,12 +175,13 @@ def _ends_of_whole(window: memoryview) -> list[int]:
     return ends
 
 
-def _last_offsets(headers: NDArray[np.void], base_offset: int, next_offset: int) -> tuple[list[int], int]:
-    """The last offset of each batch, and of how many, from the first on, the offsets can be right."""
+def _last_offsets(headers: NDArray[np.void], base_offset: int, next_offset: int) -> tuple[NDArray[np.int64], int]:
+    """The last offset of each batch, and of how many, from the first on, magic and offsets can be right."""
     first = headers["base_offset"].astype(np.int64)
     delta = headers["last_offset_delta"].astype(np.int64)
     last = first + delta
     least = np.concatenate(([next_offset], last[:-1] + 1))
     # Compared without a sum: a damaged offset may be so large that adding to it goes round.
-    right = (first >= least) & (delta >= 0) & (first <= base_offset + RELATIVE_OFFSET_MAX - delta)
-    return last.tolist(), len(right) if right.all() else int(right.argmin())
+    right = (headers["magic"] == MAGIC) & (first >= least) & (delta >= 0)
+    right &= first <= base_offset + RELATIVE_OFFSET_MAX - delta
+    return last, len(right) if right.all() else int(right.argmin())

@@ -6,7 +6,6 @@ milliseconds since 1970.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -78,7 +77,7 @@ class Segment:
         self._times = TimeIndex(self._opened[TIME_INDEX], base_offset, index_size)
         self.size = self._log.size()
         self._created_ms = now_ms
-        self._bytes_since_index_entry = 0
+        self.bytes_since_index_entry = 0
         self._first_batch_timestamp: int | None = None
         self.max_timestamp, self.offset_of_max_timestamp = self._times.last()
 
@@ -105,30 +104,23 @@ class Segment:
 
     def note_batch(self, position: int, size: int, last_offset: int, max_timestamp: int) -> None:
         """Keep the indexes and the largest timestamp, for a batch just written or kept."""
-        self.note_batches((position, position + size), (last_offset,), (max_timestamp,))
+        if max_timestamp > self.max_timestamp:
+            self.max_timestamp, self.offset_of_max_timestamp = max_timestamp, last_offset
+        if self.bytes_since_index_entry > self.limits.index_interval_bytes:
+            self._offsets.append(last_offset, position)
+            self._times.append(self.max_timestamp, self.offset_of_max_timestamp)
+            self.bytes_since_index_entry = 0
+        self.bytes_since_index_entry += size
 
-    def note_batches(
-        self, positions: Sequence[int], last_offsets: Sequence[int], max_timestamps: Sequence[int]
-    ) -> None:
-        """As `note_batch`, for batches that follow each other; `positions` ends with where the last one ends."""
-        waited, interval = self._bytes_since_index_entry, self.limits.index_interval_bytes
-        largest, at = self.max_timestamp, self.offset_of_max_timestamp
-        offsets, times = [], []
-        for (position, end), last_offset, timestamp in zip(
-            pairwise(positions), last_offsets, max_timestamps, strict=True
-        ):
-            if timestamp > largest:
-                largest, at = timestamp, last_offset
-            if waited > interval:
-                offsets.append((last_offset, position))
-                times.append((largest, at))
-                waited = 0
-            waited += end - position
-        self._bytes_since_index_entry = waited
-        self.max_timestamp, self.offset_of_max_timestamp = largest, at
-        if offsets:
-            self._offsets.append(offsets)
-            self._times.append(times)
+    @property
+    def last_indexed_timestamp(self) -> int:
+        """The timestamp of the time index's last entry; -1 when there is none."""
+        return self._times.last()[0]
+
+    def note_indexed(self, offsets: bytes, times: bytes) -> None:
+        """Keep index entries as they are in the files, for many batches that were found by recovery."""
+        self._offsets.append_packed(offsets)
+        self._times.append_packed(times)
 
     def should_roll(self, batch_size: int, batch_max_timestamp: int, last_offset: int, now_ms: int) -> bool:
         """Whether a batch must go to a new segment: size, age, full indexes, or an offset too far from the base."""
@@ -220,10 +212,10 @@ class Segment:
         return self.max_timestamp if self.max_timestamp != NO_TIMESTAMP else self.modified_ms()
 
     def forget_indexes(self) -> None:
-        """Empty the indexes, so that `note_batches` can rebuild them."""
+        """Empty the indexes, so that they can be rebuilt."""
         self._offsets.clear()
         self._times.clear()
-        self._bytes_since_index_entry = 0
+        self.bytes_since_index_entry = 0
         self.max_timestamp, self.offset_of_max_timestamp = NO_TIMESTAMP, self.base_offset
 
     @property
@@ -310,7 +302,7 @@ class Segment:
         last = None
         for last in self.batches_from(start):
             if last.position > start or not self._offsets.count:
-                self._bytes_since_index_entry += last.header.size
+                self.bytes_since_index_entry += last.header.size
             if last.header.max_timestamp > self.max_timestamp:
                 self.max_timestamp = last.header.max_timestamp
                 self.offset_of_max_timestamp = last.header.last_offset
@@ -319,7 +311,7 @@ class Segment:
     def seal(self) -> None:
         """Add the last time index entry, as Kafka does when a segment becomes inactive or is closed."""
         if self.size:
-            self._times.append([(self.max_timestamp, self.offset_of_max_timestamp)])
+            self._times.append(self.max_timestamp, self.offset_of_max_timestamp)
         self.flush_indexes()
 
     def flush_indexes(self) -> None:

@@ -208,18 +208,18 @@ def _forget_names_only(_: Any) -> Planted:
 
 
 def _index_off_by_one(right: Any) -> Planted:
-    return lambda self, entries: right(self, [(offset - 1, position) for offset, position in entries])
+    return lambda self, offset, position: right(self, offset - 1, position)
 
 
 def _reuse_indexes(right: Any) -> Planted:
     """Recover batches, and take the indexes as they are."""
 
     def recover(segment: Segment, *rest: Any) -> Any:
-        vars(segment).update(forget_indexes=lambda *_: None, note_batches=lambda *_: None)
+        vars(segment).update(forget_indexes=lambda *_: None, note_indexed=lambda *_: None)
         try:
             return right(segment, *rest)
         finally:
-            del vars(segment)["forget_indexes"], vars(segment)["note_batches"]
+            del vars(segment)["forget_indexes"], vars(segment)["note_indexed"]
 
     return recover
 

@@ -122,10 +122,9 @@ def test_the_same_is_found_as_one_by_one(read_size: int, contents: list[bytes], 
         patch.setattr(scan, "READ_SIZE", read_size)
         progress: list[int] = []
         found = list(scan.good_batches(segment, progress.append))
-    positions = [position for batches in found for position in batches.positions[:-1]]
+    positions = [batches.position + end for batches in found for end in batches.ends[:-1]]
     assert positions == [position for position, _ in expected]
-    ends = [batches.positions[-1] for batches in found]
-    assert ends[-1:] == [position + header.size for position, header in expected[-1:]]
+    assert [batches.end for batches in found][-1:] == [position + header.size for position, header in expected[-1:]]
     assert sum(progress) == sum(header.size for _, header in expected)
     assert [offset for batches in found for offset in batches.last_offsets] == [
         header.last_offset for _, header in expected
