@@ -118,8 +118,10 @@ def is_as_it_should_be(found: Refutation) -> bool:
     breaks = found.verdict is Verdict.REFUTED
     if found.variant in KEPT:
         return not breaks
-    if found.kind is Kind.CONJUNCT or (found.kind is Kind.GUARD and not found.is_critical):
+    if found.kind is Kind.CONJUNCT:
         return True  # a guard is needed as a whole; that one conjunct of it is not is told, and no failure
+    if found.kind is Kind.GUARD and not found.is_critical:
+        return not breaks  # or its mark is missing
     return breaks
 
 

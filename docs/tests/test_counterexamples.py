@@ -100,6 +100,11 @@ def test_all_that_is_critical_is_saved() -> None:
     assert refutations().keys() <= catalogue().keys()
 
 
+def test_what_breaks_without_a_guard_is_marked_at_the_guard() -> None:
+    unmarked = [each.variant for each in FOUND if each.kind is Kind.GUARD and not each.is_critical]
+    assert unmarked == []
+
+
 @pytest.mark.parametrize("saved", FOUND, ids=lambda each: each.variant)
 def test_a_saved_counterexample_runs_and_breaks_its_theorem(saved: Refutation) -> None:
     replay(saved)

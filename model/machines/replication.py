@@ -259,7 +259,7 @@ def follower_sends_fetch(s: State, follower: Any) -> Step:
 def _hears(s: State, replica: Any, version: Any, *, leads: bool) -> tuple[Guard, ...]:
     """Whether a replica may hear of a decision. A leader is elected by what was decided: it need not look itself."""
     return (
-        Guard("it_is_alive", s.alive[replica]),
+        Guard("it_is_alive", s.alive[replica], safety_critical=True),
         Guard("it_was_decided", allof(version > 0, version <= s.partition_epoch), safety_critical=not leads),
         Guard("it_is_newer", version > s.knows[replica]),
         Guard("it_is_not_from_before_its_start", version >= s.started_at[replica], safety_critical=True),

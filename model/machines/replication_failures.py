@@ -2,7 +2,8 @@
 
 A claim about the machine chooses which of them there are, and may add assumptions (`properties.invariants`).
 
-Source: the seeds' failure model; UnifiedLog.flush; ClusterControlManager.registerBroker (3.9).
+Source: signal(7) and fsync(2) for what ends a process and what outlives it; UnifiedLog.flush;
+ClusterControlManager.registerBroker (3.9).
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def broker_crashes(s: State, replica: Any) -> Step:
     Who: any broker.
     When: at any time.
     Changes: it does nothing more until it starts again.
-    Source: the seeds' failure model.
+    Source: signal(7), SIGKILL.
     """
     return Step((Guard("it_is_alive", s.alive[replica]),), lambda: _stopped(s, replica))
 
@@ -70,7 +71,7 @@ def broker_stops(s: State, replica: Any) -> Step:
     Source: LogManager.shutdown, CleanShutdownFileHandler (the file holds the broker epoch); KIP-966 (4.0).
     """
     return Step(
-        (Guard("it_is_alive", s.alive[replica]), Guard("it_makes_a_difference", s.has_elr)),
+        (Guard("it_is_alive", s.alive[replica], safety_critical=True), Guard("it_makes_a_difference", s.has_elr)),
         lambda: _stopped(s, replica).but(
             was_clean=s.was_clean.set(replica, True), flushed=s.flushed.set(replica, s.end[replica])
         ),
@@ -84,7 +85,7 @@ def power_is_lost(s: State, replica: Any, end: Any) -> Step:
     Who: any broker.
     When: at any time.
     Changes: its log is cut somewhere, not below what was flushed; it does nothing more until it starts again.
-    Source: the seeds' failure model; LogLoader recovers the records that it finds.
+    Source: fsync(2): before it nothing is promised; LogLoader recovers the records that it finds.
     """
     return Step(
         (
@@ -103,10 +104,10 @@ def disk_is_lost(s: State, replica: Any) -> Step:
     Who: any broker.
     When: at any time.
     Changes: its log is empty; it does nothing more until it starts again.
-    Source: the seeds' failure model; KIP-858 for what Kafka does about it.
+    Source: KIP-858 (JBOD in KRaft) for what Kafka does about it; an operator replaces the disk.
     """
     return Step(
-        (Guard("it_is_alive", s.alive[replica]),),
+        (Guard("it_is_alive", s.alive[replica], safety_critical=True),),
         lambda: _cut(_stopped(s, replica), replica, 0),
     )
 
@@ -125,14 +126,14 @@ def broker_registers(s: State, replica: Any, hw: Any) -> Step:
     """
     return Step(
         (
-            Guard("it_is_dead", no(s.alive[replica])),
+            Guard("it_is_dead", no(s.alive[replica]), safety_critical=True),
             Guard("its_session_is_over", s.fenced[replica]),
             Guard(
                 "it_shut_down_by_itself",
                 implies(allof(s.has_elr, anyof(s.isr.has(replica), s.elr.has(replica))), s.was_clean[replica]),
                 safety_critical=True,
             ),
-            Guard("it_wrote_the_hw_to_disk", hw <= s.hw[replica]),
+            Guard("it_wrote_the_hw_to_disk", hw <= s.hw[replica], safety_critical=True),
         ),
         lambda: s.but(
             alive=s.alive.set(replica, True),
