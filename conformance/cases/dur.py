@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from conformance.case import Run, case
-from conformance.disk import NEEDS, append, one, play, segments_of, some
-from model.reference.disk_steps import Damage, Flush, Restart
+from conformance.disk import NEEDS, TIME, append, one, play, segments_of, some
+from model.reference.disk_steps import Damage, DiskStep, Flush, FlushOverdue, Restart
 
+MINUTE, HOUR = 60_000, 3_600_000
 PAIR = segments_of(2, index_interval_bytes=0)
 """Segments of two batches, each of which has an index entry."""
 
@@ -69,6 +70,18 @@ def appends_flush_by_themselves(run: Run) -> None:
     many = append(*((b"k", b"v"),) * 5, at=20_000)
     play(run, *some(7), many, one(at=30_000), flush_messages=3)
     play(run, *some(2), flush_messages=1)
+
+
+@case("DUR-16", needs=NEEDS)
+def logs_are_flushed_after_a_while(run: Run) -> None:
+    """Let the scheduler come by a millisecond before the log is due, and when it is; twice, and after a start."""
+    history: list[DiskStep] = []
+    for start in (0, MINUTE):
+        visits = [FlushOverdue(now_ms=TIME + start + each) for each in (MINUTE - 1, MINUTE)]
+        history += [one(at=start), *visits]
+    again = [FlushOverdue(now_ms=TIME + HOUR + each) for each in (MINUTE - 1, MINUTE)]
+    opened = FlushOverdue(now_ms=TIME)  # the log was made long before
+    play(run, one(), opened, *history, Restart(now_ms=TIME + HOUR), one(at=HOUR), *again, flush_ms=MINUTE)
 
 
 @case("DUR-14", needs=NEEDS)

@@ -3,13 +3,15 @@
 A target that has one says how its storage process is started (`Target.storage_process`). The process reads commands
 from its standard input and answers on its standard output, each a JSON object on one line:
 
-    {"do": "open", "directory": PATH, "limits": {...}, "flush_messages": N, "delete_delay_ms": N, "log_start": N,
-     "recovery_point": N, "was_clean": BOOL, "may_have_gaps": BOOL, "now_ms": N}
+    {"do": "open", "directory": PATH, "limits": {...}, "flush_messages": N, "flush_ms": N, "delete_delay_ms": N,
+     "log_start": N, "recovery_point": N, "was_clean": BOOL, "may_have_gaps": BOOL, "now_ms": N}
     {"do": "append", "batch": BASE64, "max_timestamp": N, "last_offset": N, "now_ms": N}     offsets are in the batch
     {"do": "flush"}    {"do": "raise_start", "offset": N}    {"do": "close"}                 a clean stop
     {"do": "retain", "retention_ms": N, "retention_bytes": N, "deletes": BOOL, "high_watermark": N, "now_ms": N}
     {"do": "clean", "min_cleanable_dirty_ratio": X, "min_compaction_lag_ms": N, "delete_retention_ms": N,
      "stable_offset": N, "now_ms": N}
+    {"do": "flush_overdue", "now_ms": N}                                    if its last flush is `flush_ms` ago, or
+                                                                            longer, by then
     {"do": "remove", "now_ms": N}                                           files that were renamed `delete_delay_ms`
                                                                             ago, or longer, by then
     {"do": "read", "offset": N}                                             answers {"batch": BASE64}: the one that

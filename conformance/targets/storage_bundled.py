@@ -16,6 +16,7 @@ from impl.storage.batch import parse_header
 from impl.storage.cleaner import CompactionConfig, clean, cleanable
 from impl.storage.deletion import Deletions
 from impl.storage.filesystem import RealFileSystem
+from impl.storage.flushing import FlushTimer
 from impl.storage.log import Log
 from impl.storage.recovery import LogStart
 from impl.storage.retention import RetentionLimits, delete_old_segments
@@ -36,6 +37,7 @@ class Driver:
         self.files = RealFileSystem()
         self.deletions = Deletions(self.files)
         self.delete_delay_ms = 0
+        self.timer = FlushTimer(0)
         self.clean_to: int | None = None
         self.log: Log | None = None
 
@@ -48,21 +50,13 @@ class Driver:
         if command["do"] == "read":
             return {"batch": base64.b64encode(read(log, command["offset"])).decode()}
         if command["do"] == "append":
-            batch = base64.b64decode(command["batch"])
-            log.roll_for(len(batch), command["max_timestamp"], command["last_offset"], command["now_ms"])
-            log.append(batch, parse_header(batch), command["max_timestamp"])
-        elif command["do"] == "retain":
-            limits = RetentionLimits(command["retention_bytes"], command["retention_ms"], command["deletes"])
-            for gone in delete_old_segments(log, limits, command["high_watermark"], command["now_ms"]):
-                self.deletions.add_segment(gone, command["now_ms"] + self.delete_delay_ms)
-        elif command["do"] == "remove":
-            self.deletions.run(command["now_ms"])
-        elif command["do"] == "clean":
-            self.clean(log, command)
+            append(log, command)
         elif command["do"] == "raise_start":
             log.raise_start(command["offset"])
         elif command["do"] in ("flush", "close"):
             getattr(log, command["do"])()
+        elif command["do"] in ("flush_overdue", "retain", "remove", "clean"):
+            getattr(self, command["do"])(log, command)
         return {
             "log_start": log.log_start_offset,
             "log_end": log.log_end_offset,
@@ -87,7 +81,24 @@ class Driver:
         )
         self.log = Log(self.files, Path(command["directory"]), limits, command["now_ms"], start)
         self.log.flush_messages_max = command["flush_messages"]
+        self.timer = FlushTimer(command["now_ms"], command["flush_ms"])
         self.delete_delay_ms = command["delete_delay_ms"]
+
+    def flush_overdue(self, log: Log, command: Mapping[str, Any]) -> None:
+        """Flush the log, if its last flush was long ago."""
+        job = self.timer.job(log, command["now_ms"])
+        if job is not None:
+            job()
+
+    def retain(self, log: Log, command: Mapping[str, Any]) -> None:
+        """Delete what need not be kept."""
+        limits = RetentionLimits(command["retention_bytes"], command["retention_ms"], command["deletes"])
+        for gone in delete_old_segments(log, limits, command["high_watermark"], command["now_ms"]):
+            self.deletions.add_segment(gone, command["now_ms"] + self.delete_delay_ms)
+
+    def remove(self, _log: Log, command: Mapping[str, Any]) -> None:
+        """Remove the files of deleted segments whose wait is over."""
+        self.deletions.run(command["now_ms"])
 
     def clean(self, log: Log, command: Mapping[str, Any]) -> None:
         """Compact the log, if it is worth it."""
@@ -107,6 +118,13 @@ class Driver:
             except StopIteration as done:
                 self.clean_to = done.value
                 return
+
+
+def append(log: Log, command: Mapping[str, Any]) -> None:
+    """Append a batch, to a new segment if need be."""
+    batch = base64.b64decode(command["batch"])
+    log.roll_for(len(batch), command["max_timestamp"], command["last_offset"], command["now_ms"])
+    log.append(batch, parse_header(batch), command["max_timestamp"])
 
 
 def read(log: Log, offset: int) -> bytes:

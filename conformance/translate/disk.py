@@ -31,6 +31,7 @@ from model.reference.disk_steps import (
     DiskHistory,
     DiskStep,
     Flush,
+    FlushOverdue,
     RaiseStart,
     Remove,
     Restart,
@@ -68,6 +69,7 @@ class Disk:
             directory=str(self._directory),
             limits=asdict(self._history.limits),
             flush_messages=self._history.flush_messages,
+            flush_ms=self._history.flush_ms,
             delete_delay_ms=self._history.delete_delay_ms,
             log_start=log_start,
             recovery_point=self.told.get("recovery_point", 0),
@@ -100,6 +102,8 @@ class Disk:
             case Clean():
                 stable = self.told["log_end"] if step.stable_offset is None else step.stable_offset
                 self.told = self._process.ask("clean", **asdict(step.policy), stable_offset=stable, now_ms=step.now_ms)
+            case FlushOverdue():
+                self.told = self._process.ask("flush_overdue", now_ms=step.now_ms)
             case Remove():
                 self.told = self._process.ask("remove", now_ms=step.now_ms)
         return self._seen()

@@ -30,6 +30,7 @@ from impl.storage.checkpoints import (
     write_offsets,
 )
 from impl.storage.filesystem import FileSystem
+from impl.storage.flushing import FlushTimer
 from impl.storage.log import Log
 from impl.storage.offline import OfflineLog
 from impl.storage.progress import Progress
@@ -100,8 +101,7 @@ class LogDirectory:
         self._threads = threads
         self._run_later = run_later
         self._on_failure = on_failure
-        self._flush_ms: dict[LogName, int] = {}
-        self._flushed_ms: dict[LogName, int] = {}
+        self._timers: dict[LogName, FlushTimer] = {}
         self._was_clean = False
         self._starts: dict[LogName, int] = {}
         self._recovery_points: dict[LogName, int] = {}
@@ -211,7 +211,7 @@ class LogDirectory:
 
     def _keep(self, name: LogName, log: Log, settings: LogSettings, now_ms: int) -> None:
         self.logs[name] = log
-        self._flushed_ms[name] = now_ms
+        self._timers[name] = FlushTimer(now_ms)
         log.on_roll = lambda: self._flush_later(log)
         log.on_failure = self.fail
         self.configure(name, settings)
@@ -224,7 +224,7 @@ class LogDirectory:
         log = self.logs[name]
         log.limits = settings.limits
         log.flush_messages_max = settings.flush_messages_max
-        self._flush_ms[name] = settings.flush_ms_max
+        self._timers[name].flush_ms_max = settings.flush_ms_max
         if settings.may_have_gaps and not log.may_have_gaps:
             log.may_have_gaps = True
             log.flush()
@@ -250,11 +250,9 @@ class LogDirectory:
     def flush_overdue(self, now_ms: int) -> None:
         """Flush logs whose last flush is longer ago than `flush.ms` (`LogManager.flushDirtyLogs`)."""
         for name, log in self.logs.items():
-            if log.recovery_point == log.log_end_offset:
-                self._flushed_ms[name] = now_ms
-            elif now_ms - self._flushed_ms[name] >= self._flush_ms[name]:
-                self._do_later(log.flush_job(log.log_end_offset))
-                self._flushed_ms[name] = now_ms
+            job = self._timers[name].job(log, now_ms)
+            if job is not None:
+                self._do_later(job)
 
     def truncate(self, name: LogName, offset: int, now_ms: int) -> None:
         """Cut a log (`LogManager.truncateTo`). Raises StorageError.

@@ -18,6 +18,7 @@ from model.reference.disk_steps import (
     DiskHistory,
     DiskStep,
     Flush,
+    FlushOverdue,
     RaiseStart,
     Remove,
     Restart,
@@ -31,6 +32,7 @@ from model.reference.segments import (
     RollReason,
     Segment,
     is_flush_due,
+    is_flush_overdue,
     jitters_ms,
     recovered,
     recovery_point,
@@ -44,10 +46,13 @@ class DiskLog:
 
     limits: Limits = field(factory=Limits)
     flush_messages: int = NO_LIMIT
+    flush_ms: int = NO_LIMIT
     delete_delay_ms: int = DELETE_DELAY_MS
     segments: tuple[Segment, ...] = (Segment(base_offset=0),)
     log_start_offset: int = 0
     recovery_point: int = 0
+    last_flush_ms: int | None = 0
+    """When the log was flushed, or made, or opened; None: nobody said so."""
     clean_to: int | None = None
     """Up to where it was compacted; None: never."""
     sizes_are_known: bool = True
@@ -97,7 +102,10 @@ def on_disk(batch: Batch, base_offset: int, size: int) -> DiskBatch:
 def begun(history: DiskHistory) -> DiskLog:
     """The log with which a history begins."""
     return DiskLog(
-        limits=history.limits, flush_messages=history.flush_messages, delete_delay_ms=history.delete_delay_ms
+        limits=history.limits,
+        flush_messages=history.flush_messages,
+        flush_ms=history.flush_ms,
+        delete_delay_ms=history.delete_delay_ms,
     )
 
 
@@ -108,7 +116,7 @@ def taken(log: DiskLog, step: DiskStep) -> DiskLog:
         case Append():
             return _appended(log, step)
         case Flush():
-            return evolve(log, recovery_point=log.log_end_offset)
+            return evolve(log, recovery_point=log.log_end_offset, last_flush_ms=None)
         case Restart():
             return _restarted(log, step)
         case RaiseStart():
@@ -120,6 +128,8 @@ def taken(log: DiskLog, step: DiskStep) -> DiskLog:
         case Remove():
             left = (each for each in log.given_up if not is_removed(each[1], step.now_ms, log.delete_delay_ms))
             return evolve(log, given_up=tuple(left))
+        case FlushOverdue():
+            return _flushed_if_overdue(log, step)
 
 
 def _appended(log: DiskLog, step: Append) -> DiskLog:
@@ -131,12 +141,24 @@ def _appended(log: DiskLog, step: Append) -> DiskLog:
     grown = (*segments[:-1], segments[-1].appended(batch, step.now_ms))
     log = evolve(log, segments=grown, rolled=reason)
     if is_flush_due(log.log_end_offset - log.recovery_point, log.flush_messages):
-        log = evolve(log, recovery_point=recovery_point(log.recovery_point, log.log_end_offset))
+        return _flushed(log, step.now_ms)
     return log
 
 
+def _flushed(log: DiskLog, now_ms: int) -> DiskLog:
+    return evolve(log, recovery_point=recovery_point(log.recovery_point, log.log_end_offset), last_flush_ms=now_ms)
+
+
+def _flushed_if_overdue(log: DiskLog, step: FlushOverdue) -> DiskLog:
+    if log.recovery_point == log.log_end_offset:
+        return log  # nothing is flushed, so that the last flush is when it was
+    if log.last_flush_ms is None:
+        raise UndecidedError("it is not known when the log was flushed")
+    return _flushed(log, step.now_ms) if is_flush_overdue(log.last_flush_ms, step.now_ms, log.flush_ms) else log
+
+
 class UndecidedError(ValueError):
-    """What the log is after a step depends on what was drawn by lot."""
+    """What the log is after a step depends on what was drawn by lot, or not told."""
 
 
 def _roll_reason(log: DiskLog, batch: DiskBatch, now_ms: int) -> RollReason | None:
@@ -161,6 +183,7 @@ def _restarted(log: DiskLog, step: Restart) -> DiskLog:
         segments=made.segments,
         log_start_offset=max(start, made.segments[0].base_offset),
         recovery_point=made.recovery_point,
+        last_flush_ms=step.now_ms,
         was_closed=True,
         given_up=(),
     )

@@ -17,6 +17,7 @@ from model.reference.disk_steps import (
     DiskHistory,
     DiskStep,
     Flush,
+    FlushOverdue,
     RaiseStart,
     Remove,
     Restart,
@@ -85,6 +86,8 @@ def _expects(before: DiskLog, step: DiskStep, log: DiskLog) -> list[Expect]:
             return retention(before, step, log)
         case Clean():
             return compaction(before, step, log)
+        case FlushOverdue():
+            return [Expect("recovery_point", _recovery_point_after_a_visit(before, log), "DUR-16", vital=False)]
         case Remove():
             return [_given_up(log), _expect("records", _records(log), "RET-11")]
 
@@ -95,6 +98,13 @@ def _expect(field: str, value: object, requirement: str) -> Expect:
 
 def _meets(field: str, words: str, holds: Callable[[Seen], bool], requirement: str) -> Expect:
     return Expect(field, Meets(words, holds), requirement, vital=False)  # type: ignore[arg-type]  # what is seen has a type by its field
+
+
+def _recovery_point_after_a_visit(before: DiskLog, log: DiskLog) -> Exactly | Between:
+    """The log's end if it was flushed; if not, no more than before (a start may have lowered it)."""
+    if log.recovery_point == log.log_end_offset:
+        return Exactly(log.recovery_point)
+    return Between(0, before.recovery_point)
 
 
 def _names(log: DiskLog) -> tuple[int, ...]:

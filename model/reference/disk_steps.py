@@ -93,7 +93,14 @@ class Remove:
     now_ms: int
 
 
-DiskStep = Append | Flush | Restart | RaiseStart | Retain | Clean | Remove
+@frozen(kw_only=True)
+class FlushOverdue:
+    """Flush the log if its last flush is too long ago, when it is so late."""
+
+    now_ms: int
+
+
+DiskStep = Append | Flush | Restart | RaiseStart | Retain | Clean | Remove | FlushOverdue
 
 
 @frozen(kw_only=True)
@@ -103,5 +110,6 @@ class DiskHistory(Operation):
     steps: tuple[DiskStep, ...]
     limits: Limits = field(factory=Limits)
     flush_messages: int = NO_LIMIT
+    flush_ms: int = NO_LIMIT
     delete_delay_ms: int = DELETE_DELAY_MS
     """How long the files of deleted segments stay (file.delete.delay.ms)."""

@@ -196,6 +196,14 @@ def is_flush_due(unflushed: int, flush_messages: int) -> bool:
     return unflushed >= flush_messages
 
 
+def is_flush_overdue(last_flush_ms: int, now_ms: int, flush_ms: int) -> bool:
+    """Whether the scheduler flushes the log when it comes by, each `log.flush.scheduler.interval.ms`: after `flush.ms`.
+
+    Source: LogManager.flushDirtyLogs.
+    """
+    return now_ms - last_flush_ms >= flush_ms
+
+
 def recovery_point(point: int, flushed_to: int) -> int:
     """The offset below which everything was flushed, after a flush up to an offset. It never falls by a flush.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from model.catalogue import requirements
 from model.profiles import profile_named
@@ -16,6 +17,7 @@ from model.reference.disk_steps import (
     DiskHistory,
     DiskStep,
     Flush,
+    FlushOverdue,
     RaiseStart,
     Remove,
     Restart,
@@ -84,6 +86,18 @@ def test_a_batch_that_may_roll_or_not_is_refused() -> None:
 def test_what_was_flushed_is_believed() -> None:
     log = after(append(), append(), Flush(), append(), Restart(damage=Damage.TORN))
     assert (log.log_end_offset, log.recovery_point) == (2, 2)
+
+
+def test_a_log_is_flushed_when_its_last_flush_is_long_ago() -> None:
+    log = evolve(after(append(), Restart(now_ms=1000)), flush_ms=50)
+    assert [taken(log, FlushOverdue(now_ms=now)).recovery_point for now in (1049, 1050)] == [0, 1]
+    again = taken(taken(log, FlushOverdue(now_ms=1060)), append())
+    assert [taken(again, FlushOverdue(now_ms=now)).recovery_point for now in (1109, 1110)] == [1, 2]
+    idle = taken(taken(log, FlushOverdue(now_ms=1060)), FlushOverdue(now_ms=1200))
+    assert taken(taken(idle, append()), FlushOverdue(now_ms=1201)).recovery_point == 2
+    assert taken(log, Flush()).recovery_point == 1
+    with pytest.raises(UndecidedError, match="not known when the log was flushed"):
+        taken(taken(taken(log, Flush()), append()), FlushOverdue(now_ms=1201))
 
 
 def test_deleted_segments_are_given_up_until_a_start() -> None:

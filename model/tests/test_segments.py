@@ -13,6 +13,7 @@ from model.reference.segments import (
     RollReason,
     Segment,
     is_flush_due,
+    is_flush_overdue,
     jitters_ms,
     offset_index,
     recovered,
@@ -100,6 +101,7 @@ def test_the_largest_timestamp_of_records_without_any_is_the_files() -> None:
 
 def test_flushes() -> None:
     assert [is_flush_due(count, 3) for count in (2, 3)] == [False, True]
+    assert [is_flush_overdue(1000, now, 50) for now in (1049, 1050)] == [False, True]
     assert recovery_point(10, 7) == 10
 
 
