@@ -31,7 +31,12 @@ _LACKS = Field(BOOLEAN, "whether it lost records and has begun anew in no epoch 
 _SETTINGS = {each.partition(":")[2]: each for each in MACHINES["replication"]}
 SETTINGS = (WIDE, *(f"{HERE}:{name}" for name in _SETTINGS))
 """Where the theorems are claimed; in none is more assumed than where they usually are."""
-NOT_NEEDED = ("follower_sends_fetch.it_follows.3", "leader_learns_isr.it_leads")
+NOT_NEEDED = (
+    "follower_sends_fetch.it_follows.3",
+    "leader_learns_isr.it_leads",
+    "follower_copies.it_follows",
+    "follower_copies.it_follows.1",
+)
 """What is left out."""
 
 
@@ -84,6 +89,12 @@ def recorded(machine: Machine, *, asks_less: bool = False) -> Machine:
 
 OTHERWISE = Clauses()
 """Clauses in the place of those of the same names, and further ones."""
+
+
+@OTHERWISE.add
+def who_shut_down_is_down(s: State) -> Any:
+    """Who shut down by itself is down; what it copies while it is down need not be on disk."""
+    return every(s, (REPLICA,), lambda q: implies(s.was_clean[q], no(s.alive[q])))
 
 
 @OTHERWISE.add
