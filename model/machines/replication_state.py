@@ -7,7 +7,8 @@ ever sent, so that any of it may arrive late, twice or never.
 - A decision, sent to all: `epoch_of`, `decided_isr` and `elected`. A replica may learn any newer than it knows.
 - A fetch: `has_sent` and `sent_to`, by the leader epoch, the follower and its broker epoch. A leader may handle one at
   any later time, also after others that were sent later. Only fetches whose last record is the leader's are told of:
-  the others are answered with where to truncate, and the leader takes no notice of them.
+  the others are answered with where to truncate, and the leader takes no notice of them. Of a broker epoch's
+  fetches in a leader epoch the last offset is kept, which is the greatest unless the follower lost records in between.
 - A fetch response: `written` and `announced`, what the leader of an epoch has had to send. A follower takes one only
   if it answers its present offset and last epoch; whenever it was sent, the next record in it is the same.
 - An AlterPartition request, by the partition epoch that it starts from: `asks_to_add`, `asks_as`, `asks_to_drop`,
@@ -135,7 +136,7 @@ replication = Machine(
         "written": Field(EPOCH, "its leader's log, as long as that leads", (EPOCH, OFFSET)),
         "announced": Field(OFFSET, "its leader's high watermark, as long as that leads", (EPOCH,)),
         "has_sent": Field(BOOLEAN, "whether a follower has sent a fetch", (EPOCH, REPLICA, BROKER_EPOCH)),
-        "sent_to": Field(OFFSET, "the greatest offset from which it did", (EPOCH, REPLICA, BROKER_EPOCH)),
+        "sent_to": Field(OFFSET, "the offset from which it did last", (EPOCH, REPLICA, BROKER_EPOCH)),
         # History.
         "last_eligible": Field(
             REPLICAS,
