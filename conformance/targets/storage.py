@@ -19,7 +19,9 @@ from its standard input and answers on its standard output, each a JSON object o
 
 Every other answer is {"log_start": N, "log_end": N, "recovery_point": N}, or {"error": TEXT}. Limits are named
 `segment_bytes`, `segment_ms`, `segment_jitter_ms`, `segment_index_bytes` and `index_interval_bytes`. Files are Kafka's,
-by name and format: the suite looks at them, and damages them, by itself. A process that ends, answers anything else, or
+by name and format: the suite looks at them, and damages them, by itself. `recovery_point`, `was_clean` and `log_start`
+are what checkpoints and the marker of a clean stop would say; `may_have_gaps` says that the topic is compacted, for an
+implementation that takes missing offsets between segments for what a loss of power has left. A process that ends, answers anything else, or
 does not answer within a minute is killed, and the step has failed.
 """
 

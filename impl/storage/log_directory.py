@@ -2,9 +2,9 @@
 
 It knows how its logs were left, what of them is durable, and whether the disk still works. Three checkpoints say for
 each log up to where it is flushed, where it begins, and up to where it was committed; a marker says that the last stop
-was clean. A checkpoint that can't be understood is set aside, and the logs are recovered
-without it. An I/O error takes the whole directory offline: nothing of it is believed until the next start, which
-recovers from what can be read then. Other directories serve on.
+was clean. A checkpoint that can't be understood is set aside, and the logs are recovered without it. An I/O error takes
+the whole directory offline: nothing of it is believed until the next start, which recovers from what can be read then.
+Other directories serve on.
 """
 
 import logging
