@@ -21,8 +21,8 @@ Every other answer is {"log_start": N, "log_end": N, "recovery_point": N}, or {"
 `segment_bytes`, `segment_ms`, `segment_jitter_ms`, `segment_index_bytes` and `index_interval_bytes`. Files are Kafka's,
 by name and format: the suite looks at them, and damages them, by itself. `recovery_point`, `was_clean` and `log_start`
 are what checkpoints and the marker of a clean stop would say; `may_have_gaps` says that the topic is compacted, for an
-implementation that takes missing offsets between segments for what a loss of power has left. A process that ends, answers anything else, or
-does not answer within a minute is killed, and the step has failed.
+implementation that takes missing offsets between segments for what a loss of power has left. A process that ends,
+answers anything else, or does not answer within a minute is killed, and the step has failed.
 """
 
 from __future__ import annotations
