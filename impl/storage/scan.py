@@ -34,12 +34,21 @@ from impl.storage.segment import RELATIVE_OFFSET_MAX, Segment
 
 # Larger pieces are not faster, and each needs fresh memory.
 READ_SIZE: Final = 2 * 1024 * 1024
+NATIVE_FROM: Final = 300_000  # batches
 _WIDTHS: Final = (">i8", ">i4", ">i4", "i1", ">u4", ">i2", ">i4", ">i8", ">i8", ">i8", ">i2", ">i4", ">i4")
 COLUMNS: Final = np.dtype(list(zip((each.name for each in attrs.fields(BatchHeader)), _WIDTHS, strict=True)))
 _OFFSET_ENTRY: Final = np.dtype([("offset", ">i4"), ("position", ">i4")])
 _TIME_ENTRY: Final = np.dtype([("timestamp", ">i8"), ("offset", ">i4")])
 _ANYTHING: Final = np.dtype(f"V{HEADER_SIZE}")
 _LENGTH_AND_CRC: Final = Struct(">i5xI")  # between them the partition leader epoch and the magic byte
+
+
+@attrs.frozen(slots=True)
+class Loops:
+    """The two loops over single batches; `native` has them compiled."""
+
+    ends_of_whole: Callable[[memoryview], list[int]]
+    far_enough: Callable[[list[int], int, int], tuple[NDArray[np.int64], int]]
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -53,6 +62,7 @@ class GoodBatches:
     headers: NDArray[np.void]
     """A row of `COLUMNS` for each."""
     last_offsets: NDArray[np.int64]
+    loops: Loops
 
     @property
     def end(self) -> int:
@@ -66,7 +76,9 @@ class GoodBatches:
 
     def index(self, segment: Segment) -> None:
         """Keep a segment's indexes and its largest timestamp, as `Segment.note_batch` does for each batch."""
-        chosen = self._far_enough(segment)
+        interval = segment.limits.index_interval_bytes
+        chosen, last = self.loops.far_enough(self.ends, segment.bytes_since_index_entry, interval)
+        segment.bytes_since_index_entry = self.ends[-1] - last
         times = self.headers["max_timestamp"].astype(np.int64)
         largest = np.maximum.accumulate(np.maximum(times, segment.max_timestamp))
         is_new = times > np.concatenate(([segment.max_timestamp], largest[:-1]))
@@ -81,19 +93,6 @@ class GoodBatches:
         stamps["offset"] = of_largest[chosen][is_later] - segment.base_offset
         segment.note_indexed(offsets.tobytes(), stamps.tobytes())
         segment.max_timestamp, segment.offset_of_max_timestamp = int(largest[-1]), int(of_largest[-1])
-
-    def _far_enough(self, segment: Segment) -> list[int]:
-        """Which batches have entries: those with more than the interval before them since the last that has one."""
-        ends, interval = self.ends, segment.limits.index_interval_bytes
-        chosen = []
-        last = -segment.bytes_since_index_entry
-        batch, count = bisect_right(ends, last + interval), len(self.headers)
-        while batch < count:
-            chosen.append(batch)
-            last = ends[batch]
-            batch = bisect_right(ends, last + interval, batch)
-        segment.bytes_since_index_entry = ends[-1] - last
-        return chosen
 
     def telling(self, epoch: int) -> Iterator[BatchHeader]:
         """The headers from which all is learned that the batches say of producers and leader epochs.
@@ -121,17 +120,21 @@ def _last_of_each(producers: NDArray[np.int64]) -> NDArray[np.int64]:
     return order[rank < BATCHES_REMEMBERED]
 
 
-def good_batches(segment: Segment, on_progress: Callable[[int], None]) -> Iterator[GoodBatches]:
+def good_batches(
+    segment: Segment, on_progress: Callable[[int], None], loops: Loops | None = None
+) -> Iterator[GoodBatches]:
     """All batches from the beginning up to the first bad one. Raises StorageError.
 
     Args:
         segment: its indexes are not used.
         on_progress: told how many bytes more were found good.
+        loops: what the work is done with; chosen by how much there is, if not given.
     """
     position, next_offset, size = 0, segment.base_offset, READ_SIZE
+    chosen = loops or PLAIN
     while segment.size - position >= HEADER_SIZE:
         window = memoryview(segment.read(position, size))
-        ends = _ends_of_whole(window)
+        ends = chosen.ends_of_whole(window)
         if len(ends) == 1:
             needed = (
                 LOG_OVERHEAD + _LENGTH_AND_CRC.unpack_from(window, SIZE_POSITION)[0]
@@ -145,16 +148,42 @@ def good_batches(segment: Segment, on_progress: Callable[[int], None]) -> Iterat
         headers = np.ndarray((len(window) - HEADER_SIZE + 1,), _ANYTHING, window, strides=(1,))[ends[:-1]].view(COLUMNS)
         last_offsets, count = _last_offsets(headers, segment.base_offset, next_offset)
         if count:
-            found = GoodBatches(position, ends[: count + 1], headers[:count], last_offsets[:count])
+            found = GoodBatches(position, ends[: count + 1], headers[:count], last_offsets[:count], chosen)
             position, next_offset = found.end, found.next_offset
             on_progress(ends[count])
             yield found
         if count < len(headers):
             return
+        if loops is None and position == ends[-1]:
+            chosen = _loops_for((segment.size - position) // (position // count))
         size = READ_SIZE
 
 
-def _ends_of_whole(window: memoryview) -> list[int]:
+def _loops_for(batches: int) -> Loops:
+    """What so many batches are best worked through with."""
+    if batches < NATIVE_FROM:
+        return PLAIN
+    from impl.storage import native  # noqa: PLC0415  Numba takes as long to load as many batches take without it
+
+    return Loops(native.ends_of_whole, native.far_enough) if native.is_possible() else PLAIN
+
+
+def far_enough(ends: list[int], waited: int, interval: int) -> tuple[NDArray[np.int64], int]:
+    """Which batches have index entries: those with more bytes than the interval before them since the last one's.
+
+    `waited` is how many there were before the first batch. Answers also where the last one that has an entry begins.
+    """
+    chosen = []
+    last = -waited
+    batch, count = bisect_right(ends, last + interval), len(ends) - 1
+    while batch < count:
+        chosen.append(batch)
+        last = ends[batch]
+        batch = bisect_right(ends, last + interval, batch)
+    return np.array(chosen, np.int64), last
+
+
+def ends_of_whole(window: memoryview) -> list[int]:
     """0, and where each batch ends that is whole and unchanged, up to the first that is not."""
     begin, size = 0, len(window)
     ends = [0]
@@ -185,3 +214,6 @@ def _last_offsets(headers: NDArray[np.void], base_offset: int, next_offset: int)
     right = (headers["magic"] == MAGIC) & (first >= least) & (delta >= 0)
     right &= first <= base_offset + RELATIVE_OFFSET_MAX - delta
     return last, len(right) if right.all() else int(right.argmin())
+
+
+PLAIN: Final = Loops(ends_of_whole, far_enough)

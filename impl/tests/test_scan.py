@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impl.storage import scan
+from impl.storage import native, scan
 from impl.storage.batch import (
     CONTROL_BIT,
     HEADER_SIZE,
@@ -112,16 +112,25 @@ def learned(told: Sequence[BatchHeader], appended: Sequence[BatchHeader]) -> tup
     return producers.snapshot(), [producers.find_duplicate(header) for header in appended], epochs
 
 
+NATIVE = scan.Loops(native.ends_of_whole, native.far_enough)
+LOOPS = pytest.mark.parametrize(
+    "loops", [scan.PLAIN, pytest.param(NATIVE, marks=pytest.mark.skipif(not native.is_possible(), reason="no SSE 4.2"))]
+)
+
+
+@LOOPS
 @pytest.mark.parametrize("read_size", [HEADER_SIZE, 200, 1000, scan.READ_SIZE])
 @given(contents=appended(), data=st.data())
-def test_the_same_is_found_as_one_by_one(read_size: int, contents: list[bytes], data: st.DataObject) -> None:
+def test_the_same_is_found_as_one_by_one(
+    read_size: int, loops: scan.Loops, contents: list[bytes], data: st.DataObject
+) -> None:
     content = damaged(b"".join(contents), data)
     expected = one_by_one(content)
     segment = segment_of(content)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan, "READ_SIZE", read_size)
         progress: list[int] = []
-        found = list(scan.good_batches(segment, progress.append))
+        found = list(scan.good_batches(segment, progress.append, loops))
     positions = [batches.position + end for batches in found for end in batches.ends[:-1]]
     assert positions == [position for position, _ in expected]
     assert [batches.end for batches in found][-1:] == [position + header.size for position, header in expected[-1:]]
@@ -136,18 +145,30 @@ def test_the_same_is_found_as_one_by_one(read_size: int, contents: list[bytes], 
     assert learned(told, headers) == learned(headers, headers)
 
 
+@LOOPS
 @given(contents=appended())
-def test_the_indexes_are_those_of_appending(contents: list[bytes]) -> None:
+def test_the_indexes_are_those_of_appending(loops: scan.Loops, contents: list[bytes]) -> None:
     good = contents[: len(one_by_one(b"".join(contents)))]
     appended_to, recovered = segment_of(b""), segment_of(b"".join(good))
     for batch in good:
         header = parse_header(batch)
         appended_to.append(batch, header, header.max_timestamp)
     appended_to.seal()
-    end, was_whole = recover_segment(recovered)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "PLAIN", loops)
+        end, was_whole = recover_segment(recovered)
     assert was_whole
     assert end == (parse_header(good[-1]).next_offset if good else BASE)
     for suffix in (".index", ".timeindex"):
         assert recovered._files.read_file(recovered.path(suffix)) == appended_to._files.read_file(
             appended_to.path(suffix)
         )
+
+
+def test_much_work_is_done_by_compiled_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = [bytes(make_batch(records(b"x"), base_offset=BASE + number)) for number in range(20)]
+    monkeypatch.setattr(scan, "READ_SIZE", 200)
+    monkeypatch.setattr(scan, "NATIVE_FROM", 5)
+    used = [each.loops for each in scan.good_batches(segment_of(b"".join(contents)), lambda _: None)]
+    assert used[0] is scan.PLAIN
+    assert (used[-1] is scan.PLAIN) is not native.is_possible()
