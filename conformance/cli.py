@@ -35,7 +35,7 @@ COMMANDS: Mapping[str, Place] = {
     "explore": Place(
         "conformance.commands.explore", "explore", "See in every state of MACHINE whether what must hold does."
     ),
-    "serve": Place("impl.server.cli", "serve", "Run a Kafka broker that keeps its data in files of one directory."),
+    "serve": Place("impl.server.cli", "serve", "Run a Kafka broker that keeps its data in files."),
 }
 """Where each command is. `serve` is the bundled broker's own: nothing else here knows `impl`."""
 

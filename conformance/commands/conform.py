@@ -51,9 +51,10 @@ Examples:
   tidegauge conform apache-kafka --html report.html --junit junit.xml --json kafka.json
   tidegauge conform --list
 
-Everything that is created on the target carries a random prefix and is deleted in the end. Exit code 0: all is well;
-1: a requirement failed (also one that was seen broken beside those chosen), or a known deviation passed; 2: a wrong
-choice, the target can't be had, or the suite itself broke; 130: interrupted.
+Topics and groups that are made on the target carry a random prefix and are removed in the end; what stays is told.
+Exit code 0: all is well; 1: a requirement failed (also one that was seen broken beside those chosen), or a known
+deviation passed; 2: a wrong choice, the target can't be had, or the suite itself broke; 130: interrupted (143 by
+SIGTERM).
 """
 
 

@@ -17,9 +17,11 @@ from conformance.collected import WRONG_CHOICES
 from conformance.commands.options import exits_on, file_to_write, no_color, target_options
 from conformance.console import console_for
 from conformance.machines.fuzz import FuzzReport, Progress, run
+from conformance.machines.machine import kinds_for
 from conformance.report.terminal import left_lines
-from conformance.selection import split_ids
+from conformance.selection import chosen, split_ids
 from conformance.sitting import Settings, Sitting
+from model.catalogue import families
 
 EXAMPLES = """Hold TARGET to the specification by generated sequences. It goes on until time is up or a rule is broken.
 
@@ -56,7 +58,9 @@ def fuzz(
     """See EXAMPLES."""
     seed = secrets.randbits(32) if seed is None else seed
     console = console_for(no_color=no_color)
-    with exits_on(*WRONG_CHOICES), Sitting(evolve(settings, only=split_ids(only))) as sitting:
+    with exits_on(*WRONG_CHOICES, click.UsageError):
+        wanted = _families_of(only)
+    with exits_on(*WRONG_CHOICES), Sitting(evolve(settings, only=wanted)) as sitting:
         console.print(f"Fuzzing {sitting.target.name} for {minutes:g} minutes, seed {seed}", soft_wrap=True)
         with _live(console) as show:
             report = run(
@@ -72,6 +76,25 @@ def fuzz(
     for text in left_lines(sitting):
         console.print(text, soft_wrap=True)
     sys.exit(1 if report.script is not None else 0)
+
+
+def _families_of(only: str) -> tuple[str, ...]:
+    """The families to make steps of; none for all.
+
+    Raises:
+        UnknownIdError: there is no such family.
+        UsageError: there are no steps of it, or it is a single requirement.
+    """
+    wanted = split_ids(only)
+    chosen(wanted)
+    for each in wanted:
+        family = each.partition("-")[0]
+        if each != family:
+            raise click.UsageError(f"{each} is not a family: steps are made of all of --only {family}")
+        if not kinds_for([each]):
+            known = [family.name for family in families() if kinds_for([family.name])]
+            raise click.UsageError(f"no steps are made of {each}; they are of {', '.join(known)}")
+    return wanted
 
 
 @contextmanager

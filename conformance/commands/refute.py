@@ -86,6 +86,10 @@ def refute(
     """See EXAMPLES."""
     console = console_for(no_color=no_color)
     with exits_on(UnknownVariantError, click.UsageError):
+        if name is not None and (all_of_them or list_only or as_table):
+            raise click.UsageError("name a variant, or say --all, --list or --table, not both")
+        if conjuncts and not (all_of_them or list_only):
+            raise click.UsageError("--conjuncts goes with --all or --list")
         if list_only:
             for each in _all(conjuncts=conjuncts):
                 click.echo(f"{each.name}  ({each.kind}{'' if each.is_critical else ', not safety-critical'})")

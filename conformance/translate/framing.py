@@ -116,7 +116,11 @@ def _outcome(connection: Connection, flaw: Flaw, sent: bytes, other: Connection,
 
 
 def _send_in_pieces(connection: Connection, sent: bytes, other: Connection) -> None:
-    """Byte by byte. Now and then something else is asked, so that the broker has had time to read what came."""
+    """Byte by byte. Now and then something else is asked, so that the broker has had time to read what came.
+
+    First on this connection, or it might not be accepted before all is sent.
+    """
+    _ask(connection)
     for place, byte in enumerate(sent):
         connection.send_bytes(bytes([byte]))
         if place % 6 == 5:  # the first time with a length and two bytes sent

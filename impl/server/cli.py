@@ -23,7 +23,7 @@ from impl.storage.filesystem import RealFileSystem
 
 logger = logging.getLogger(__name__)
 
-EXAMPLES: Final = """Run a Kafka broker that keeps its data in files of one directory.
+EXAMPLES: Final = """Run a Kafka broker that keeps its data in files.
 
 \b
 Examples:

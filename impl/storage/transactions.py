@@ -14,7 +14,7 @@ import attrs
 
 from impl.storage.batch import HEADER_SIZE, BatchHeader
 from impl.storage.filesystem import File
-from impl.storage.records import read_record
+from impl.storage.records import InvalidRecordError, read_record
 
 ENTRY = Struct(">hqqqq")  # version, producer id, first and last offset, last stable offset
 VERSION: Final = 0
@@ -46,12 +46,18 @@ class AbortedTransaction:
 
 
 def read_marker(batch: bytes, header: BatchHeader) -> Marker | None:
-    """The marker in a control batch; None in one that compaction has emptied."""
+    """The marker in a control batch; None in one that compaction has emptied, or that holds anything else."""
     if not header.record_count:
         return None
-    record = read_record(batch[HEADER_SIZE:], 0)
-    _, kind = MARKER_KEY.unpack_from(record.key or b"")
-    _, epoch = MARKER_VALUE.unpack_from(record.value or b"")
+    try:
+        record = read_record(batch[HEADER_SIZE:], 0)
+    except InvalidRecordError:
+        return None
+    key, value = record.key or b"", record.value or b""
+    if len(key) < MARKER_KEY.size or len(value) < MARKER_VALUE.size:
+        return None
+    _, kind = MARKER_KEY.unpack_from(key)
+    _, epoch = MARKER_VALUE.unpack_from(value)
     return Marker(kind == ABORT, epoch)
 
 

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from impl.storage.batch import CONTROL_BIT, TRANSACTIONAL_BIT
+from impl.storage.batch import CONTROL_BIT, TRANSACTIONAL_BIT, parse_header
 from impl.storage.faults import Crash, Faults, crash_before
 from impl.storage.filesystem import RealFileSystem
 from impl.storage.log import Log
@@ -14,9 +14,9 @@ from impl.storage.records import Record
 from impl.storage.recovery import LogStart
 from impl.storage.segment import TRANSACTION_INDEX
 from impl.storage.simulated import SimulatedFileSystem
-from impl.storage.transactions import ENTRY, MARKER_KEY, MARKER_VALUE, AbortedTransaction
+from impl.storage.transactions import ENTRY, MARKER_KEY, MARKER_VALUE, AbortedTransaction, read_marker
 from impl.tests.logs import compact, pairs_batch
-from impl.tests.support import LIMITS, NOW, append, make_batch, open_log
+from impl.tests.support import LIMITS, NOW, append, make_batch, open_log, records
 from impl.tests.transactions import EXPECTED, HOME, aborted, check_loss_of_power, check_restarts, end, filled, write
 
 
@@ -192,3 +192,11 @@ def test_an_epoch_that_fences_a_producer_aborts_what_it_began(tmp_path: Path) ->
     )
     append(log, batch)
     assert aborted(log) == [AbortedTransaction(1, 0, 1, 2)]
+
+
+def test_a_control_batch_that_holds_no_marker_ends_nothing() -> None:
+    for content in (records(b"x"), records(None), [Record(0, 0, 0, b"\0\0", b"\0\0", b"\x00")]):
+        batch = bytes(make_batch(content, attributes=CONTROL_BIT | TRANSACTIONAL_BIT, producer_id=1))
+        assert read_marker(batch, parse_header(batch)) is None
+    torn = bytes(make_batch(records(b"x"), attributes=CONTROL_BIT))[:-3]
+    assert read_marker(torn, parse_header(torn)) is None

@@ -8,6 +8,7 @@ log on a disk.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -44,11 +45,15 @@ def variant_named(name: str) -> Variant:
     known = catalogue()
     if name in known:
         return known[name]
-    prefix = name.partition(".")[0]
-    alike = [each for each in known if each.startswith((f"{prefix}.", f"{prefix}/"))]
-    raise UnknownVariantError(
-        f"no variant {name!r}; there are {', '.join(alike or get_close_matches(name, known, 5, 0.4) or known)}"
+    if same := [each for each in known if each.lower() == name.lower()]:
+        return known[same[0]]
+    prefix = re.split("[./]", name, maxsplit=1)[0]
+    alike = (
+        get_close_matches(name, known, 5, 0.6)
+        or [each for each in known if each.startswith((f"{prefix}.", f"{prefix}/"))][:5]
     )
+    meant = f"did you mean {', '.join(alike)}? " if alike else ""
+    raise UnknownVariantError(f"no variant {name!r}: {meant}`tidegauge refute --list` names them all")
 
 
 def _guards_of_replication() -> Iterator[Variant]:

@@ -78,8 +78,11 @@ def test_unknown_variants_are_refused_with_those_alike() -> None:
         variant_named("controller_elects.nix")
     with pytest.raises(UnknownVariantError, match="n-1/it_never_lags"):
         variant_named("n-1/nix")
-    with pytest.raises(UnknownVariantError, match="there are truncate-to-hw"):
+    with pytest.raises(UnknownVariantError, match="did you mean truncate-to-hw"):
         variant_named("truncate-hw")
+    with pytest.raises(UnknownVariantError, match="--list"):
+        variant_named("?")
+    assert variant_named("N-1/it_never_lags").name == "n-1/it_never_lags"
 
 
 # -- counterexamples -------------------------------------------------------------------------------------------------
