@@ -18,7 +18,7 @@ from impl.storage.log_directory import LogDirectory
 from impl.storage.records import Record, read_records
 from impl.storage.retention import RetentionLimits, delete_old_segments
 from impl.storage.segment import Segment
-from impl.tests.durability import ACTS, SETTINGS, Append, Trial, must, stored
+from impl.tests.durability import ACTS, SETTINGS, Append, Trial, hold_offset, must, stored
 from impl.tests.support import NOW
 
 KEYS: Final = 3
@@ -152,11 +152,7 @@ def _hold_lookups(log: Log, headers: Sequence[BatchHeader]) -> None:
     for header in headers:
         if header.base_offset < log.log_start_offset:
             continue
-        part = log.read(header.base_offset, 1, log.log_end_offset, at_least_one=True)
-        must(part is not None, f"offset {header.base_offset} is not found")
-        assert part is not None
-        found = parse_header(part.file.read_at(part.position, part.size))
-        must(found == header, f"offset {header.base_offset} leads to a batch at {found.base_offset}")
+        hold_offset(log, header)
         if header.record_count:
             at = log.find_timestamp(header.max_timestamp)
             is_there = at is not None and header.base_offset <= at.offset <= header.last_offset

@@ -310,16 +310,21 @@ def hold(log: Log, promises: Promises, *, lost: bool) -> None:
     must(max(last_epoch, latest) >= promises.last_epoch, f"epoch {promises.last_epoch} was used and is not known")
 
 
+def hold_offset(log: Log, header: BatchHeader) -> None:
+    """A batch's first offset leads to it."""
+    part = log.read(header.base_offset, 1, log.log_end_offset, at_least_one=True)
+    must(part is not None, f"offset {header.base_offset} is not found")
+    assert part is not None
+    found = parse_header(part.file.read_at(part.position, part.size))
+    must(found == header, f"offset {header.base_offset} leads to a batch at {found.base_offset}")
+
+
 def _hold_lookups(log: Log, headers: Sequence[BatchHeader]) -> None:
     """Every offset and every timestamp leads to its batch."""
     for header in headers:
         if header.base_offset < log.log_start_offset:
             continue
-        part = log.read(header.base_offset, 1, log.log_end_offset, at_least_one=True)
-        must(part is not None, f"offset {header.base_offset} is not found")
-        assert part is not None
-        found = parse_header(part.file.read_at(part.position, part.size))
-        must(found == header, f"offset {header.base_offset} leads to a batch at {found.base_offset}")
+        hold_offset(log, header)
         at = log.find_timestamp(header.max_timestamp)
         must(at is not None and at.offset == header.base_offset, f"the time of {header.base_offset} leads to {at}")
 
