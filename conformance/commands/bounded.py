@@ -56,7 +56,7 @@ def _table(check: Check) -> Table:
     for setting in check.settings:
         for each in setting.outcomes:
             steps = len(each.violation.steps) if each.violation is not None else None
-            result = Text("holds", "green") if steps is None else Text(f"violated after {steps} steps", "bold red")
+            result = Text("holds", "green") if steps is None else Text(f"breaks with step {steps}", "bold red")
             table.add_row(each.theorem, each.setting, result, f"{setting.states:,}", f"{setting.seconds:.1f}")
     return table
 
@@ -64,7 +64,7 @@ def _table(check: Check) -> Table:
 def _tell_violation(line: Callable[..., None], outcome: Outcome) -> None:
     assert outcome.violation is not None
     given = ", ".join(f"{name}={value}" for name, value in outcome.start.items())
-    line(f"{outcome.theorem} is violated in the setting {outcome.setting}, with {given or 'no settings'}:", "bold red")
+    line(f"{outcome.theorem} breaks in the setting {outcome.setting}, with {given or 'no settings'}:", "bold red")
     for number, (action, arguments) in enumerate(outcome.violation.steps, 1):
         said = ", ".join(f"{name}={value}" for name, value in arguments.items())
         line(f"  {number:>2}. {action.replace('_', ' ')} ({said})")

@@ -30,9 +30,10 @@ from properties.prove.engine import MACHINES
 
 EXAMPLES = f"""See in every state of MACHINE whether what must hold does.
 
-The search is breadth first, so no way to a violation is shorter, in these sizes, than the one shown. Levels and
-generated steps are counted as TLC counts them. With --symmetry, states that differ only in which replica is which count
-as one: fewer states, the same levels and violations. Machines: {", ".join(EXPLORABLE)}.
+The search is breadth first, so no way to a violation is shorter, in these sizes, than the one shown. A level
+holds the states that are as many steps away from the first one, and not fewer: that one is level 1, and step 8 leads to
+level 9, as TLC counts. Generated steps are counted as TLC counts them, too. With --symmetry, states that differ only in
+which replica is which count as one: fewer states, the same levels and violations. Machines: {", ".join(EXPLORABLE)}.
 
 Of replication something is claimed in several settings of failures and assumptions (--claims), and it has settings of
 its own, for instance min.insync.replicas (--set). Which were explored is told. A size, a setting or claims that a
@@ -79,7 +80,7 @@ def _size(option: str, about: str) -> Callable[..., Any]:
 )
 @click.option("--keep-going", is_flag=True, help="Explore the whole space, also past a violation.")
 @click.option("--symmetry", is_flag=True, help="States that differ only in which replica is which count as one.")
-@click.option("--levels", type=_positive, help="Stop after so many levels.")
+@click.option("--levels", type=_positive, help="Stop after so many levels: one more than steps.")
 @click.option("--workers", default=WORKERS, show_default="one a core", type=_positive, help="Threads.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
 @no_color
@@ -180,7 +181,8 @@ def _tell(console: Console, machine: str, chosen: Explorable, result: Result) ->
 
 
 def _tell_violation(line: Callable[..., None], violation: Violation) -> None:
-    line(f"{violation.invariant} is violated at level {violation.level}:", "bold red")
+    where = f"with step {len(violation.steps)}" if violation.steps else "in the first state"
+    line(f"{violation.invariant} breaks {where} (level {violation.level}):", "bold red")
     for number, (action, arguments) in enumerate(violation.steps, 1):
         said = ", ".join(f"{name}={value}" for name, value in arguments.items())
         line(f"  {number:>2}. {action.replace('_', ' ')} ({said})")

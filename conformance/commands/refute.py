@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from conformance.commands.bars import bar
 from conformance.commands.options import exits_on, file_to_write, no_color
@@ -23,6 +25,21 @@ from properties.refute.variants import UnknownVariantError
 from properties.variants.redundant import KEPT, why_kept
 from properties.variants.variant import Kind, Variant, machine_of, setting_called, theorems_of
 
+LEGEND = (
+    "verdict: refuted: a theorem breaks; redundant: all theorems are proved without it; undecided: nothing broke where",
+    "         it was looked for, nor is all proved without it (limit of states: nor was all looked at)",
+    "theorem, setting: the one that breaks, and the setting of failures and assumptions in which it is claimed",
+    "step: the one with which it breaks, counted from the first state; no way of these sizes has fewer steps",
+    "sizes: how many values each sort has (replicas, offsets, ...), in the order in which --json names them",
+)
+KINDS = {
+    Kind.DESIGN: "Designs that were tried, releases of Kafka, mistakes, and failures",
+    Kind.ASSUMPTION: "Theorems without one of their assumptions",
+    Kind.GUARD: "Actions without one of their guards",
+    Kind.CONJUNCT: "Actions without a conjunct of one of their guards",
+}
+UNEXPECTED = "! came out otherwise than it must (see --help)"
+
 EXAMPLES = """Leave out what keeps a machine safe, and look for what breaks. A short way to it is shown.
 
 VARIANT is a design that was tried (truncate-to-hw, acks-1, ...), a mistake with a log on a disk (no-crc-check), a
@@ -31,17 +48,17 @@ of replication by its name alone (controller_elects.it_is_in_the_isr), of other 
 (durability/log_is_opened.it_is_down). If no theorem breaks, the proof is tried without the guard, which then was
 redundant, or nothing is known.
 
-A search has sizes, and may leave actions out; both are told. No shorter way of those that it has breaks a theorem: one
-of other sizes, or with an action that was left out, might.
+A search has sizes (how many replicas, offsets, ... there are), and may leave actions out; both are told. Steps are
+counted from the first state: “breaks with step 8” is after seven others. No way of these sizes with fewer steps breaks
+a theorem: one of other sizes, or with an action that was left out, might.
 
 --table says of every theorem under which failures it holds, with and without KIP-966, and whether or not slow replicas
-leave the ISR: proved, and by what, or how it breaks. What is
-named as proved is shown by `tidegauge prove replication`, not once more here.
+leave the ISR: proved, and by what, or how it breaks. What is named as proved is shown by `tidegauge prove replication`,
+not once more here.
 
---all takes the designs, the assumptions and the safety-critical guards; with --conjuncts also all
-other guards, and every conjunct of a guard.
-
-What is undecided because a search ended at its limit of states is told to be so.
+--all takes the designs, the assumptions and the safety-critical guards; with --conjuncts also all other guards, and
+every conjunct of a guard. Its table explains its columns below it, and marks with ! what came out otherwise than it
+must. What is undecided because a search ended at its limit of states is told to be so.
 
 Exit code 0: all comes out as expected: what must break breaks, and what is known to be kept for another reason, or not
 to be needed, does not; 1: something came out otherwise; 2: a wrong choice; 130: interrupted.
@@ -63,7 +80,7 @@ Examples:
 @click.option("--all", "all_of_them", is_flag=True, help="Designs, assumptions, and safety-critical guards.")
 @click.option("--conjuncts", is_flag=True, help="With --all or --list: all guards, and every conjunct.")
 @click.option("--table", "as_table", is_flag=True, help="Every theorem under every failure model.")
-@click.option("--list", "list_only", is_flag=True, help="Name the variants and do nothing.")
+@click.option("--list", "list_only", is_flag=True, help="Say what variants there are, and do nothing else.")
 @click.option("--states", type=click.IntRange(min=1), help="States that a search looks at, at most.")
 @click.option("--workers", default=WORKERS, show_default=True, type=click.IntRange(min=1), help="Threads or processes.")
 @click.option("--svg", type=file_to_write, metavar="FILE", help="Draw the counterexample.")
@@ -91,8 +108,7 @@ def refute(
         if conjuncts and not (all_of_them or list_only):
             raise click.UsageError("--conjuncts goes with --all or --list")
         if list_only:
-            for each in _all(conjuncts=conjuncts):
-                click.echo(f"{each.name}  ({each.kind}{'' if each.is_critical else ', not safety-critical'})")
+            _tell_list(console, _all(conjuncts=conjuncts))
             return
         if as_table:
             sys.exit(tell_table(console, workers, as_json=as_json))
@@ -111,7 +127,7 @@ def refute(
     if as_json:
         click.echo(a_line_each(each.as_data() for each in found))
     elif all_of_them:
-        console.print(_table(found))
+        _tell_all(console, found)
     else:
         _tell(console, *found)
     sys.exit(0 if all(map(is_as_it_should_be, found)) else 1)
@@ -173,12 +189,13 @@ def _tell(console: Console, each: Refutation) -> None:
     if found is None:
         line(_said(each), "bold")
         return
-    line(f"{found.theorem} breaks at level {found.level}:", "bold")
+    line(f"{found.theorem} breaks with step {len(found.steps)}:", "bold")
     line(f"  {theorems_of(found.search.setting)[found.theorem].sentence}")
     line(f"  (setting {setting_called(found.search.setting)}; {_sizes(each)}; {each.seconds:.1f} s)", "dim")
     if found.search.without:
         line(f"  (looked for without {', '.join(found.search.without)})", "dim")
-    line(f"  No way is shorter in these sizes{' without these actions' if found.search.without else ''}.", "dim")
+    without = " without these actions" if found.search.without else ""
+    line(f"  No way of these sizes has fewer steps{without}. Sizes: how many values each sort has.", "dim")
     console.print(diagram.as_table(diagram.story(machine_of(variant, found.search), found.search.sizes, found.steps)))
 
 
@@ -199,13 +216,32 @@ def _said(each: Refutation) -> str:
     return said + (f" It is kept because {why}." if why is not None else "")
 
 
+def _tell_list(console: Console, variants: Sequence[Variant]) -> None:
+    """Every variant with what is otherwise in it, a line each, by kind."""
+    for kind, own in groupby(variants, key=lambda each: each.kind):
+        console.print(f"{KINDS[kind]}:", soft_wrap=True)
+        for each in own:
+            mark = "" if each.is_critical else " (not safety-critical)"
+            console.print(Text.assemble("  ", (each.name, "bold"), f": {each.about}{mark}"), soft_wrap=True)
+
+
+def _tell_all(console: Console, found: Sequence[Refutation]) -> None:
+    """All variants in a table, and below it what its columns and marks mean."""
+    console.print(_table(found))
+    console.print()
+    for text in LEGEND:
+        console.print(text, style="dim", soft_wrap=True)
+    if not all(map(is_as_it_should_be, found)):
+        console.print(UNEXPECTED, style="bold red", soft_wrap=True)
+
+
 def _table(found: Sequence[Refutation]) -> Table:
-    table = Table(box=None, pad_edge=False, caption="sizes: how many values replicas, offsets, ... have")
-    for heading in ("variant", "verdict", "theorem", "setting", "level", "sizes", "seconds"):
-        table.add_column(heading, justify="right" if heading in ("level", "seconds") else "left")
+    table = Table(box=None, pad_edge=False)
+    for heading in ("variant", "verdict", "theorem", "setting", "step", "sizes", "seconds"):
+        table.add_column(heading, justify="right" if heading in ("step", "seconds") else "left")
     for each in found:
-        style = "" if is_as_it_should_be(each) else "bold red"
-        verdict = f"{each.verdict} (limit of states)" if each.limited else str(each.verdict)
+        mark, style = ("", "") if is_as_it_should_be(each) else ("! ", "bold red")
+        verdict = f"{mark}{each.verdict}{' (limit of states)' if each.limited else ''}"
         table.add_row(each.variant, verdict, *_where(each.counterexample), f"{each.seconds:.1f}", style=style)
     return table
 
@@ -214,4 +250,4 @@ def _where(found: Counterexample | None) -> tuple[str, str, str, str]:
     if found is None:
         return ("", "", "", "")
     sizes = " ".join(map(str, found.search.sizes.values()))
-    return (found.theorem, setting_called(found.search.setting), str(found.level), sizes)
+    return (found.theorem, setting_called(found.search.setting), str(len(found.steps)), sizes)

@@ -14,6 +14,14 @@ from conformance.commands.bars import bar
 from properties.refute.cells import CELLS, FAILURES, ROWS
 from properties.refute.table import CellVerdict, Result, rests_on, summary, table
 
+LEGEND = (
+    "Columns: failures, on top of crashes that keep the log. A cell that doesn't name KIP-966 (eligible leader",
+    "replicas) is the same with and without it; one that doesn't name slow replicas is the same whether they stay in",
+    "the ISR or leave it.",
+    "“breaks with step N”: counted from the first state; no way of the sizes that --json names has fewer steps.",
+    "“proved”: for any number of replicas. “open”: neither broken nor proved.",
+)
+
 
 def tell_table(console: Console, workers: int, *, as_json: bool) -> int:
     """Find out what becomes of every cell, and tell it; the exit code: 1 if something is open."""
@@ -49,7 +57,7 @@ def _bases(found: Sequence[Result]) -> Iterator[str]:
     for row in ROWS:
         for basis, failures in rests_on([each for each in found if CELLS[each.cell].row is row]).items():
             yield f"  {row.theorem} proved: {basis} ({', '.join(failures)})"
-    yield "“Breaks with step N”: no shorter way is there at the sizes that it names."
+    yield from LEGEND
 
 
 def a_line_each(data: Iterable[Mapping[str, Any]]) -> str:

@@ -33,9 +33,11 @@ def test_all_are_one_table() -> None:
     done = CliRunner().invoke(command.refute, ["--all", "--no-color"])
     assert done.exit_code == 0, done.output
     lines = {line.split()[0]: line.split() for line in done.output.splitlines() if line.strip()}
-    assert lines["truncate-to-hw"][1:5] == ["refuted", "WeakIsr", "truncate-to-hw", "9"]
-    assert lines["n-1/it_never_lags"][1:5] == ["refuted", "N-1", "survivor", "10"]
+    assert lines["truncate-to-hw"][1:5] == ["refuted", "WeakIsr", "truncate-to-hw", "8"]
+    assert lines["n-1/it_never_lags"][1:5] == ["refuted", "N-1", "survivor", "9"]
     assert lines["leader_learns_isr.it_is_newer"][1] == "refuted"
+    assert all(text in done.output for text in command.LEGEND)
+    assert command.UNEXPECTED not in done.output
 
 
 def came_out(monkeypatch: pytest.MonkeyPatch, **otherwise: Refutation) -> Any:
@@ -54,7 +56,8 @@ def test_what_must_break_and_does_not_is_no_success(monkeypatch: pytest.MonkeyPa
     done = came_out(monkeypatch, **{name: stands})
     assert done.exit_code == 1
     (line,) = (line for line in done.output.splitlines() if line.startswith(name))
-    assert "undecided (limit of states)" in line
+    assert "! undecided (limit of states)" in line
+    assert command.UNEXPECTED in done.output
 
 
 def test_what_is_said_to_be_kept_and_breaks_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +78,8 @@ def test_theorems_by_failure_are_one_table() -> None:
     done = CliRunner().invoke(command.refute, ["--table", "--no-color"])
     assert done.exit_code == 0, done.output
     assert "without KIP-966: breaks" in done.output
-    assert "open" not in done.output
+    assert "open" not in done.output.partition("“Proved” rests")[0]
+    assert all(text in done.output for text in theorems.LEGEND)
 
 
 def test_what_is_taken_for_proved_is_named_below_the_table() -> None:

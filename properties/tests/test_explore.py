@@ -279,7 +279,7 @@ def test_the_command_prints_json_and_fails_on_a_violation() -> None:
 def test_the_command_tells_the_way_to_a_violation() -> None:
     done = tidegauge("explore", "kip101", "--epochs", "2")
     assert done.returncode == 1, done.stderr
-    assert "WeakIsr is violated at level 12:" in done.stdout
+    assert "WeakIsr breaks with step 11 (level 12):" in done.stdout
     assert "  1. controller elects (replica=" in done.stdout
 
 
