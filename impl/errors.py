@@ -90,6 +90,7 @@ ADVICE: Final = {
     errno.EROFS: "the file system is read-only, often after an error of the disk: check it and mount it again",
     errno.EACCES: "let the broker's user read and write this path",
     errno.EPERM: "let the broker's user read and write this path",
+    errno.ENOTDIR: "a part of this path is a file: give another directory",
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
     errno.ENFILE: "raise the limit on open files (fs.file-max)",
     errno.ENOENT: "someone removed a file that the broker needs: restart the broker, which recovers the log",

@@ -8,6 +8,7 @@ everything else is in the first.
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -34,7 +35,7 @@ from impl.storage.checkpoints import (
 )
 from impl.storage.cleaner import CleanOffsets
 from impl.storage.deletion import Deletions
-from impl.storage.filesystem import FileSystem, Lock
+from impl.storage.filesystem import FileSystem
 from impl.storage.log_directory import NO_PARTITION, LogName, LogSettings, directory_name, make_durably
 
 logger = logging.getLogger(__name__)
@@ -55,13 +56,17 @@ class DataDirectoryError(Exception):
     """A data directory that this broker can't use: it is locked, or belongs to another node."""
 
 
+class NestedDirectoriesError(DataDirectoryError):
+    """Data directories of which one is in another, or the same."""
+
+
 def _refuse_nested(paths: Sequence[Path]) -> None:
-    """Raise DataDirectoryError if a directory is given twice, or is in another one: they would fail together."""
+    """Raise NestedDirectoriesError if a directory is given twice, or is in another one: they would fail together."""
     whole = [path.absolute() for path in paths]
     for number, path in enumerate(whole):
         for other in whole[:number]:
             if path.is_relative_to(other) or other.is_relative_to(path):
-                raise DataDirectoryError(f"{path} and {other} are not apart: give directories of different places")
+                raise NestedDirectoriesError(f"{path} and {other} are not apart: give directories of different places")
 
 
 class Broker:
@@ -88,26 +93,30 @@ class Broker:
         paths = [directory, *more_directories]
         _refuse_nested(paths)
         failed: dict[Path, StorageError] = {}
-        self._locks: list[Lock] = []
+        self._locks = ExitStack()
         self.cluster_id = ""
-        # Whom a directory belongs to comes before anything in it is touched.
-        for step in (partial(make_durably, files), self._take_lock, self._read_identity):
-            for path in paths:
-                if path not in failed:
-                    self._try(step, path, failed)
-        threads = config.number("num.recovery.threads.per.data.dir")
-        self.directories = LogDirectories(files, paths, threads, failed)
-        self.catalog = Catalog(files, directory, config, node_id)
-        self.producer_ids = ProducerIds(files, directory)
-        self.fetch_sessions = FetchSessions(config.number("max.incremental.fetch.session.cache.slots"))
-        self.deletions = Deletions(files)
-        self.clean_offsets = CleanOffsets(files, directory / CLEANER_OFFSETS)
-        for directory_left in self.directories.all:
-            if directory_left.failure is None:
-                self._remove_deleted(directory_left.path)
-        self._open_logs()
-        self.offsets = CommittedOffsets(self.directories.log(OFFSETS_LOG))
-        self.transactional_ids = TransactionalIds(self.directories.log(TRANSACTIONAL_LOG), self.producer_ids.allocate)
+        with self._locks as locks:  # which are given back if anything fails
+            # Whom a directory belongs to comes before anything in it is touched.
+            for step in (partial(make_durably, files), self._take_lock, self._read_identity):
+                for path in paths:
+                    if path not in failed:
+                        self._try(step, path, failed)
+            threads = config.number("num.recovery.threads.per.data.dir")
+            self.directories = LogDirectories(files, paths, threads, failed)
+            self.catalog = Catalog(files, directory, config, node_id)
+            self.producer_ids = ProducerIds(files, directory)
+            self.fetch_sessions = FetchSessions(config.number("max.incremental.fetch.session.cache.slots"))
+            self.deletions = Deletions(files)
+            self.clean_offsets = CleanOffsets(files, directory / CLEANER_OFFSETS)
+            for directory_left in self.directories.all:
+                if directory_left.failure is None:
+                    self._remove_deleted(directory_left.path)
+            self._open_logs()
+            self.offsets = CommittedOffsets(self.directories.log(OFFSETS_LOG))
+            self.transactional_ids = TransactionalIds(
+                self.directories.log(TRANSACTIONAL_LOG), self.producer_ids.allocate
+            )
+            self._locks = locks.pop_all()
 
     def partition(self, topic: str, index: int) -> Partition:
         """A partition. Raises UNKNOWN_TOPIC_OR_PARTITION."""
@@ -189,8 +198,7 @@ class Broker:
     def close(self) -> None:
         """Make everything durable and leave the marker of a clean stop."""
         self.directories.close()
-        for lock in self._locks:
-            lock.close()
+        self._locks.close()
 
     def _try(self, step: Callable[[Path], None], path: Path, failed: dict[Path, StorageError]) -> None:
         """Take a step with a directory; if its disk fails it is left out, unless it is the first.
@@ -206,9 +214,9 @@ class Broker:
 
     def _take_lock(self, path: Path) -> None:
         try:
-            self._locks.append(self._files.lock(path / LOCK))
+            self._locks.callback(self._files.lock(path / LOCK).close)
         except BlockingIOError:
-            raise DataDirectoryError(f"{path} is in use by another broker") from None
+            raise DataDirectoryError(f"{path} is in use by another broker: stop it, or give another --data") from None
 
     def _read_identity(self, directory: Path) -> None:
         """Check whom a directory belongs to, and learn the cluster's id; both are written in a new directory."""
@@ -218,13 +226,16 @@ class Broker:
         except CheckpointError as error:
             raise DataDirectoryError(f"{error}: nobody can tell whose directory it is") from error
         if known:
-            if known.get("node.id") != str(self.node_id):
-                raise DataDirectoryError(f"{directory} belongs to node {known.get('node.id')}")
+            owner = known.get("node.id")
+            if owner != str(self.node_id):
+                raise DataDirectoryError(f"{directory} belongs to node {owner}: give that --node-id, or another --data")
             cluster_id = known.get("cluster.id", "")
             if not cluster_id:
                 raise DataDirectoryError(f"{path} has no cluster.id: nobody can tell whose directory it is")
             if self.cluster_id not in ("", cluster_id):
-                raise DataDirectoryError(f"{directory} belongs to cluster {cluster_id}")
+                raise DataDirectoryError(
+                    f"{directory} is not of the cluster of {self._directory}: leave one of them out"
+                )
             self.cluster_id = cluster_id
             return
         self.cluster_id = self.cluster_id or uuid_text(UUID(bytes=secrets.token_bytes(16)))

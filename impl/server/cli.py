@@ -1,11 +1,15 @@
 """The command that runs a broker: `tidegauge serve`, or `python -m impl`."""
 
 import asyncio
+import errno
 import logging
+import os
 import signal
+import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -14,7 +18,7 @@ import click
 
 from impl.cluster.configs import BrokerConfig
 from impl.errors import BrokerError
-from impl.server.broker import Broker, DataDirectoryError
+from impl.server.broker import Broker, DataDirectoryError, NestedDirectoriesError
 from impl.server.dispatch import Dispatcher
 from impl.server.framing import Connection
 from impl.server.housekeeping import Housekeeping
@@ -33,7 +37,19 @@ Examples:
 
 When it can be reached it prints one line, `listening on HOST:PORT`. SIGTERM and SIGINT stop it cleanly; after any
 other end the next start checks its logs and cuts what was not written whole.
+
+Exit code 0: it was stopped; 1: it could not start or go on (a port or a directory in use, a disk that fails, ...), and
+what to do is said; 2: a wrong choice; 130: interrupted while it still opened its logs (143 by SIGTERM).
 """
+
+INTERRUPTED: Final = 130
+
+# What an operator can do about an address that nobody can listen on, by its number.
+ADVICE: Final = {
+    errno.EADDRINUSE: "another process listens there: stop it, or choose another --port (0 picks a free one)",
+    errno.EACCES: "this user may not use that port: choose one of 1024 or more with --port",
+    errno.EADDRNOTAVAIL: "this machine has no such address: choose one of its own with --host",
+}
 
 # Loaded in the background once clients can connect, so that neither the start nor the first request waits for them.
 SLOW_MODULES: Final = (
@@ -46,6 +62,10 @@ SLOW_MODULES: Final = (
 
 # At the latest after this time the broker looks again, because a deletion may have come due meanwhile.
 HOUSEKEEPING_INTERVAL_MS: Final = 1000
+
+
+class ListenError(Exception):
+    """Nobody can listen on the address that was chosen; says why, and what to do."""
 
 
 def now_ms() -> int:
@@ -92,12 +112,17 @@ def serve(data: tuple[Path, ...], host: str, port: int, node_id: int, configs: t
     config = _parse_config(configs)
     try:
         broker = Broker(RealFileSystem(), data[0], config, node_id, now_ms, data[1:])
+    except NestedDirectoriesError as error:
+        raise click.BadParameter(str(error), param_hint="--data") from error
     except (DataDirectoryError, CheckpointError, OSError) as error:
         raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        sys.exit(INTERRUPTED)
     try:
         asyncio.run(_run(broker, host, port))
-    except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error}") from error
+    except ListenError as error:
+        raise click.ClickException(str(error)) from error
     finally:
         broker.close()
     if not broker.look_at_failures():
@@ -113,7 +138,7 @@ async def _run(broker: Broker, host: str, port: int) -> None:
     connections: set[Connection] = set()
     dispatcher = Dispatcher(broker)
     frame_size_max = broker.config.number("socket.request.max.bytes")
-    server = await loop.create_server(lambda: Connection(dispatcher, frame_size_max, connections), host, port)
+    server = await _listen(lambda: Connection(dispatcher, frame_size_max, connections), host, port)
     broker.host, broker.port = host, server.sockets[0].getsockname()[1]
     click.echo(f"listening on {broker.host}:{broker.port}")
     sys.stdout.flush()
@@ -126,6 +151,18 @@ async def _run(broker: Broker, host: str, port: int) -> None:
     server.close()
     for connection in tuple(connections):
         connection.close()
+
+
+async def _listen(connection: Callable[[], Connection], host: str, port: int) -> asyncio.Server:
+    """Listen on an address. Raises ListenError."""
+    try:
+        return await asyncio.get_running_loop().create_server(connection, host, port)
+    except socket.gaierror as error:
+        why = f"{error.strerror}: choose another name or address with --host"
+    except OSError as error:
+        number = error.errno or 0
+        why = ADVICE.get(number, os.strerror(number))
+    raise ListenError(f"cannot listen on {host}:{port}: {why}")
 
 
 def _keep_house(loop: asyncio.AbstractEventLoop, housekeeping: Housekeeping, stop: asyncio.Event) -> None:

@@ -1,0 +1,91 @@
+"""`tidegauge serve`: what it says and how it exits when it can't start."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from click.testing import CliRunner, Result
+
+from impl.errors import StorageError
+from impl.server import cli
+from impl.storage.filesystem import RealFileSystem
+
+STARTED, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def serve(*arguments: object) -> Result:
+    """What `tidegauge serve` does in this process; it must not get as far as to serve."""
+    return CliRunner().invoke(cli.serve, [str(each) for each in arguments])
+
+
+def test_a_port_in_use_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = serve("--data", tmp_path, "--port", port)
+    assert done.exit_code == FAILED
+    assert done.output == (
+        f"Error: cannot listen on 127.0.0.1:{port}: another process listens there: stop it, or choose another --port"
+        " (0 picks a free one)\n"
+    )
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_an_address_of_nobody_is_told_with_what_to_do(tmp_path: Path, host: str) -> None:
+    done = serve("--data", tmp_path, "--port", 0, "--host", host)
+    assert done.exit_code == FAILED
+    assert done.output.startswith(f"Error: cannot listen on {host}:0: ")
+    assert done.output.endswith("with --host\n")
+
+
+def test_a_directory_of_another_node_or_broker_is_told_with_what_to_do(tmp_path: Path) -> None:
+    serve("--data", tmp_path, "--host", "192.0.2.1")
+    done = serve("--data", tmp_path, "--node-id", 7)
+    assert done.exit_code == FAILED
+    assert f"{tmp_path} belongs to node 1: give that --node-id, or another --data" in done.output
+    lock = RealFileSystem().lock(tmp_path / ".lock")
+    done = serve("--data", tmp_path)
+    lock.close()
+    assert done.exit_code == FAILED
+    assert f"{tmp_path} is in use by another broker: stop it, or give another --data" in done.output
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [(errno.ENOSPC, "free space on this file system"), (errno.EACCES, "let the broker's user read and write")],
+)
+def test_a_disk_that_fails_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
+) -> None:
+    def full(_self: RealFileSystem, path: Path, *_more: Any, **_named: Any) -> NoReturn:
+        raise StorageError("write", path, number)
+
+    monkeypatch.setattr(RealFileSystem, "open", full)
+    done = serve("--data", tmp_path)
+    assert done.exit_code == FAILED
+    assert done.output.startswith(f"Error: cannot write {tmp_path}")
+    assert f": {os.strerror(number)}; {advice}" in done.output
+
+
+def test_directories_inside_each_other_are_a_wrong_choice(tmp_path: Path) -> None:
+    done = serve("--data", tmp_path, "--data", tmp_path / "inside")
+    assert done.exit_code == USAGE
+    assert "are not apart" in done.output
+
+
+def test_an_interruption_while_logs_are_opened_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_arguments: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "Broker", interrupted)
+    done = serve("--data", tmp_path)
+    assert (done.exit_code, done.output) == (INTERRUPTED, "Interrupted.\n")
+
+
+def test_the_help_says_the_exit_codes() -> None:
+    said = " ".join(serve("--help").output.split())
+    assert all(f"{code}: " in said.partition("Exit code ")[2] for code in (STARTED, FAILED, USAGE, INTERRUPTED))
