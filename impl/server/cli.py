@@ -46,7 +46,7 @@ INTERRUPTED: Final = 130
 
 # What an operator can do about an address that nobody can listen on, by its number.
 ADVICE: Final = {
-    errno.EADDRINUSE: "another process listens there: stop it, or choose another --port (0 picks a free one)",
+    errno.EADDRINUSE: "stop the process that listens there, or choose another --port (0 picks a free one)",
     errno.EACCES: "this user may not use that port: choose one of 1024 or more with --port",
     errno.EADDRNOTAVAIL: "this machine has no such address: choose one of its own with --host",
 }
@@ -158,10 +158,10 @@ async def _listen(connection: Callable[[], Connection], host: str, port: int) ->
     try:
         return await asyncio.get_running_loop().create_server(connection, host, port)
     except socket.gaierror as error:
-        why = f"{error.strerror}: choose another name or address with --host"
+        why = f"{error.strerror}; choose another name or address with --host"
     except OSError as error:
         number = error.errno or 0
-        why = ADVICE.get(number, os.strerror(number))
+        why = f"{os.strerror(number)}; {ADVICE.get(number, 'see --host and --port')}"
     raise ListenError(f"cannot listen on {host}:{port}: {why}")
 
 

@@ -29,8 +29,8 @@ def test_a_port_in_use_is_told_with_what_to_do(tmp_path: Path) -> None:
         done = serve("--data", tmp_path, "--port", port)
     assert done.exit_code == FAILED
     assert done.output == (
-        f"Error: cannot listen on 127.0.0.1:{port}: another process listens there: stop it, or choose another --port"
-        " (0 picks a free one)\n"
+        f"Error: cannot listen on 127.0.0.1:{port}: Address already in use; stop the process that listens there, or"
+        " choose another --port (0 picks a free one)\n"
     )
 
 
