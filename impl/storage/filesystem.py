@@ -40,6 +40,9 @@ class File(Protocol):
     def read_at(self, position: int, size: int) -> bytes:
         """Up to `size` bytes from `position`; fewer only at the end of the file."""
 
+    def read_into(self, position: int, buffer: memoryview) -> int:
+        """Fill a buffer from `position` on; answers the bytes read, fewer only at the end of the file."""
+
     def write_at(self, position: int, buffers: Sequence[Buffer]) -> int:
         """Write all buffers one after the other from `position`; answers the bytes written."""
 
@@ -204,16 +207,21 @@ class RealFile:
         try:
             descriptor = self.fileno()
             data = os.pread(descriptor, size, position)
-            if len(data) == size or not data:
-                return data
-            parts = [data]
-            got = len(data)
-            while got < size and (more := os.pread(descriptor, size - got, position + got)):
-                parts.append(more)
-                got += len(more)
-            return b"".join(parts)
+            while len(data) < size and (more := os.pread(descriptor, size - len(data), position + len(data))):
+                data += more
         except OSError as error:
             raise self._failure("read", error, position) from error
+        return data
+
+    def read_into(self, position: int, buffer: memoryview) -> int:
+        """See `File`."""
+        got = 0
+        try:
+            while got < len(buffer) and (more := os.preadv(self.fileno(), (buffer[got:],), position + got)):
+                got += more
+        except OSError as error:
+            raise self._failure("read", error, position) from error
+        return got
 
     def write_at(self, position: int, buffers: Sequence[Buffer]) -> int:
         """See `File`. One pwritev as a rule."""

@@ -10,7 +10,7 @@ from its segment when it is in doubt.
 from struct import Struct
 from typing import Final
 
-from impl.storage.filesystem import File
+from impl.storage.filesystem import Buffer, File
 
 OFFSET_ENTRY = Struct(">ii")
 TIME_ENTRY = Struct(">qi")
@@ -45,7 +45,7 @@ class _EntryFile:
             key, value = self._entry.unpack(self._file.read_at(number * size, size))
         return key, value
 
-    def append_packed(self, entries: bytes) -> None:
+    def append_packed(self, entries: Buffer) -> None:
         """Add entries as they are in the file."""
         self._kept_back += entries
         self._count += len(entries) // self._entry.size
@@ -133,7 +133,7 @@ class TimeIndex(_EntryFile):
         if timestamp > self._last_timestamp:
             self.append_packed(TIME_ENTRY.pack(timestamp, offset - self._base_offset))
 
-    def append_packed(self, entries: bytes) -> None:
+    def append_packed(self, entries: Buffer) -> None:
         """See `_EntryFile.append_packed`; their timestamps ascend, and are later than the last one's."""
         super().append_packed(entries)
         if entries:

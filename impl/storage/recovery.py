@@ -16,10 +16,11 @@ from typing import Final
 
 import attrs
 
-from impl.storage.batch import MAGIC, BatchHeader
+from impl.storage.batch import MAGIC, BatchHeader, parse_header
 from impl.storage.checkpoints import LeaderEpochs
 from impl.storage.filesystem import FileSystem
 from impl.storage.producer_state import ProducerState
+from impl.storage.scan import Walked, good_batches
 from impl.storage.segment import TRANSACTION_INDEX, BatchAt, Segment
 from impl.storage.snapshots import Snapshots, follow
 
@@ -185,20 +186,20 @@ def recover_segment(
     Answers the offset after the last good batch, and whether the whole file was good. `note` is told of the batches
     from which all is learned of producers, and of epochs later than `latest_epoch`.
     """
-    from impl.storage.scan import good_batches  # noqa: PLC0415  NumPy, which a broker that stopped cleanly never needs
-
-    size = segment.size
+    base, size = segment.base_offset, segment.size
     segment.forget_indexes()
-    epoch_before = -1 if latest_epoch is None else latest_epoch
-    position, next_offset = 0, segment.base_offset
-    for batches in good_batches(segment, on_progress):
-        batches.index(segment)
+    epoch = -1 if latest_epoch is None else latest_epoch
+    walked = Walked(base, segment.limits.index_interval_bytes, epoch, base, base)
+    for window, found in good_batches(segment, walked):
+        segment.note_indexed(found.offset_entries, found.time_entries)
         if note is not None:
-            for header in batches.telling(epoch_before):
-                note(header)
-                epoch_before = max(header.partition_leader_epoch, epoch_before)
-        position, next_offset = batches.end, batches.next_offset
+            for begin in found.telling:
+                note(parse_header(window, begin))
+        on_progress(found.size)
+    segment.bytes_since_index_entry = walked.bytes_since_index_entry
+    segment.max_timestamp, segment.offset_of_max_timestamp = walked.max_timestamp, walked.offset_of_max_timestamp
     segment.seal()
+    position, next_offset = walked.position, walked.next_offset
     if position < size:
         logger.warning(
             "cutting %s at byte %d (offset %d): no valid batch there, %d bytes are lost",

@@ -1,22 +1,19 @@
-"""The good batches of a segment, a piece of the file at a time: what recovery reads (`LogSegment.recover`).
+"""The good batches of a segment, a window at a time: what recovery reads (`LogSegment.recover`).
 
-The headers of a piece are columns, because what is asked of every batch is asked of thousands at once much faster. A
-batch is good if its length, magic and CRC are right, and its offsets follow those before it and are within reach of
-the segment's indexes. Records inside a batch are not looked at, like in Kafka. NumPy is loaded with this module; a
-broker that was stopped cleanly never needs it.
+A batch is good if its length, magic and CRC are right, and its offsets follow those before it and are within reach of
+the segment's indexes. Records inside a batch are not looked at, like in Kafka. What a walk does is here in Python;
+`native` has the same, compiled, for segments of so many batches that Python's own pace is what is waited for.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from struct import Struct
 from typing import Final
 
 import attrs
-import numpy as np
 from crc32c import crc32c
-from numpy.typing import NDArray
 
 from impl.storage.batch import (
     CHECKED_FROM,
@@ -25,195 +22,149 @@ from impl.storage.batch import (
     LOG_OVERHEAD,
     MAGIC,
     NO_PRODUCER_ID,
+    NO_TIMESTAMP,
+    SIZE_FIELD,
     SIZE_POSITION,
     TRANSACTIONAL_BIT,
-    BatchHeader,
 )
+from impl.storage.indexes import OFFSET_ENTRY, TIME_ENTRY
 from impl.storage.producer_state import BATCHES_REMEMBERED
 from impl.storage.segment import RELATIVE_OFFSET_MAX, Segment
 
-# Larger pieces are not faster, and each needs fresh memory.
-READ_SIZE: Final = 2 * 1024 * 1024
-NATIVE_FROM: Final = 300_000  # batches
-_WIDTHS: Final = (">i8", ">i4", ">i4", "i1", ">u4", ">i2", ">i4", ">i8", ">i8", ">i8", ">i2", ">i4", ">i4")
-COLUMNS: Final = np.dtype(list(zip((each.name for each in attrs.fields(BatchHeader)), _WIDTHS, strict=True)))
-_OFFSET_ENTRY: Final = np.dtype([("offset", ">i4"), ("position", ">i4")])
-_TIME_ENTRY: Final = np.dtype([("timestamp", ">i8"), ("offset", ">i4")])
-_ANYTHING: Final = np.dtype(f"V{HEADER_SIZE}")
-_LENGTH_AND_CRC: Final = Struct(">i5xI")  # between them the partition leader epoch and the magic byte
+NATIVE_FROM: Final = 60_000  # batches; making the compiled walk takes as long as walking so many in Python
+SPECIAL_BITS: Final = TRANSACTIONAL_BIT | CONTROL_BIT
+_HEADER = Struct(">qiibIhi8xqq")  # up to the producer id, without the base timestamp
 
 
-@attrs.frozen(slots=True)
-class Loops:
-    """The two loops over single batches; `native` has them compiled."""
+@attrs.define(slots=True)
+class Walked:
+    """What is known of a segment's batches up to a position."""
 
-    ends_of_whole: Callable[[memoryview], list[int]]
-    far_enough: Callable[[list[int], int, int], tuple[NDArray[np.int64], int]]
+    base_offset: int
+    index_interval_bytes: int
+    epoch: int
+    """The latest leader epoch; -1 when there is none."""
+    next_offset: int
+    offset_of_max_timestamp: int
+    position: int = 0
+    """The byte of the segment at which the last good batch ends."""
+    bytes_since_index_entry: int = 0
+    max_timestamp: int = NO_TIMESTAMP
+    last_indexed_timestamp: int = NO_TIMESTAMP
 
 
 @attrs.frozen(slots=True, eq=False)
-class GoodBatches:
-    """Batches that follow each other in a segment."""
+class Found:
+    """Good batches at the beginning of a window."""
 
-    position: int
-    """The byte of the segment at which the first one begins."""
-    ends: list[int]
-    """0, and where each ends, in bytes from there."""
-    headers: NDArray[np.void]
-    """A row of `COLUMNS` for each."""
-    last_offsets: NDArray[np.int64]
-    loops: Loops
+    size: int
+    """How many bytes they are."""
+    count: int
+    offset_entries: bytes | bytearray
+    """Their entries in the segment's indexes, as `Segment.note_batch` makes them."""
+    time_entries: bytes | bytearray
+    telling: Sequence[int]
+    """Where in the window those begin from which all is learned that the batches say of producers and leader epochs.
 
-    @property
-    def end(self) -> int:
-        """The byte of the segment at which the last one ends."""
-        return self.position + self.ends[-1]
-
-    @property
-    def next_offset(self) -> int:
-        """The offset after the last one's."""
-        return int(self.last_offsets[-1]) + 1
-
-    def index(self, segment: Segment) -> None:
-        """Keep a segment's indexes and its largest timestamp, as `Segment.note_batch` does for each batch."""
-        interval = segment.limits.index_interval_bytes
-        chosen, last = self.loops.far_enough(self.ends, segment.bytes_since_index_entry, interval)
-        segment.bytes_since_index_entry = self.ends[-1] - last
-        times = self.headers["max_timestamp"].astype(np.int64)
-        largest = np.maximum.accumulate(np.maximum(times, segment.max_timestamp))
-        is_new = times > np.concatenate(([segment.max_timestamp], largest[:-1]))
-        newest = np.maximum.accumulate(np.where(is_new, np.arange(len(times)), -1))
-        of_largest = np.where(newest < 0, segment.offset_of_max_timestamp, self.last_offsets[newest])
-        offsets = np.empty(len(chosen), _OFFSET_ENTRY)
-        offsets["offset"] = self.last_offsets[chosen] - segment.base_offset
-        offsets["position"] = np.array(self.ends)[chosen] + self.position
-        is_later = largest[chosen] > np.concatenate(([segment.last_indexed_timestamp], largest[chosen][:-1]))
-        stamps = np.empty(int(is_later.sum()), _TIME_ENTRY)
-        stamps["timestamp"] = largest[chosen][is_later]
-        stamps["offset"] = of_largest[chosen][is_later] - segment.base_offset
-        segment.note_indexed(offsets.tobytes(), stamps.tobytes())
-        segment.max_timestamp, segment.offset_of_max_timestamp = int(largest[-1]), int(of_largest[-1])
-
-    def telling(self, epoch: int) -> Iterator[BatchHeader]:
-        """The headers from which all is learned that the batches say of producers and leader epochs.
-
-        These are the first of each epoch after `epoch`, those of transactions, and the last few of each producer: no
-        more of them are remembered (`ProducerStateEntry`).
-        """
-        epochs, attributes = self.headers["partition_leader_epoch"], self.headers["attributes"]
-        chosen = attributes & (TRANSACTIONAL_BIT | CONTROL_BIT) != 0
-        producers = np.where(chosen, NO_PRODUCER_ID, self.headers["producer_id"])
-        if epochs.max() > epoch:
-            chosen |= epochs > np.maximum.accumulate(np.concatenate(([epoch], epochs[:-1])))
-        if producers.max() >= 0:
-            chosen[_last_of_each(producers)] = True
-        for row in self.headers[chosen]:
-            yield BatchHeader(*row.item())
+    These are the first of each later epoch, those of transactions, and at least the last few of each producer: no more
+    of them are remembered (`ProducerStateEntry`).
+    """
 
 
-def _last_of_each(producers: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The last places of each producer, as many as are remembered; a negative id is nobody's."""
-    newest_first = np.flatnonzero(producers >= 0)[::-1]
-    order = newest_first[np.argsort(producers[newest_first], kind="stable")]
-    together = producers[order]
-    rank = np.arange(len(together)) - np.searchsorted(together, together)
-    return order[rank < BATCHES_REMEMBERED]
+Walk = Callable[[Walked, memoryview], Found]
+"""Goes on from what was walked through, and changes it, over a window that begins there."""
 
 
-def good_batches(
-    segment: Segment, on_progress: Callable[[int], None], loops: Loops | None = None
-) -> Iterator[GoodBatches]:
-    """All batches from the beginning up to the first bad one. Raises StorageError.
+def good_batches(segment: Segment, walked: Walked, walk: Walk | None = None) -> Iterator[tuple[memoryview, Found]]:
+    """Windows of a segment that begin with good batches, up to the first bad one. Raises StorageError.
 
     Args:
         segment: its indexes are not used.
-        on_progress: told how many bytes more were found good.
-        loops: what the work is done with; chosen by how much there is, if not given.
+        walked: where to begin; kept up to date.
+        walk: chosen by how much there is to do, if not given.
     """
-    position, next_offset, size = 0, segment.base_offset, READ_SIZE
-    chosen = loops or PLAIN
-    while segment.size - position >= HEADER_SIZE:
-        window = memoryview(segment.read(position, size))
-        ends = chosen.ends_of_whole(window)
-        if len(ends) == 1:
-            needed = (
-                LOG_OVERHEAD + _LENGTH_AND_CRC.unpack_from(window, SIZE_POSITION)[0]
-                if len(window) >= HEADER_SIZE
-                else 0
-            )
-            if not len(window) < needed <= segment.size - position:
+    chosen, needed = walk or walk_in_python, HEADER_SIZE
+    with segment.windows() as windows:
+        while segment.size - walked.position >= needed:
+            window = windows.at(walked.position, needed)
+            found = chosen(walked, window)
+            if found.size:
+                yield window, found
+            rest = len(window) - found.size
+            if not found.size and len(window) < needed:
                 return
-            size = needed
-            continue
-        headers = np.ndarray((len(window) - HEADER_SIZE + 1,), _ANYTHING, window, strides=(1,))[ends[:-1]].view(COLUMNS)
-        last_offsets, count = _last_offsets(headers, segment.base_offset, next_offset)
-        if count:
-            found = GoodBatches(position, ends[: count + 1], headers[:count], last_offsets[:count], chosen)
-            position, next_offset = found.end, found.next_offset
-            on_progress(ends[count])
-            yield found
-        if count < len(headers):
-            return
-        if loops is None and position == ends[-1]:
-            chosen = _loops_for((segment.size - position) // (position // count))
-        size = READ_SIZE
+            needed = HEADER_SIZE if rest < HEADER_SIZE else _size_at(window, found.size)
+            if needed <= rest:
+                return
+            if walk is None and found.size:
+                chosen = _walk_for(segment.size - walked.position, found)
 
 
-def _loops_for(batches: int) -> Loops:
-    """What so many batches are best worked through with."""
-    if batches < NATIVE_FROM:
-        return PLAIN
-    from impl.storage import native  # noqa: PLC0415  Numba takes as long to load as many batches take without it
-
-    return Loops(native.ends_of_whole, native.far_enough) if native.is_possible() else PLAIN
+def _size_at(window: memoryview, begin: int) -> int:
+    """The size that a batch in a window says it has, in bytes."""
+    size: int = SIZE_FIELD.unpack_from(window, begin + SIZE_POSITION)[0] + LOG_OVERHEAD
+    return size
 
 
-def far_enough(ends: list[int], waited: int, interval: int) -> tuple[NDArray[np.int64], int]:
-    """Which batches have index entries: those with more bytes than the interval before them since the last one's.
+def _walk_for(size: int, found: Found) -> Walk:
+    """What so many bytes more are best walked through with, if they are like those that were found."""
+    if size // (found.size // found.count) < NATIVE_FROM:
+        return walk_in_python
+    from impl.storage import native  # noqa: PLC0415  the compiler takes as long to load as many batches to be walked
 
-    `waited` is how many there were before the first batch. Answers also where the last one that has an entry begins.
-    """
-    chosen = []
-    last = -waited
-    batch, count = bisect_right(ends, last + interval), len(ends) - 1
-    while batch < count:
-        chosen.append(batch)
-        last = ends[batch]
-        batch = bisect_right(ends, last + interval, batch)
-    return np.array(chosen, np.int64), last
+    return native.Walker() if native.is_possible() else walk_in_python
 
 
-def ends_of_whole(window: memoryview) -> list[int]:
-    """0, and where each batch ends that is whole and unchanged, up to the first that is not."""
-    begin, size = 0, len(window)
-    ends = [0]
-    header_of, checksum, is_at = (
-        _LENGTH_AND_CRC.unpack_from,
-        crc32c,
-        ends.append,
-    )  # this loop is what recovery waits for
-    while begin <= size - HEADER_SIZE:
-        length, crc = header_of(window, begin + SIZE_POSITION)
+def walk_in_python(walked: Walked, window: memoryview) -> Found:
+    """See `Walk`."""
+    offsets, times = bytearray(), bytearray()
+    telling: list[tuple[int, int]] = []
+    count = end = 0
+    for begin, end, last_offset, epoch, attributes, timestamp, producer in _good(walked, window):
+        if timestamp > walked.max_timestamp:
+            walked.max_timestamp, walked.offset_of_max_timestamp = timestamp, last_offset
+        if walked.bytes_since_index_entry > walked.index_interval_bytes:
+            offsets += OFFSET_ENTRY.pack(last_offset - walked.base_offset, walked.position + begin)
+            if walked.max_timestamp > walked.last_indexed_timestamp:
+                times += TIME_ENTRY.pack(walked.max_timestamp, walked.offset_of_max_timestamp - walked.base_offset)
+                walked.last_indexed_timestamp = walked.max_timestamp
+            walked.bytes_since_index_entry = 0
+        walked.bytes_since_index_entry += end - begin
+        if epoch > walked.epoch or attributes & SPECIAL_BITS:
+            walked.epoch = max(epoch, walked.epoch)
+            telling.append((begin, NO_PRODUCER_ID))
+        elif producer > NO_PRODUCER_ID:
+            telling.append((begin, producer))
+        count += 1
+    walked.position += end
+    return Found(end, count, offsets, times, _last_of_each(telling))
+
+
+def _good(walked: Walked, window: memoryview) -> Iterator[tuple[int, int, int, int, int, int, int]]:
+    """Where good batches begin and end, their last offset, epoch, attributes, largest timestamp and producer id."""
+    begin, whole_from = 0, len(window) - HEADER_SIZE
+    header_of, checksum = _HEADER.unpack_from, crc32c  # recovery waits for this loop
+    while begin <= whole_from:
+        offset, length, epoch, magic, crc, attributes, delta, timestamp, producer = header_of(window, begin)
         end = begin + LOG_OVERHEAD + length
-        if not begin + HEADER_SIZE <= end <= size:
-            break
-        if checksum(window[begin + CHECKED_FROM : end]) != crc:
-            break
-        is_at(end)
+        if not begin + HEADER_SIZE <= end <= len(window) or checksum(window[begin + CHECKED_FROM : end]) != crc:
+            return
+        last_offset = offset + delta
+        if magic != MAGIC or delta < 0 or offset < walked.next_offset:
+            return
+        if last_offset - walked.base_offset > RELATIVE_OFFSET_MAX:
+            return
+        walked.next_offset = last_offset + 1
+        yield begin, end, last_offset, epoch, attributes, timestamp, producer
         begin = end
-    return ends
 
 
-def _last_offsets(headers: NDArray[np.void], base_offset: int, next_offset: int) -> tuple[NDArray[np.int64], int]:
-    """The last offset of each batch, and of how many, from the first on, magic and offsets can be right."""
-    first = headers["base_offset"].astype(np.int64)
-    delta = headers["last_offset_delta"].astype(np.int64)
-    last = first + delta
-    least = np.concatenate(([next_offset], last[:-1] + 1))
-    # Compared without a sum: a damaged offset may be so large that adding to it goes round.
-    right = (headers["magic"] == MAGIC) & (first >= least) & (delta >= 0)
-    right &= first <= base_offset + RELATIVE_OFFSET_MAX - delta
-    return last, len(right) if right.all() else int(right.argmin())
-
-
-PLAIN: Final = Loops(ends_of_whole, far_enough)
+def _last_of_each(telling: Sequence[tuple[int, int]]) -> list[int]:
+    """Places of batches: of each producer's only the last few, as many as are remembered; all that are nobody's."""
+    seen: Counter[int] = Counter()
+    kept = []
+    for place, producer in reversed(telling):
+        seen[producer] += 1
+        if producer == NO_PRODUCER_ID or seen[producer] <= BATCHES_REMEMBERED:
+            kept.append(place)
+    return kept[::-1]

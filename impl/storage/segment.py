@@ -16,6 +16,7 @@ from impl.storage.batch import HEADER_SIZE, MAGIC, NO_TIMESTAMP, BatchHeader, pa
 from impl.storage.filesystem import Buffer, File, FileSystem
 from impl.storage.indexes import OFFSET_ENTRY, TIME_ENTRY, OffsetIndex, TimeIndex
 from impl.storage.transactions import AbortedTransaction, TransactionIndex
+from impl.storage.windows import Windows
 
 LOG: Final = ".log"
 INDEX: Final = ".index"
@@ -112,12 +113,7 @@ class Segment:
             self.bytes_since_index_entry = 0
         self.bytes_since_index_entry += size
 
-    @property
-    def last_indexed_timestamp(self) -> int:
-        """The timestamp of the time index's last entry; -1 when there is none."""
-        return self._times.last()[0]
-
-    def note_indexed(self, offsets: bytes, times: bytes) -> None:
+    def note_indexed(self, offsets: Buffer, times: Buffer) -> None:
         """Keep index entries as they are in the files, for many batches that were found by recovery."""
         self._offsets.append_packed(offsets)
         self._times.append_packed(times)
@@ -193,6 +189,10 @@ class Segment:
             if batch.header.max_timestamp == self.max_timestamp:
                 return batch
         return None
+
+    def windows(self) -> Windows:
+        """The segment's bytes, to be read in order."""
+        return Windows(self._files.apart(1)[0].open(self.path(LOG)), self.size)
 
     def read(self, position: int, size: int) -> bytes:
         """Bytes of the segment."""

@@ -45,6 +45,12 @@ class SimulatedFile:
         self._system.meet("read", self.path, position)
         return bytes(self._content.cached[position : position + size])
 
+    def read_into(self, position: int, buffer: memoryview) -> int:
+        """See `File`."""
+        data = self.read_at(position, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
     def write_at(self, position: int, buffers: Sequence[Buffer]) -> int:
         """See `File`."""
         return write_rest(lambda rest, before: self._write_some(rest, position + before), buffers, 0)

@@ -1,6 +1,8 @@
 """Recovery reads many batches at once, and finds what reading them one by one finds, however the pieces fall."""
 
-from collections.abc import Sequence
+import errno
+import random
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import attrs
@@ -8,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impl.storage import native, scan
+from impl.errors import StorageError
+from impl.storage import native, scan, windows
 from impl.storage.batch import (
     CONTROL_BIT,
     HEADER_SIZE,
@@ -19,6 +22,7 @@ from impl.storage.batch import (
     parse_header,
     stored_crc_matches,
 )
+from impl.storage.filesystem import RealFile, RealFileSystem
 from impl.storage.producer_state import ProducerState
 from impl.storage.recovery import recover_segment
 from impl.storage.segment import RELATIVE_OFFSET_MAX, Segment
@@ -112,42 +116,54 @@ def learned(told: Sequence[BatchHeader], appended: Sequence[BatchHeader]) -> tup
     return producers.snapshot(), [producers.find_duplicate(header) for header in appended], epochs
 
 
-NATIVE = scan.Loops(native.ends_of_whole, native.far_enough)
-LOOPS = pytest.mark.parametrize(
-    "loops", [scan.PLAIN, pytest.param(NATIVE, marks=pytest.mark.skipif(not native.is_possible(), reason="no SSE 4.2"))]
+WALKS = pytest.mark.parametrize(
+    "make_walk",
+    [
+        pytest.param(lambda: scan.walk_in_python, id="python"),
+        pytest.param(
+            native.Walker, id="native", marks=pytest.mark.skipif(not native.is_possible(), reason="no SSE 4.2")
+        ),
+    ],
 )
 
 
-@LOOPS
-@pytest.mark.parametrize("read_size", [HEADER_SIZE, 200, 1000, scan.READ_SIZE])
+def walked_from(segment: Segment) -> scan.Walked:
+    """Nothing is known yet."""
+    return scan.Walked(BASE, segment.limits.index_interval_bytes, -1, BASE, BASE)
+
+
+def sizes_of_windows(patch: pytest.MonkeyPatch, size: int) -> None:
+    """Let windows be short, and read ahead if the file is a little longer."""
+    patch.setattr(windows, "WINDOW_BYTES", size)
+    patch.setattr(windows, "KEPT_BYTES_MAX", size // 2)
+    patch.setattr(windows, "AHEAD_FROM", 2 * size)
+
+
+@WALKS
+@pytest.mark.parametrize("window_bytes", [HEADER_SIZE, 200, 1000, windows.WINDOW_BYTES])
 @given(contents=appended(), data=st.data())
 def test_the_same_is_found_as_one_by_one(
-    read_size: int, loops: scan.Loops, contents: list[bytes], data: st.DataObject
+    window_bytes: int, make_walk: Callable[[], scan.Walk], contents: list[bytes], data: st.DataObject
 ) -> None:
     content = damaged(b"".join(contents), data)
     expected = one_by_one(content)
-    segment = segment_of(content)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "READ_SIZE", read_size)
-        progress: list[int] = []
-        found = list(scan.good_batches(segment, progress.append, loops))
-    positions = [batches.position + end for batches in found for end in batches.ends[:-1]]
-    assert positions == [position for position, _ in expected]
-    assert [batches.end for batches in found][-1:] == [position + header.size for position, header in expected[-1:]]
-    assert sum(progress) == sum(header.size for _, header in expected)
-    assert [offset for batches in found for offset in batches.last_offsets] == [
-        header.last_offset for _, header in expected
-    ]
-    told: list[BatchHeader] = []
-    for batches in found:
-        told += batches.telling(max((header.partition_leader_epoch for header in told), default=-1))
     headers = [header for _, header in expected]
+    segment = segment_of(content)
+    walked, told, count = walked_from(segment), [], 0
+    with pytest.MonkeyPatch.context() as patch:
+        sizes_of_windows(patch, window_bytes)
+        for window, found in scan.good_batches(segment, walked, make_walk()):
+            told += [parse_header(window, begin) for begin in found.telling]
+            count += found.count
+    assert count == len(expected)
+    assert walked.position == sum(header.size for header in headers)
+    assert walked.next_offset == (headers[-1].next_offset if headers else BASE)
     assert learned(told, headers) == learned(headers, headers)
 
 
-@LOOPS
+@WALKS
 @given(contents=appended())
-def test_the_indexes_are_those_of_appending(loops: scan.Loops, contents: list[bytes]) -> None:
+def test_the_indexes_are_those_of_appending(make_walk: Callable[[], scan.Walk], contents: list[bytes]) -> None:
     good = contents[: len(one_by_one(b"".join(contents)))]
     appended_to, recovered = segment_of(b""), segment_of(b"".join(good))
     for batch in good:
@@ -155,7 +171,8 @@ def test_the_indexes_are_those_of_appending(loops: scan.Loops, contents: list[by
         appended_to.append(batch, header, header.max_timestamp)
     appended_to.seal()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "PLAIN", loops)
+        sizes_of_windows(patch, 500)
+        patch.setattr(scan, "walk_in_python", make_walk())
         end, was_whole = recover_segment(recovered)
     assert was_whole
     assert end == (parse_header(good[-1]).next_offset if good else BASE)
@@ -163,12 +180,78 @@ def test_the_indexes_are_those_of_appending(loops: scan.Loops, contents: list[by
         assert recovered._files.read_file(recovered.path(suffix)) == appended_to._files.read_file(
             appended_to.path(suffix)
         )
+    for name in ("bytes_since_index_entry", "max_timestamp", "offset_of_max_timestamp"):
+        assert getattr(recovered, name) == getattr(appended_to, name)
 
 
-def test_much_work_is_done_by_compiled_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_batches_are_walked_through_by_compiled_code(monkeypatch: pytest.MonkeyPatch) -> None:
     contents = [bytes(make_batch(records(b"x"), base_offset=BASE + number)) for number in range(20)]
-    monkeypatch.setattr(scan, "READ_SIZE", 200)
+    sizes_of_windows(monkeypatch, 200)
     monkeypatch.setattr(scan, "NATIVE_FROM", 5)
-    used = [each.loops for each in scan.good_batches(segment_of(b"".join(contents)), lambda _: None)]
-    assert used[0] is scan.PLAIN
-    assert (used[-1] is scan.PLAIN) is not native.is_possible()
+    called: list[int] = []
+    walk = native.Walker.__call__
+
+    def noted(walker: native.Walker, walked: scan.Walked, window: memoryview) -> scan.Found:
+        called.append(walked.position)
+        return walk(walker, walked, window)
+
+    monkeypatch.setattr(native.Walker, "__call__", noted)
+    segment = segment_of(b"".join(contents))
+    list(scan.good_batches(segment, walked := walked_from(segment)))
+    assert walked.next_offset == BASE + 20
+    assert bool(called) is native.is_possible()
+    assert len(called) < 20 - 1  # not the first
+
+
+def test_producers_that_share_a_place_are_all_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not native.is_possible():
+        pytest.skip("no SSE 4.2")
+    ids = [7, 7 + native.PRODUCERS, 7, 7 + native.PRODUCERS, *[7] * 9]
+    contents = [
+        bytes(make_batch(records(b"x"), base_offset=BASE + number, producer_id=each, producer_epoch=0, base_sequence=0))
+        for number, each in enumerate(ids)
+    ]
+    content = bytearray(b"".join(contents))
+    found = native.Walker()(walked_from(segment_of(b"")), memoryview(content))
+    headers = [header for _, header in one_by_one(bytes(content))]
+    told = [parse_header(content, begin) for begin in found.telling]
+    assert learned(told, headers) == learned(headers, headers)
+    assert len(told) < len(headers)
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 5000])
+@pytest.mark.parametrize("ahead_from", [0, 10_000])
+def test_windows_are_the_file_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, ahead_from: int
+) -> None:
+    sizes_of_windows(monkeypatch, 512)
+    monkeypatch.setattr(windows, "AHEAD_FROM", ahead_from)
+    content = random.Random(1).randbytes(size)
+    (tmp_path / "file").write_bytes(content)
+    read = bytearray()
+    with windows.Windows(RealFileSystem().open(tmp_path / "file"), size) as found:
+        while len(read) < size:
+            needed = 700 if len(read) > size // 2 else 1
+            window = found.at(len(read), needed)
+            assert len(window) >= min(needed, size - len(read))
+            assert window == content[len(read) : len(read) + len(window)]
+            read += window[: max(len(window) - len(read) % 300, 1)]
+    assert read == content
+
+
+def test_a_read_that_fails_ahead_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes_of_windows(monkeypatch, 512)
+    (tmp_path / "file").write_bytes(bytes(2000))
+    read, fails = RealFile.read_into, OSError(errno.EIO, "bad sector")
+
+    def fail_later(file: RealFile, position: int, buffer: memoryview) -> int:
+        if position >= 1024:
+            raise StorageError("read", file.path, errno.EIO, position) from fails
+        return read(file, position, buffer)
+
+    monkeypatch.setattr(RealFile, "read_into", fail_later)
+    with windows.Windows(RealFileSystem().open(tmp_path / "file"), 2000) as found:
+        found.at(0, 1)
+        found.at(512, 1)
+        with pytest.raises(StorageError, match="1024"):
+            found.at(1024, 1)
