@@ -21,6 +21,8 @@ TIME = 1_700_000_000_000
 """When the records of most logs begin, in milliseconds since 1970."""
 COMPACT = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01"}
 """Settings of a topic that is compacted whenever a segment of it is full."""
+BOTH = {**COMPACT, "cleanup.policy": "compact,delete"}
+"""Settings of one that is also deleted from."""
 
 Pair = tuple[bytes | None, bytes | None]
 

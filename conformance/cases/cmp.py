@@ -91,6 +91,13 @@ def records_that_are_too_young(run: Run) -> None:
     )
 
 
+@case("CMP-27", needs=NEEDS)
+def records_that_waited_for_long(run: Run) -> None:
+    """No log is dirty enough: it is compacted when its first record is older than max.compaction.lag.ms, no sooner."""
+    waiting = {"min_cleanable_dirty_ratio": 1.0, "max_compaction_lag_ms": DAY}
+    play(run, *OUTDATED, clean(at=DAY, **waiting), clean(at=DAY + 1, **waiting), limits=TINY)
+
+
 @case("CMP-11", needs=NEEDS)
 def what_is_not_stable(run: Run) -> None:
     """The last stable offset is the log's start: nothing is compacted."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from conformance.case import Run, case
-from conformance.housekeeping import COMPACT, DAY_MS, TIME, Pair, log_of_segments, look, write, write_segments
+from conformance.housekeeping import COMPACT, DAY_MS, TIME, Pair, change, log_of_segments, look, write, write_segments
+from conformance.session import now_ms
 
 LATER = TIME + DAY_MS
 
@@ -63,4 +64,35 @@ def a_tombstone_goes_in_the_end(run: Run) -> None:
     write_segments(run, topic, [_pairs("a=1", "b=1"), _pairs("a"), _pairs("z=1")])
     look(run, topic)
     write_segments(run, topic, [_pairs("b=2"), _pairs("z=2")], at=LATER)
+    look(run, topic)
+
+
+def _some_are_young(run: Run) -> str:
+    """A log whose records must be two days old to be compacted: of its full segments two are, and two are not."""
+    topic = log_of_segments(run, {**COMPACT, "min.compaction.lag.ms": str(2 * DAY_MS)})
+    write_segments(run, topic, [_pairs("a=1", "b=1"), _pairs("b=2", "c=1")])
+    write_segments(run, topic, [_pairs("a=2"), _pairs("a=3", "c=2"), _pairs("z=1")], at=now_ms() - DAY_MS)
+    return topic
+
+
+@case("CMP-24", "CMP-25")
+def young_records_are_spared(run: Run) -> None:
+    """Some full segments are older than min.compaction.lag.ms, and some are not: only the former are compacted."""
+    look(run, _some_are_young(run))
+
+
+@case("CMP-25", "CMP-24")
+def young_records_are_compacted_in_the_end(run: Run) -> None:
+    """Wait until the old part of a log is compacted; then let the lag be an hour, so that the rest is old, too."""
+    topic = _some_are_young(run)
+    look(run, topic)
+    change(run, topic, {"min.compaction.lag.ms": str(DAY_MS // 24)})
+    look(run, topic)
+
+
+@case("CMP-26")
+def whoever_waited_for_long_is_compacted(run: Run) -> None:
+    """No log is dirty enough for a topic, but its records have waited for longer than max.compaction.lag.ms."""
+    topic = log_of_segments(run, {**COMPACT, "min.cleanable.dirty.ratio": "1", "max.compaction.lag.ms": str(DAY_MS)})
+    write_segments(run, topic, MIXED)
     look(run, topic)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.case import Run, case
-from conformance.housekeeping import COMPACT, DAY_MS, change, log_of_segments, look, write, write_segments
+from conformance.housekeeping import BOTH, COMPACT, DAY_MS, change, log_of_segments, look, write, write_segments
 from conformance.producer import delete_records
 from conformance.session import now_ms
 
@@ -96,3 +96,39 @@ def a_raised_start_stays(run: Run) -> None:
     look(run, topic)
     change(run, topic, {"retention.bytes": str(sum(sizes[1:]))})
     _come_by_twice(run, topic)
+
+
+TABLE = [[(b"a", b"1"), (b"b", b"1")], [(b"a", b"2")], [(b"c", b"1")]]
+
+
+@case("RET-21", "CMP-23", "RET-16")
+def a_table_loses_what_is_old(run: Run) -> None:
+    """Let a topic that is compacted and deleted from keep a day: of older segments nothing stays, not even a key."""
+    topic = log_of_segments(run, BOTH)
+    write_segments(run, topic, TABLE)
+    write(run, topic, (b"a", b"3"), at=now_ms())
+    look(run, topic)
+    change(run, topic, {"retention.ms": str(DAY_MS)})
+    look(run, topic)
+
+
+@case("RET-22", "CMP-23", "RET-16")
+def a_table_loses_what_is_too_much(run: Run) -> None:
+    """Let a topic that is compacted and deleted from keep as much as its active segment has: the others go."""
+    topic = log_of_segments(run, BOTH)
+    *_, active = write_segments(run, topic, [*TABLE, [(b"a", b"3")]])
+    look(run, topic)
+    change(run, topic, {"retention.bytes": str(active)})
+    look(run, topic)
+
+
+@case("RET-23", "CMP-23")
+def a_table_keeps_what_is_neither_old_nor_too_much(run: Run) -> None:
+    """A topic is compacted and deleted from; one partition is neither too old nor too large, another is both."""
+    topic = log_of_segments(run, BOTH, partitions=2)
+    now = now_ms()
+    for days in (3, 2, 1):
+        write(run, topic, (b"a", b"1"), (f"{days}".encode(), b"1"), at=now - days * DAY_MS)
+    sizes = write_segments(run, topic, [*TABLE, [(b"a", b"3")]], partition=1)
+    change(run, topic, {"retention.ms": str(4 * DAY_MS), "retention.bytes": str(sum(sizes))})
+    look(run, topic, 0, 1)

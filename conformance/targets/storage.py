@@ -8,8 +8,8 @@ from its standard input and answers on its standard output, each a JSON object o
     {"do": "append", "batch": BASE64, "max_timestamp": N, "last_offset": N, "now_ms": N}     offsets are in the batch
     {"do": "flush"}    {"do": "raise_start", "offset": N}    {"do": "close"}                 a clean stop
     {"do": "retain", "retention_ms": N, "retention_bytes": N, "deletes": BOOL, "high_watermark": N, "now_ms": N}
-    {"do": "clean", "min_cleanable_dirty_ratio": X, "min_compaction_lag_ms": N, "delete_retention_ms": N,
-     "stable_offset": N, "now_ms": N}
+    {"do": "clean", "min_cleanable_dirty_ratio": X, "min_compaction_lag_ms": N, "max_compaction_lag_ms": N,
+     "delete_retention_ms": N, "stable_offset": N, "now_ms": N}
     {"do": "flush_overdue", "now_ms": N}                                    if its last flush is `flush_ms` ago, or
                                                                             longer, by then
     {"do": "remove", "now_ms": N}                                           files that were renamed `delete_delay_ms`

@@ -23,7 +23,6 @@ from impl.storage.retention import RetentionLimits, delete_old_segments
 from impl.storage.segment import Segment, SegmentLimits
 
 KEYS_MAX = 10_000
-NO_LIMIT = 2**62
 
 
 def leave(_segment: Segment) -> None:
@@ -105,7 +104,7 @@ class Driver:
         config = CompactionConfig(
             dirty_ratio_min=command["min_cleanable_dirty_ratio"],
             lag_ms_min=command["min_compaction_lag_ms"],
-            lag_ms_max=NO_LIMIT,
+            lag_ms_max=command["max_compaction_lag_ms"],
             delete_retention_ms=command["delete_retention_ms"],
         )
         part = cleanable(log, self.clean_to, config, command["stable_offset"], command["now_ms"])

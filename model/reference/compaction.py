@@ -4,8 +4,8 @@ The newest record of every key stays. An older one goes when a cleaning comes by
 too, but not before `delete.retention.ms` have passed since a cleaning first saw it, so that whoever reads the log from
 its start in that time learns of the deletion. Offsets, order and timestamps of what stays do not change.
 
-Source: LogCleaner.scala, LogCleanerManager.cleanableOffsets, MemoryRecords.filterTo, KIP-58, KIP-534 (3.9). Not
-modelled: transactions, the size of the offset map, and the merging of small segments.
+Source: LogCleaner.scala, LogCleanerManager.cleanableOffsets, MemoryRecords.filterTo, KIP-58, KIP-354, KIP-534
+(3.9). Not modelled: transactions, the size of the offset map, and the merging of small segments.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from attrs import evolve, frozen
 
 from model.reference.segments import DiskBatch, DiskRecord, Segment
 
+NO_LAG_MAX = 2**63 - 1
+
 
 @frozen(kw_only=True)
 class CleaningPolicy:
@@ -24,6 +26,7 @@ class CleaningPolicy:
     min_cleanable_dirty_ratio: float = 0.5
     delete_retention_ms: int = 86_400_000
     min_compaction_lag_ms: int = 0
+    max_compaction_lag_ms: int = NO_LAG_MAX
 
 
 @frozen
@@ -60,14 +63,27 @@ def cleanable(
     return Cleanable(first, max(first, min(bounds)))
 
 
-def is_due(segments: Sequence[Segment], offsets: Cleanable, policy: CleaningPolicy) -> bool:
-    """Whether a log is cleaned: the part that would be cleaned anew is more than `min.cleanable.dirty.ratio` of all.
+def is_overdue(segments: Sequence[Segment], first_dirty_offset: int, policy: CleaningPolicy, now_ms: int) -> bool:
+    """Whether what was not cleaned yet waits for too long: a segment began more than `max.compaction.lag.ms` ago.
 
+    Told by the time of each segment's first batch; the active one does not count.
+    Source: KIP-354, LogCleanerManager.maxCompactionDelay.
+    """
+    dirty = (each for each in segments[:-1] if each.next_offset > first_dirty_offset and each.batches)
+    begun = (each.batches[0].max_timestamp for each in dirty)
+    return any(0 < time_ms < now_ms - policy.max_compaction_lag_ms for time_ms in begun)
+
+
+def is_due(segments: Sequence[Segment], offsets: Cleanable, policy: CleaningPolicy, now_ms: int) -> bool:
+    """Whether a log is cleaned.
+
+    The part that would be cleaned anew is more than `min.cleanable.dirty.ratio` of all, or has waited for too long.
     Source: LogToClean.cleanableRatio, LogCleanerManager.grabFilthiestCompactedLog.
     """
     clean = sum(each.size for each in segments if each.base_offset < offsets.first_dirty_offset)
     dirty = sum(each.size for each in segments if offsets.first_dirty_offset <= each.base_offset < offsets.end)
-    return dirty > 0 and dirty / (clean + dirty) > policy.min_cleanable_dirty_ratio
+    is_late = is_overdue(segments, offsets.first_dirty_offset, policy, now_ms)
+    return dirty > 0 and (is_late or dirty / (clean + dirty) > policy.min_cleanable_dirty_ratio)
 
 
 def newest_offsets(records: Iterable[DiskRecord]) -> dict[bytes, int]:

@@ -222,7 +222,7 @@ def _cleaned(log: DiskLog, step: Clean) -> DiskLog:
     offsets = cleanable(log.segments, log.clean_to, log.log_start_offset, stable, step.policy, step.now_ms)
     bases = [each.base_offset for each in log.segments if each.base_offset <= offsets.end]
     offsets = evolve(offsets, end=max(offsets.first_dirty_offset, *bases))  # whole segments only
-    if not is_due(log.segments, offsets, step.policy):
+    if not is_due(log.segments, offsets, step.policy, step.now_ms):
         return log
     made = cleaned(log.segments, offsets, step.policy, step.now_ms)
     left = tuple(each for each in made if each.base_offset < offsets.end)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from model.reference.compaction import NO_LAG_MAX
 from model.reference.disk_log import DiskLog, begun, taken
 from model.reference.disk_steps import (
     Append,
@@ -289,12 +290,14 @@ def compaction(before: DiskLog, step: Clean, log: DiskLog) -> list[Expect]:
     spans = {(each.base_offset, each.last_offset) for each in before.batches}
     empty = {each.base_offset for each in log.batches if not each.records}
 
+    older = "CMP-27" if step.policy.max_compaction_lag_ms < NO_LAG_MAX else "CMP-02"
+
     def offsets(seen: Seen) -> set[int]:
         return {each[0] for each in seen}
 
     expects = [
         _meets("records", "the newest record of each key", lambda seen: held <= offsets(seen), "CMP-01"),
-        _meets("records", "no older record", lambda seen: offsets(seen) <= kept | markers | later, "CMP-02"),
+        _meets("records", "no older record", lambda seen: offsets(seen) <= kept | markers | later, older),
         _meets("records", "nothing but what was there, in order", lambda seen: _in_order(seen, was), "CMP-03"),
         _meets("batches", "the offsets of batches as they were", lambda seen: {b[:2] for b in seen} <= spans, "CMP-04"),
         _meets("records", "all of the active segment", lambda seen: later <= offsets(seen), "CMP-07"),
@@ -320,7 +323,7 @@ def _why_not_cleaned(before: DiskLog, step: Clean) -> str:
         return "CMP-10"
     if step.stable_offset is not None and step.stable_offset < before.log_end_offset:
         return "CMP-11"
-    return "CMP-09"
+    return "CMP-27" if step.policy.max_compaction_lag_ms < NO_LAG_MAX else "CMP-09"
 
 
 def _in_order(seen: Seen, was: set[tuple[int, bytes | None, bytes | None]]) -> bool:

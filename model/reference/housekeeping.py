@@ -6,9 +6,12 @@ once it has. Which segments go is said by `model.reference.retention`, which rec
 starts and ends, the records in between, the error of a fetch just before the start, and which record a reader is given
 who asks for an offset that has none.
 
-Not modelled: topics that are both compacted and deleted from; batches that end below a start raised by DeleteRecords,
-in a segment that has others; timestamps that the broker sets; producers with ids, transactions and
-`min.compaction.lag.ms` in compacted topics.
+Of a topic that is both compacted and deleted from, nobody knows which comes by first, and compaction makes one segment
+of several: what goes in any order must go, what stays in any order must stay.
+
+Not modelled: batches that end below a start raised by DeleteRecords, in a segment that has others; timestamps that the
+broker sets; producers with ids and transactions in compacted topics, and records in them whose times do not ascend; a
+`min.compaction.lag.ms` that rises.
 
 Source: LogManager.cleanupLogs, UnifiedLog.deleteOldSegments, LogCleaner (3.9).
 """
@@ -16,10 +19,11 @@ Source: LogManager.cleanupLogs, UnifiedLog.deleteOldSegments, LogCleaner (3.9).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from attrs import evolve, frozen
 
-from model.reference.compaction import Cleanable, CleaningPolicy, cleaned
+from model.reference.compaction import Cleanable, CleaningPolicy, cleanable, cleaned, is_due
 from model.reference.deletion import starting_at
 from model.reference.disk_log import DiskLog, taken
 from model.reference.disk_steps import Append
@@ -57,16 +61,19 @@ Seen = tuple[int, bytes | None, bytes | None]
 def look_at_logs(cluster: Cluster, operation: LookAtLogs, context: Context) -> tuple[Section, ...]:
     """What partitions must be once retention and compaction have come by."""
     topic = cluster.topics[operation.topic]
-    look = _compacted if setting(topic, context, "cleanup.policy") == "compact" else _retained
+    look = _compacted if "compact" in _policies(topic, context) else _retained
     whole = Section("request", (Permitted(LOOKED, ()),))
     return (whole, *(look(topic, index, context) for index in operation.partitions))
 
 
 def segments_of(topic: Topic, partition: Partition, context: Context) -> tuple[Segment, ...]:
     """The segments of a log, from its first batch on, which begins one."""
+    segment_ms = int(setting(topic, context, "segment.ms"))
+    if "compact" in _policies(topic, context):
+        segment_ms = min(segment_ms, int(setting(topic, context, "max.compaction.lag.ms")))  # LogConfig.maxSegmentMs
     limits = Limits(
         segment_bytes=int(setting(topic, context, "segment.bytes")),
-        segment_ms=int(setting(topic, context, "segment.ms")),
+        segment_ms=segment_ms,
         segment_index_bytes=int(setting(topic, context, "segment.index.bytes")),
     )
     base = partition.entries[0].base_offset if partition.entries else partition.log_end_offset
@@ -74,6 +81,10 @@ def segments_of(topic: Topic, partition: Partition, context: Context) -> tuple[S
     for entry in partition.entries:
         log = taken(log, Append(batch=entry.batch, size=entry.stored_size or entry.size))
     return log.segments
+
+
+def _policies(topic: Topic, context: Context) -> frozenset[str]:
+    return frozenset(each.strip() for each in setting(topic, context, "cleanup.policy").split(","))
 
 
 def _meets(field: str, words: str, holds: Callable[[Sequence[Seen]], bool], requirement: str) -> Expect:
@@ -89,11 +100,15 @@ def _seen(record: DiskRecord) -> Seen:
 
 def kept(topic: Topic, partition: Partition, context: Context) -> Retained:
     """What retention leaves of a partition, by the topic's settings, at the time of the answer."""
+    return _kept_of(segments_of(topic, partition, context), topic, partition, context)
+
+
+def _kept_of(segments: Sequence[Segment], topic: Topic, partition: Partition, context: Context) -> Retained:
     policy = Policy(
         retention_ms=int(setting(topic, context, "retention.ms")),
         retention_bytes=int(setting(topic, context, "retention.bytes")),
+        deletes="delete" in _policies(topic, context),
     )
-    segments = segments_of(topic, partition, context)
     start, end = partition.log_start_offset, partition.high_watermark
     return retained(segments, start, end, policy, context.answered_ms)
 
@@ -152,67 +167,139 @@ def _starts_at(topic: str, index: int, start: int) -> Effect:
 class Leftover:
     """What compaction leaves of a log, by offset."""
 
+    active: int
+    """Where the active segment begins."""
     end: int
-    """The active segment's first offset, up to which compaction comes."""
+    """Up to where compaction comes: the active segment, or one before it that is too young."""
     kept: tuple[Seen, ...]
     """All that is to be read, and tombstones."""
     outdated: frozenset[int]
     """What a newer record of its key makes superfluous."""
     tombstones: frozenset[int]
     """The newest records of keys that were deleted."""
+    starts: tuple[int, int]
+    """The least and the most that the log may start at."""
+    why: str
+    """Which rule raises the least of them, if any does."""
 
 
 def leftover(topic: Topic, partition: Partition, context: Context) -> Leftover:
     """What a compaction leaves of all that was ever appended to a partition, however often it came by."""
     segments = segments_of(topic, partition, context)
-    end = segments[-1].base_offset
-    batches = cleaned(segments, Cleanable(segments[0].base_offset, end), CleaningPolicy(), context.answered_ms)
+    policy = CleaningPolicy(
+        min_cleanable_dirty_ratio=float(setting(topic, context, "min.cleanable.dirty.ratio")),
+        min_compaction_lag_ms=int(setting(topic, context, "min.compaction.lag.ms")),
+        max_compaction_lag_ms=int(setting(topic, context, "max.compaction.lag.ms")),
+    )
+    first, now_ms = segments[0].base_offset, context.answered_ms
+    offsets = cleanable(segments, None, first, partition.high_watermark, policy, now_ms)
+    batches = cleaned(segments, Cleanable(first, offsets.end), policy, now_ms)
     stays = [record for batch in batches for record in batch.records]
     everything = [record for segment in segments for batch in segment.batches for record in batch.records]
+    went = {each.offset for each in everything} - {each.offset for each in stays}
+    least, most, why = _starts_of_compacted(segments, topic, partition, context)
     return Leftover(
-        end,
+        segments[-1].base_offset,
+        offsets.end,
         tuple(map(_seen, stays)),
-        frozenset(each.offset for each in everything) - {each.offset for each in stays},
-        frozenset(each.offset for each in stays if each.value is None and each.offset < end),
+        frozenset(went if is_due(segments, offsets, policy, now_ms) else ()),
+        frozenset(each.offset for each in stays if each.value is None and each.offset < offsets.end),
+        (least, most),
+        why,
     )
+
+
+def _starts_of_compacted(
+    segments: tuple[Segment, ...], topic: Topic, partition: Partition, context: Context
+) -> tuple[int, int, str]:
+    """Where a compacted log must start at least and may start at most, and which rule asks for the least.
+
+    At most: retention came by before compaction made the log smaller. At least: compaction had made one segment, as old
+    as its newest record, of all before the active one.
+    """
+    *older, active = segments
+    merged = evolve(segments[0], batches=tuple(batch for each in older for batch in each.batches))
+    least = _kept_of((merged, active) if older else segments, topic, partition, context)
+    most = _kept_of(segments, topic, partition, context)
+    is_by_size = any(why is Breach.SIZE for _, why in least.gone)
+    return least.log_start_offset, most.log_start_offset, "RET-22" if is_by_size else "RET-21"
+
+
+@frozen
+class _Rules:
+    """Which requirements speak of what compaction leaves: more particular ones where a setting asks for it."""
+
+    newest: str
+    """The newest values stay."""
+    older: str
+    """The older ones go."""
+    spared: str
+    """What is not compacted yet is all there."""
+    start: str
+
+
+def _rules(topic: Topic, context: Context) -> _Rules:
+    by_ratio = float(setting(topic, context, "min.cleanable.dirty.ratio")) < 1
+    if "delete" in _policies(topic, context):
+        return _Rules("RET-23", "CMP-23", "CMP-19", "RET-23")
+    if int(setting(topic, context, "min.compaction.lag.ms")) > 0:
+        return _Rules("CMP-24", "CMP-25", "CMP-24", "CMP-18")
+    is_limited = any(int(setting(topic, context, f"retention.{of}")) >= 0 for of in ("ms", "bytes"))
+    newest, start = ("RET-19", "RET-19") if is_limited else ("CMP-15", "CMP-18")
+    return _Rules(newest, "CMP-16" if by_ratio else "CMP-26", "CMP-19", start)
 
 
 def _compacted(topic: Topic, index: int, context: Context) -> Section:
     partition = topic.partitions[index]
-    left = leftover(topic, partition, context)
-    retention_ms = int(setting(topic, context, "delete.retention.ms"))
-    values = {each for each in left.kept if each[0] < left.end and each[0] not in left.tombstones}
-    active = {each for each in left.kept if each[0] >= left.end}
+    left, rules = leftover(topic, partition, context), _rules(topic, context)
+    least, most = left.starts
+    stays = {each for each in left.kept if each[0] >= most}
     written = {
         (entry.base_offset + place, record.key, record.value)
         for entry in partition.entries
         for place, record in enumerate(entry.batch.records)
     }
-
-    def offsets(seen: Sequence[Seen]) -> set[int]:
-        return {each[0] for each in seen}
-
-    is_limited = any(int(setting(topic, context, f"retention.{of}")) >= 0 for of in ("ms", "bytes"))
-    newest, start = ("RET-19", "RET-19") if is_limited else ("CMP-15", "CMP-18")
+    raised_by = left.why if least > partition.log_start_offset else rules.start
+    values = {each for each in stays if each[0] < left.end and each[0] not in left.tombstones}
+    spared = {each for each in stays if left.end <= each[0] < left.active}
+    active = {each for each in stays if each[0] >= left.active}
     expects = [
-        success("CMP-15"),
-        _meets("records", "the newest value of each key", lambda seen: values <= set(seen), newest),
-        _meets("records", "no older ones", lambda seen: not offsets(seen) & left.outdated, "CMP-16"),
+        success(rules.newest),
+        Expect("start", Meets(f"at least {least}", lambda seen: _is_in(seen, least, None)), raised_by),
+        Expect("start", Meets(f"at most {most}", lambda seen: _is_in(seen, None, most)), rules.start),
+        _meets("records", "the newest value of each key", lambda seen: values <= set(seen), rules.newest),
+        _meets("records", "no older ones", lambda seen: not _offsets(seen) & left.outdated, rules.older),
         _meets("between", "the next record that is there", _all_next, "CMP-17"),
-        Expect("start", Exactly(partition.log_start_offset), start),
         Expect("end", Exactly(partition.log_end_offset), "CMP-18"),
+        Expect("below", Exactly(ErrorCode.OFFSET_OUT_OF_RANGE), "RET-16", vital=False),
+        _meets("records", "all that is too young to be compacted", lambda seen: spared <= set(seen), rules.spared),
         _meets("records", "all of the active segment", lambda seen: active <= set(seen), "CMP-19"),
         _meets("records", "what was written, in order", lambda seen: _in_order(seen, written), "CMP-22"),
+        *_tombstones_stay_or_go(topic, partition, context, left),
     ]
-    if left.tombstones and retention_ms >= LONG_MS:
-        text = "the tombstones, for delete.retention.ms"
-        expects.append(_meets("records", text, lambda seen: left.tombstones <= offsets(seen), "CMP-20"))
-    spent = {each for each in left.tombstones if each < partition.compacted_to < left.end}
-    if spent and retention_ms == 0:
-        text = "no tombstones that were there when compaction came by before"
-        expects.append(_meets("records", text, lambda seen: not spent & offsets(seen), "CMP-21"))
     then = _clean_to(topic.name, index, left.end)
     return Section(f"{topic.name}-{index}", (Permitted(COMPACTED, tuple(expects), then),))
+
+
+def _tombstones_stay_or_go(topic: Topic, partition: Partition, context: Context, left: Leftover) -> tuple[Expect, ...]:
+    retention_ms = int(setting(topic, context, "delete.retention.ms"))
+    there = frozenset(each for each in left.tombstones if each >= left.starts[1])
+    spent = {each for each in left.tombstones if each < partition.compacted_to < left.end}
+    if there and retention_ms >= LONG_MS:
+        text = "the tombstones, for delete.retention.ms"
+        return (_meets("records", text, lambda seen: there <= _offsets(seen), "CMP-20"),)
+    if spent and retention_ms == 0:
+        text = "no tombstones that were there when compaction came by before"
+        return (_meets("records", text, lambda seen: not spent & _offsets(seen), "CMP-21"),)
+    return ()
+
+
+def _offsets(seen: Sequence[Seen]) -> set[int]:
+    return {each[0] for each in seen}
+
+
+def _is_in(seen: object, least: int | None, most: int | None) -> bool:
+    return isinstance(seen, int) and (least is None or seen >= least) and (most is None or seen <= most)
 
 
 def _in_order(seen: Sequence[Seen], written: set[Seen]) -> bool:
@@ -227,8 +314,11 @@ def _all_next(seen: Sequence[Seen]) -> bool:
 
 
 def _clean_to(topic: str, index: int, end: int) -> Effect:
-    def then(cluster: Cluster, _answer: Values) -> Cluster:
-        partition = evolve(cluster.topics[topic].partitions[index], compacted_to=end)
-        return cluster.with_partition(topic, index, partition)
+    def then(cluster: Cluster, answer: Values) -> Cluster:
+        partition = cluster.topics[topic].partitions[index]
+        start = max(cast("int", answer.get("start", 0)), partition.log_start_offset)
+        if start > partition.log_start_offset:
+            partition = starting_at(partition, start, partition.restarts)
+        return cluster.with_partition(topic, index, evolve(partition, compacted_to=end))
 
     return then

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.reference.compaction import Cleanable, CleaningPolicy, cleanable, cleaned, is_due
+from model.reference.compaction import Cleanable, CleaningPolicy, cleanable, cleaned, is_due, is_overdue
 from model.reference.segments import DiskBatch, DiskRecord, Segment
 
 DAY = 86_400_000
@@ -85,9 +85,18 @@ def test_nothing_unstable_or_young_is_cleaned() -> None:
 def test_how_dirty_a_log_must_be() -> None:
     segments = log([(b"a", b"1")], [(b"b", b"1")])
     half = Cleanable(1, 2)
-    assert not is_due(segments, half, CleaningPolicy(min_cleanable_dirty_ratio=0.5))
-    assert is_due(segments, half, CleaningPolicy(min_cleanable_dirty_ratio=0.49))
-    assert not is_due(segments, Cleanable(2, 2), CleaningPolicy(min_cleanable_dirty_ratio=0.0))
+    assert not is_due(segments, half, CleaningPolicy(min_cleanable_dirty_ratio=0.5), 0)
+    assert is_due(segments, half, CleaningPolicy(min_cleanable_dirty_ratio=0.49), 0)
+    assert not is_due(segments, Cleanable(2, 2), CleaningPolicy(min_cleanable_dirty_ratio=0.0), 0)
+
+
+def test_for_how_long_a_log_may_wait() -> None:
+    segments = log([(b"a", b"1")], [(b"b", b"1")], [(b"c", b"1")])
+    lag = CleaningPolicy(max_compaction_lag_ms=9, min_cleanable_dirty_ratio=1.0)
+    assert [is_overdue(segments, first, lag, 11) for first in (0, 1, 2)] == [True, True, False]
+    assert [is_overdue(segments, 1, lag, now_ms) for now_ms in (10, 11)] == [False, True]
+    assert is_due(segments, Cleanable(1, 2), lag, 11)
+    assert not is_due(segments, Cleanable(1, 1), lag, 11)
 
 
 PAIRS = st.tuples(st.sampled_from([b"a", b"b", b"c"]), st.sampled_from([b"1", b"2", None]))

@@ -145,3 +145,68 @@ def test_a_look_moves_the_start() -> None:
     partition = section.choices[0].then(cluster, {}).topics["t"].partitions[0]
     assert partition.log_start_offset == 2
     assert [each.base_offset for each in partition.entries] == [2, 3]
+
+
+def wrong_of_both(*gone: int, start: int = 0, **config: str) -> set[str]:
+    """The requirements broken where these offsets of a topic that is compacted and deleted from are gone."""
+    topic = topic_of(COMPACTABLE, cleanup_policy="compact,delete", **config)
+    return wrong(topic, start=start, records=left_out(*gone))
+
+
+def test_who_is_compacted_and_deleted_from() -> None:
+    assert wrong_of_both(0, 1) == set()
+    assert wrong_of_both(0) == {"CMP-23"}
+    assert wrong_of_both(0, 1, 2) == {"RET-23"}
+    old, much = str(5 * DAY_MS // 2), str(SIZE)
+    assert wrong_of_both(0, 1, start=0, retention_ms=old) == {"RET-21"}
+    assert wrong_of_both(0, 1, start=0, retention_bytes=much) == {"RET-22"}
+    assert wrong_of_both(0, 1, 2, 3, 4, start=5, retention_ms=old) == set()
+    assert wrong_of_both(0, 1, 2, 3, 4, start=5, retention_bytes=much) == set()
+    assert wrong_of_both(0, 1, 2, 3, 4, 5, start=6, retention_ms=old) == {"RET-23", "CMP-19"}
+    topic = topic_of(COMPACTABLE, cleanup_policy="compact,delete", retention_ms=old)
+    assert wrong(topic, start=5, below=0) == {"RET-16"}
+
+
+def test_nobody_knows_whether_compaction_or_retention_comes_by_first() -> None:
+    """Of a segment that is too old beside one that is not, compaction may make one."""
+    some_are_old = str(9 * DAY_MS // 2)
+    for start in (0, 2):
+        assert wrong_of_both(0, 1, start=start, retention_ms=some_are_old) == set()
+    assert wrong_of_both(0, 1, 2, start=2, retention_ms=some_are_old) == {"RET-23"}
+    assert wrong_of_both(0, 1, 2, 3, start=4, retention_ms=some_are_old) == {"RET-23"}
+
+
+def test_where_both_have_come_by_the_log_starts_where_it_was_seen_to() -> None:
+    topic = topic_of(COMPACTABLE, cleanup_policy="delete, compact", retention_ms=str(5 * DAY_MS // 2))
+    cluster = Cluster({"t": topic})
+    (_, section) = allowed(cluster, LOOK, CONTEXT)
+    partition = section.choices[0].then(cluster, {"start": 5}).topics["t"].partitions[0]
+    assert (partition.log_start_offset, partition.compacted_to) == (5, 5)
+    assert [each.base_offset for each in partition.entries] == [5]
+
+
+def test_what_is_too_young_to_be_compacted_stays_and_lets_nothing_go() -> None:
+    lag = str(9 * DAY_MS // 2)
+    assert wrong_records(min_compaction_lag_ms=lag) == set()
+    for gone in (0, 1, 2, 3, 4):
+        assert wrong_records(gone, min_compaction_lag_ms=lag) == {"CMP-24"}
+    assert wrong_records(5, min_compaction_lag_ms=lag) == {"CMP-19"}
+
+
+def test_what_is_old_enough_is_compacted() -> None:
+    lag = str(5 * DAY_MS // 2)
+    assert wrong_records(0, 1, min_compaction_lag_ms=lag) == set()
+    assert wrong_records(1, min_compaction_lag_ms=lag) == {"CMP-25"}
+
+
+def test_what_waited_for_too_long_is_compacted_though_the_log_is_clean_enough() -> None:
+    for days, broken in ((4, True), (6, False)):
+        found = wrong_records(min_cleanable_dirty_ratio="1", max_compaction_lag_ms=str(days * DAY_MS))
+        assert found == ({"CMP-26"} if broken else set())
+
+
+def test_a_compacted_segment_ends_by_max_compaction_lag_too() -> None:
+    config = {"segment_ms": str(9 * DAY_MS), "max_compaction_lag_ms": str(DAY_MS // 2)}
+    for policy, bases in (("compact", [0, 2, 4, 5]), ("delete", [0])):
+        topic = topic_of(COMPACTABLE, cleanup_policy=policy, **config)
+        assert [each.base_offset for each in segments_of(topic, COMPACTABLE, CONTEXT)] == bases
