@@ -1,27 +1,8 @@
 """The in-process tier for storage: an implementation's log, driven by itself in a process that we start and may kill.
 
 A target that has one says how its storage process is started (`Target.storage_process`). The process reads commands
-from its standard input and answers on its standard output, each a JSON object on one line:
-
-    {"do": "open", "directory": PATH, "limits": {...}, "flush_messages": N, "flush_ms": N, "delete_delay_ms": N,
-     "log_start": N, "recovery_point": N, "was_clean": BOOL, "may_have_gaps": BOOL, "now_ms": N}
-    {"do": "append", "batch": BASE64, "max_timestamp": N, "last_offset": N, "now_ms": N}     offsets are in the batch
-    {"do": "flush"}    {"do": "raise_start", "offset": N}    {"do": "close"}                 a clean stop
-    {"do": "retain", "retention_ms": N, "retention_bytes": N, "deletes": BOOL, "high_watermark": N, "now_ms": N}
-    {"do": "clean", "min_cleanable_dirty_ratio": X, "min_compaction_lag_ms": N, "max_compaction_lag_ms": N,
-     "delete_retention_ms": N, "stable_offset": N, "now_ms": N}
-    {"do": "flush_overdue", "now_ms": N}                                    if its last flush is `flush_ms` ago, or
-                                                                            longer, by then
-    {"do": "remove", "now_ms": N}                                           files that were renamed `delete_delay_ms`
-                                                                            ago, or longer, by then
-    {"do": "read", "offset": N}                                             answers {"batch": BASE64}: the one that
-                                                                            holds the offset, or the next; "": none
-
-Every other answer is {"log_start": N, "log_end": N, "recovery_point": N}, or {"error": TEXT}. Limits are named
-`segment_bytes`, `segment_ms`, `segment_jitter_ms`, `segment_index_bytes` and `index_interval_bytes`. Files are Kafka's,
-by name and format: the suite looks at them, and damages them, by itself. `recovery_point`, `was_clean` and `log_start`
-are what checkpoints and the marker of a clean stop would say; `may_have_gaps` says that the topic is compacted, for an
-implementation that takes missing offsets between segments for what a loss of power has left. A process that ends,
+from its standard input and answers on its standard output, each a JSON object on one line; which there are, with their
+fields and answers, is said in `docs/implementers.md`, and a test holds that page to what is asked. A process that ends,
 answers anything else, or does not answer within a minute is killed, and the step has failed.
 """
 
