@@ -12,12 +12,20 @@ from typing import Any
 
 import click
 
+from model.profiles import PROFILES
+
 FAILED = 1
 """Exit code if a requirement failed, or a known deviation passed."""
 USAGE = 2
 """Exit code for a wrong choice, and for a target that can't be had."""
 INTERRUPTED = 130
 TERMINATED = 143
+
+
+PROFILE_HELP = (
+    f"Release and control plane it is held to: {', '.join(PROFILES)}; the newest is for all later releases, too.  "
+    "[default: the target's own; of HOST:PORT 3.9-kraft]"
+)
 
 
 class FileToWrite(click.Path):
@@ -60,7 +68,7 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """TARGET and how to reach, control and judge it, given to the command as `settings`."""
 
     @click.argument("target", default="bundled")
-    @click.option("--profile", metavar="NAME", help="Release and control plane it is held to, for instance 3.9-kraft.")
+    @click.option("--profile", metavar="NAME", help=PROFILE_HELP)
     @click.option("--deviations", metavar="FILE", help="Known deviations; `none` for none. Default: the target's own.")
     @click.option("--fault-command", metavar="CMD", help="How to do things to a broker: 'CMD {action} {broker}'.")
     @click.option("--command-config", type=file_to_read, metavar="FILE", help="Kafka's client properties: TLS, SASL.")

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from conformance.report.failures import failure_lines
-from conformance.report.words import MARKS, shortened, tally, verdict_words, why_bad
+from conformance.report.words import MARKS, profile_text, shortened, tally, verdict_words, why_bad
 from conformance.results import CaseResult, Row, Verdict, is_bad, is_unexpected_pass, rows
 from conformance.sitting import Planned, Sitting
 from model.catalogue import families, requirements
@@ -95,7 +95,7 @@ class TerminalReport:
         chosen, left_out = sitting.selection.requirements, sitting.selection.left_out
         cases = sum(planned.case is not None for planned in sitting.plan)
         self._line(Text.assemble(("Target   ", "dim"), (sitting.target.name, "bold")))
-        self._line(Text.assemble(("Profile  ", "dim"), sitting.profile.name))
+        self._line(Text.assemble(("Profile  ", "dim"), profile_text(sitting.profile)))
         said = f"{_count(len(chosen), 'requirement')}, {_count(cases, 'run')} of cases"
         if left_out:
             said += f"; {_count(len(left_out), 'requirement')} left out, not of this profile"

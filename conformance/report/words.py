@@ -15,6 +15,7 @@ import attrs
 from conformance.results import CaseResult, Row, Verdict, is_bad, is_unexpected_pass
 from conformance.session import Performed, Unanswered, Unknown
 from conformance.wire.render import describe_answer, describe_batch, describe_request, hexdump
+from model.profiles import PROFILES, Profile
 from model.reference.batch import Batch
 from model.reference.operations import Operation
 from model.reference.outcomes import Permitted, Section
@@ -40,6 +41,13 @@ VERDICT_WORDS = {
     Verdict.NON_STRICT: "non-strict",
     Verdict.FAIL: "fail",
 }
+
+
+def profile_text(profile: Profile) -> str:
+    """A profile's name; of the newest also that later releases have none of their own."""
+    if profile.release < max(each.release for each in PROFILES.values()):
+        return profile.name
+    return f"{profile.name} (also for every release after {profile.release_name})"
 
 
 def shortened(text: str, length: int) -> str:

@@ -19,6 +19,8 @@ from conformance.report.html import html_of, write_html
 from conformance.report.json_report import ReportError, read_json, to_json, write_json
 from conformance.report.junit import junit_of, write_junit
 from conformance.report.matrix import blocks_of, columns_of
+from conformance.report.words import profile_text
+from model.profiles import profile_named
 
 NASTY = "</script><img src=x onerror=alert(1)>\x00"
 
@@ -228,3 +230,8 @@ def test_cell_opens_in_a_browser(document: Document, tmp_path: Path) -> None:
     assert "Produce(&lt;/script&gt;" in body
     assert "00 ff 41" in body
     assert "produce.appended" in body
+
+
+def test_the_newest_profile_is_said_to_be_for_later_releases_too() -> None:
+    assert profile_text(profile_named("4.1-kraft")) == "4.1-kraft (also for every release after 4.1)"
+    assert profile_text(profile_named("3.9-zk")) == "3.9-zk"
