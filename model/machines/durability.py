@@ -95,23 +95,29 @@ def segment_is_rolled(s: State) -> Step:
     )
 
 
-@durability.action()
-def segments_are_synced(s: State) -> Step:
-    """The segments' files and their indexes are synced.
+@durability.action(to=OFFSET)
+def segments_are_synced(s: State, to: Any) -> Step:
+    """The segments' files and their indexes are synced, up to one of them.
 
     Who: the process, by `flush.messages`, `flush.ms`, after a roll, before a clean stop, or after a recovery.
     When: at any time.
-    Changes: all that is in the log is on disk, if the names of its segments are.
-    Source: LogSegment.flush.
+    Changes: all that is in the log before that is on disk, if the names of its segments are; a cut is, if no segment
+        is left out.
+    Source: LogSegment.flush, LocalLog.flush (the segments between the recovery point and an offset).
     """
+    all_of_it = to == s.end
+
+    def is_synced(offset: Any) -> Any:
+        return anyof(all_of_it, offset < to)
+
     return Step(
-        (Guard("it_runs", runs(s)),),
+        (Guard("it_runs", runs(s)), Guard("the_log_has_it", to <= s.end, safety_critical=True)),
         lambda: s.but(
-            disk=s.disk.where(lambda _o: True, lambda o: s.log[o]),
-            disk_end=s.end,
-            disk_points=s.disk_points.where(lambda _o: True, lambda o: s.points[o]),
-            synced=ite(s.serves, s.end, s.synced),
-            cut_is_open=False,
+            disk=s.disk.where(is_synced, lambda o: s.log[o]),
+            disk_end=ite(all_of_it, s.end, greatest(s.disk_end, to)),
+            disk_points=s.disk_points.where(is_synced, lambda o: s.points[o]),
+            synced=ite(s.serves, greatest(s.synced, to), s.synced),
+            cut_is_open=allof(s.cut_is_open, no(all_of_it)),
         ),
     )
 
@@ -155,6 +161,22 @@ def recovery_point_rises(s: State, to: Any) -> Step:
             flushed=greatest(s.flushed, to),
             promised=s.promised.where(lambda o: o < to, lambda o: s.log[o]),
         ),
+    )
+
+
+@durability.action(to=OFFSET)
+def recovery_point_falls(s: State, to: Any) -> Step:
+    """The recovery point falls.
+
+    Who: the process, before it cuts the log, so that no checkpoint is past what will be left of it, and after a
+        recovery that has looked through more than it had to.
+    When: the log is open.
+    Changes: a recovery looks through more; what was promised holds.
+    Source: LocalLog.truncateTo (Kafka's falls with the cut).
+    """
+    return Step(
+        (Guard("it_is_open", s.serves), Guard("it_is_lower", to < s.point, safety_critical=True)),
+        lambda: s.but(point=to),
     )
 
 

@@ -62,18 +62,24 @@ def index_entry_reaches_disk(s: State, offset: Any) -> Step:
     )
 
 
-@durability.action()
-def length_reaches_disk(s: State) -> Step:
-    """The length of the file is written to the disk.
+@durability.action(to=OFFSET)
+def length_reaches_disk(s: State, to: Any) -> Step:
+    """A length of the file is written to the disk: what it is, or one on the way there.
 
     Who: the operating system.
     When: at any time, also before what was appended: there are zeros then.
-    Changes: the file on disk is as long as the log.
-    Source: fsync(2): before it nothing is promised.
+    Changes: the file on disk is so long.
+    Source: fsync(2): before it nothing is promised; a file grows, and is cut, in several steps.
     """
     return Step(
-        (Guard("it_is_another", s.disk_end != s.end),),
-        lambda: s.but(disk_end=s.end, disk=s.disk.where(lambda o: o >= s.end, lambda _o: 0)),
+        (
+            Guard(
+                "it_is_on_the_way",
+                anyof(allof(s.disk_end < to, to <= s.end), allof(s.end <= to, to < s.disk_end)),
+                safety_critical=True,
+            ),
+        ),
+        lambda: s.but(disk_end=to, disk=s.disk.where(lambda o: o >= to, lambda _o: 0)),
     )
 
 
@@ -104,6 +110,21 @@ def checkpoint_reaches_disk(s: State) -> Step:
     return Step(
         (Guard("it_is_another", s.disk_checkpoint != s.checkpoint),),
         lambda: s.but(disk_checkpoint=s.checkpoint),
+    )
+
+
+@durability.action()
+def marker_reaches_disk(s: State) -> Step:
+    """What became of the marker of a clean stop is written to the disk: that it is gone.
+
+    Who: the operating system.
+    When: at any time.
+    Changes: there is no marker on disk.
+    Source: fsync(2): before it nothing is promised.
+    """
+    return Step(
+        (Guard("it_is_another", s.disk_marker != s.marker),),
+        lambda: s.but(disk_marker=s.marker),
     )
 
 

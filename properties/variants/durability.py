@@ -94,9 +94,9 @@ _RECOVERED = "who does not recover looks nothing through"
 KEPT: Mapping[str, str] = {
     f"durability/{name}": why
     for name, why in {
-        "length_reaches_disk.it_is_another": _NOTHING,
         "names_reach_disk.one_is_not_on_disk": _NOTHING,
         "checkpoint_reaches_disk.it_is_another": _NOTHING,
+        "marker_reaches_disk.it_is_another": _NOTHING,
         "process_is_killed.it_runs": "who is down has nothing more to lose by it",
         "segments_are_synced.it_runs": _NOBODY,
         "directory_is_synced.it_runs": _NOBODY,
@@ -104,6 +104,7 @@ KEPT: Mapping[str, str] = {
         "recovery_point_rises.it_is_open": "nobody asks a log that is not open to flush; what it synced is on disk",
         "recovery_point_rises.it_is_higher": "a lower one says less, and only has more looked through",
         "recovery_point_rises.the_log_has_it": "what was synced is in the log",
+        "recovery_point_falls.it_is_open": f"{_NOBODY}, and a lower one only has more looked through",
         "log_is_cut.it_is_open": (
             "nobody asks a log that is not open to be cut; a recovery that is past the end would never end"
         ),
