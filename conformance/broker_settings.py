@@ -47,7 +47,7 @@ def plainly(profile: Profile) -> Mapping[str, str]:
 
 
 def need_brisk(client: Client) -> None:
-    """See to it that retention and compaction come by soon.
+    """See to it that retention and compaction run soon.
 
     Raises:
         Unsupported: they do not, or nothing is known of it.
@@ -56,7 +56,7 @@ def need_brisk(client: Client) -> None:
     told = _ask(client, tuple(names))
     wanted = [f"{name}={BRISK_MS} or less" for name in names if not _is_brisk(told.get(name, ""))]
     if wanted:
-        raise Unsupported(f"its retention or compaction comes by too seldom to wait for: set {', '.join(wanted)}")
+        raise Unsupported(f"its retention or compaction runs too seldom to wait for: set {', '.join(wanted)}")
 
 
 def _is_brisk(value: str) -> bool:

@@ -1,4 +1,4 @@
-"""CMP: what compaction keeps, what it drops, and when it comes by."""
+"""CMP: what compaction keeps, what it drops, and when it runs."""
 
 from __future__ import annotations
 

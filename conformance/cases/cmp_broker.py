@@ -1,4 +1,4 @@
-"""CMP: what clients see of compaction, while a broker comes by."""
+"""CMP: what clients see of compaction, on a broker that runs it."""
 
 from __future__ import annotations
 

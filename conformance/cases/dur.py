@@ -74,7 +74,7 @@ def appends_flush_by_themselves(run: Run) -> None:
 
 @case("DUR-16", needs=NEEDS)
 def logs_are_flushed_after_a_while(run: Run) -> None:
-    """Let the scheduler come by a millisecond before the log is due, and when it is; twice, and after a start."""
+    """Let the flush scheduler run a millisecond before the log is due, and when it is; twice, and after a start."""
     history: list[DiskStep] = []
     for start in (0, MINUTE):
         visits = [FlushOverdue(now_ms=TIME + start + each) for each in (MINUTE - 1, MINUTE)]

@@ -1,4 +1,4 @@
-"""RET: what clients see of retention, while a broker comes by."""
+"""RET: what clients see of retention, on a broker that runs it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def a_compacted_topic_keeps_all_keys(run: Run) -> None:
 
 @case("RET-20")
 def a_raised_start_stays(run: Run) -> None:
-    """Delete records into a batch of the second segment; the start stays there while retention comes by."""
+    """Delete records into a batch of the second segment; the start stays there when retention runs."""
     topic = log_of_segments(run, partitions=2)
     sizes = write_segments(run, topic, [ONE * 3] * 4)
     write_segments(run, topic, [ONE * 3] * 4, partition=1)

@@ -24,7 +24,7 @@ BRISK: Mapping[str, str] = {
     "log.cleaner.backoff.ms": "200",
     "log.initial.task.delay.ms": "0",
 }
-"""Settings of a broker with which retention and compaction come by while someone waits for them."""
+"""Settings of a broker with which retention and compaction run while someone waits for them."""
 BRISK_MS = 1_000
 """How long a broker may leave its logs alone for that."""
 

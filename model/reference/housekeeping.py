@@ -289,7 +289,7 @@ def _tombstones_stay_or_go(topic: Topic, partition: Partition, context: Context,
         text = "the tombstones, for delete.retention.ms"
         return (_meets("records", text, lambda seen: there <= _offsets(seen), "CMP-20"),)
     if spent and retention_ms == 0:
-        text = "no tombstones that were there when compaction came by before"
+        text = "no tombstones that were there when compaction ran before"
         return (_meets("records", text, lambda seen: not spent & _offsets(seen), "CMP-21"),)
     return ()
 
