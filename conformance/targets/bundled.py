@@ -1,6 +1,6 @@
 """The bundled broker (`impl/`), as a process of its own.
 
-This is the only place where the suite meets `impl/`: by its command line, and by a process for its storage alone
+Outside its own tests the suite meets `impl/` only here: by its command line, and by a process for its storage alone
 (`storage_bundled.py`). Data lives in the scratch folder and is kept over restarts.
 """
 

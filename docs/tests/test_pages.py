@@ -6,10 +6,12 @@ import posixpath
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 
 import pytest
 
-from docs import machines
+from docs import build, machines
 from docs.introductions import introduction
 from model.language.tracing import check
 from model.machines.durability import durability
@@ -18,7 +20,10 @@ from properties.prove.engine import claimed_of
 from properties.variants import designs
 from properties.variants import durability as mistakes
 
+ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\]\(([^)#]+\.(?:md|svg))\)")
+PATH = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)")
+WRITTEN = [path.name for path in (ROOT / "docs").glob("*.md")]
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +35,19 @@ def test_every_link_leads_to_a_page_or_a_drawing(pages: Mapping[str, str]) -> No
     for name, text in pages.items():
         for target in LINK.findall(text):
             assert posixpath.normpath(posixpath.join(posixpath.dirname(name), target)) in pages, (name, target)
+
+
+@cache
+def made() -> frozenset[str]:
+    """The paths of all pages and drawings that `make docs` makes."""
+    return frozenset(f"docs/{name}" for name in build.pages())
+
+
+@pytest.mark.parametrize("written", ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{name}" for name in WRITTEN)])
+def test_every_link_of_a_written_page_leads_to_a_file_or_a_made_page(written: str) -> None:
+    for target in PATH.findall((ROOT / written).read_text(encoding="utf-8")):
+        led = posixpath.normpath(posixpath.join(posixpath.dirname(written), target))
+        assert (ROOT / led).exists() or led in made(), target
 
 
 def test_the_page_begins_with_what_is_modelled_and_how_it_is_read(pages: Mapping[str, str]) -> None:

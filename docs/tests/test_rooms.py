@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,7 +19,6 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     "docs": frozenset({"model", "properties", "conformance"}),
 }
 BESIDES: Mapping[str, frozenset[str]] = {
-    "conformance/cli.py": frozenset({"properties"}),
     "conformance/commands": frozenset({"properties"}),
     "conformance/targets": frozenset({"impl"}),  # the target that starts it
     "conformance/tests": frozenset({"impl"}),  # the broker's log, held to the model without a wire between them
@@ -49,6 +49,19 @@ def test_rooms_know_only_whom_they_may(tree: str) -> None:
     assert files
     found = (against_the_plan(str(each.relative_to(ROOT)), each.read_text(encoding="utf-8")) for each in files)
     assert [line for lines in found for line in lines] == []
+
+
+def test_contributors_are_told_the_same() -> None:
+    lines = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
+    told = {line.split("`")[1].strip("/"): line.split("|")[3] for line in lines if line.startswith("| `")}
+    for tree, known in MAY_KNOW.items():
+        first, _, besides = told[tree].partition(";")
+        assert frozenset(re.findall(r"`(\w+)`", first)) == known
+        for place, more in BESIDES.items():
+            if place.startswith(f"{tree}/"):
+                assert f"`{place.partition('/')[2]}/`" in besides
+                assert more <= frozenset(re.findall(r"`(\w+)`", besides))
+    assert told.keys() == MAY_KNOW.keys()
 
 
 @pytest.mark.parametrize(
