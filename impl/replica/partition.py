@@ -3,8 +3,8 @@
 It validates and appends batches, keeps producers to their sequence numbers, answers reads, lookups and epochs
 (`kafka.cluster.Partition`). With one replica the in-sync set is always {this broker}, so the high watermark is the
 log end offset as soon as an append returns, and `min.insync.replicas` is in effect 1 (KIP-966's effective minimum,
-since 3.7). There are no followers and no transactions yet: the last stable offset is the high watermark. Times are
-passed in, in milliseconds since 1970.
+since 3.7). There are no followers, and no transactions but those in logs that Kafka wrote. Times are passed in, in
+milliseconds since 1970.
 """
 
 import logging
@@ -19,9 +19,11 @@ from impl.errors import BrokerError, ErrorCode, StorageError
 from impl.replica.config import PartitionConfig
 from impl.replica.validator import validate
 from impl.storage.batch import parse_header, stamp
-from impl.storage.log import Log, LogSlice, TimestampAndOffset
+from impl.storage.log import Log, LogSlice
 from impl.storage.retention import delete_old_segments
 from impl.storage.segment import Segment
+from impl.storage.timestamps import TimestampAndOffset
+from impl.storage.transactions import AbortedTransaction
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +78,7 @@ class ReadRequest:
     bytes_max: int
     current_leader_epoch: int = NO_EPOCH
     last_fetched_epoch: int = NO_EPOCH
+    read_committed: bool = False
 
 
 @attrs.frozen(slots=True)
@@ -83,7 +86,8 @@ class ReadResult:
     """A read's records, if any, with the offsets as they were at that time.
 
     `diverging` is the epoch and end offset at which the reader's log departs from this one (KIP-595).
-    `was_skipped` says that the first batch did not fit into the bytes allowed.
+    `was_skipped` says that the first batch did not fit into the bytes allowed. `aborted` is None unless only what is
+    committed was asked for: the reader leaves out what belongs to these.
     """
 
     high_watermark: int
@@ -92,6 +96,7 @@ class ReadResult:
     records: LogSlice | None = None
     diverging: tuple[int, int] | None = None
     was_skipped: bool = False
+    aborted: tuple[AbortedTransaction, ...] | None = None
 
 
 class Partition:
@@ -119,8 +124,9 @@ class Partition:
 
     @property
     def last_stable_offset(self) -> int:
-        """The offset up to which no transaction is open: there are none."""
-        return self.high_watermark
+        """The offset up to which no transaction is open (`UnifiedLog.lastStableOffset`)."""
+        first = self.log.producers.first_open_offset
+        return self.high_watermark if first is None else min(self.high_watermark, max(first, self.log.log_start_offset))
 
     def watch(self, callback: Callable[[], None]) -> None:
         """Call back after every append, and when the partition is deleted."""
@@ -178,16 +184,19 @@ class Partition:
         if from_replica:
             raise BrokerError(ErrorCode.NOT_LEADER_OR_FOLLOWER, "the replica is not assigned to the partition")
         log = self.log
-        limit = self.high_watermark
-        result = ReadResult(limit, self.last_stable_offset, log.log_start_offset)
+        result = ReadResult(self.high_watermark, self.last_stable_offset, log.log_start_offset)
+        limit = result.last_stable_offset if request.read_committed else result.high_watermark
         if request.last_fetched_epoch != NO_EPOCH:
             diverging = self._divergence(request)
             if diverging is not None:
                 return attrs.evolve(result, diverging=diverging)
         records = log.read(request.offset, request.bytes_max, limit, at_least_one=at_least_one)
         if records is None:
-            return attrs.evolve(result, was_skipped=request.offset < limit and request.bytes_max > 0)
-        return attrs.evolve(result, records=records)
+            was_skipped = request.offset < limit and request.bytes_max > 0
+            aborted = () if request.read_committed and not was_skipped else None
+            return attrs.evolve(result, was_skipped=was_skipped, aborted=aborted)
+        found = tuple(log.aborted_among(records, request.offset)) if request.read_committed else None
+        return attrs.evolve(result, records=records, aborted=found)
 
     def _divergence(self, request: ReadRequest) -> tuple[int, int] | None:
         """Where the reader's log departs from this one, by the last epoch that it fetched."""
@@ -199,12 +208,15 @@ class Partition:
         return None
 
     @_needs_disk
-    def find_offset(self, timestamp: int, current_leader_epoch: int) -> TimestampAndOffset | None:
+    def find_offset(
+        self, timestamp: int, current_leader_epoch: int, *, read_committed: bool = False
+    ) -> TimestampAndOffset | None:
         """The answer to ListOffsets for a timestamp or one of the special ones; None when nothing is found."""
         self.check_leader_epoch(current_leader_epoch)
         log = self.log
+        limit = self.last_stable_offset if read_committed else self.high_watermark
         if timestamp == LATEST_TIMESTAMP:
-            return TimestampAndOffset(UNKNOWN, self.high_watermark, self.leader_epoch)
+            return TimestampAndOffset(UNKNOWN, limit, self.leader_epoch)
         if timestamp in (EARLIEST_TIMESTAMP, EARLIEST_LOCAL_TIMESTAMP):
             first = log.epochs.entries[0] if log.epochs.entries else None
             known = first is not None and first.start_offset <= log.log_start_offset
@@ -213,7 +225,7 @@ class Partition:
         if timestamp == LATEST_TIERED_TIMESTAMP:
             return TimestampAndOffset(UNKNOWN, UNKNOWN, NO_EPOCH)
         found = log.find_max_timestamp() if timestamp == MAX_TIMESTAMP else log.find_timestamp(timestamp)
-        return found if found is not None and found.offset < self.high_watermark else None
+        return found if found is not None and found.offset < limit else None
 
     @_needs_disk
     def end_of_epoch(self, epoch: int, current_leader_epoch: int) -> tuple[int, int]:

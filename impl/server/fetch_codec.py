@@ -14,6 +14,7 @@ from impl.errors import ErrorCode
 from impl.replica.fetch_session import PartitionFetch, PartitionKey
 from impl.server.wire import INT32, INT64, Reader, Writer
 from impl.storage.log import LogSlice
+from impl.storage.transactions import AbortedTransaction
 
 FIRST_WITH_LOG_START: Final = 5
 FIRST_WITH_SESSIONS: Final = 7
@@ -34,6 +35,7 @@ DIVERGING_TAG: Final = 0
 CURRENT_LEADER_TAG: Final = 1
 EPOCH_AND_OFFSET = Struct(">iq")
 LEADER_AND_EPOCH = Struct(">ii")
+PRODUCER_AND_OFFSET = Struct(">qq")
 
 
 @attrs.frozen(slots=True)
@@ -60,7 +62,7 @@ class FetchAnswer:
     high_watermark: int = -1
     last_stable_offset: int = -1
     log_start_offset: int = -1
-    aborted: tuple[()] | None = ()
+    aborted: tuple[AbortedTransaction, ...] | None = ()
     records: LogSlice | None = None
     diverging: tuple[int, int] | None = None
     current_leader: tuple[int, int] | None = None
@@ -167,10 +169,17 @@ def _write_partition(writer: Writer, version: int, answer: FetchAnswer) -> None:
     writer.data += PARTITION_START.pack(answer.key[1], answer.error, answer.high_watermark, answer.last_stable_offset)
     if version >= FIRST_WITH_LOG_START:
         writer.data += INT64.pack(answer.log_start_offset)
-    writer.length(-1 if answer.aborted is None else 0)
+    _write_aborted(writer, answer.aborted)
     if version >= FIRST_WITH_RACK:
         writer.data += INT32.pack(-1)  # preferred read replica
     writer.length(answer.records.size if answer.records is not None else 0)
+
+
+def _write_aborted(writer: Writer, aborted: tuple[AbortedTransaction, ...] | None) -> None:
+    writer.length(-1 if aborted is None else len(aborted))
+    for each in aborted or ():
+        writer.data += PRODUCER_AND_OFFSET.pack(each.producer_id, each.first_offset)
+        writer.tagged_fields()
 
 
 def _partition_tags(version: int, answer: FetchAnswer) -> dict[int, bytes]:

@@ -59,12 +59,12 @@ class _EntryFile:
             self._written = self._count
             self._kept_back = bytearray()
 
-    def _floor(self, key: int) -> int:
-        """The number of the last entry whose first field is <= key; -1 when there is none."""
+    def _floor(self, key: int, field: int = 0) -> int:
+        """The number of the last entry whose first field (or second: 1) is <= key; -1 when there is none."""
         low, high = 0, self._count
         while low < high:
             middle = (low + high) // 2
-            if self.entry(middle)[0] <= key:
+            if self.entry(middle)[field] <= key:
                 low = middle + 1
             else:
                 high = middle
@@ -113,6 +113,11 @@ class OffsetIndex(_EntryFile):
         """A position at or before the batch that holds `offset`."""
         number = self._floor(offset - self._base_offset)
         return self.entry(number)[1] if number >= 0 else 0
+
+    def offset_after(self, position: int) -> int | None:
+        """An offset that no batch before `position` reaches; None when there is no entry (`fetchUpperBoundOffset`)."""
+        number = self._floor(position - 1, 1) + 1
+        return self.entry(number)[0] + self._base_offset if number < self.count else None
 
 
 class TimeIndex(_EntryFile):

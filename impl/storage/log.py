@@ -15,17 +15,16 @@ from typing import Final
 import attrs
 
 from impl.errors import BrokerError, ErrorCode, StorageError
-from impl.storage.batch import HEADER_SIZE, BatchHeader
+from impl.storage.batch import BatchHeader
 from impl.storage.checkpoints import LEADER_EPOCHS, LeaderEpochs
-from impl.storage.compression import decompress
 from impl.storage.filesystem import Buffer, File, FileSystem
 from impl.storage.leftovers import CLEANED, SWAP, base_offset_of, finish_interrupted
 from impl.storage.producer_state import ProducerState
-from impl.storage.records import read_records
 from impl.storage.recovery import LogRecovery, LogStart
-from impl.storage.segment import DELETED, BatchAt, Segment, SegmentLimits
+from impl.storage.segment import DELETED, Segment, SegmentLimits
 from impl.storage.snapshots import Snapshots
-from impl.storage.transactions import read_marker
+from impl.storage.timestamps import TimestampAndOffset, first_record
+from impl.storage.transactions import AbortedTransaction, collect_aborted, read_marker
 
 NO_LIMIT: Final = 2**63 - 1
 
@@ -34,19 +33,11 @@ NO_LIMIT: Final = 2**63 - 1
 class LogSlice:
     """A range of a segment's file that answers a read: whole batches, but for the last one, which may be cut."""
 
+    base_offset: int  # the segment's
     file: File
     position: int
     size: int
     fail: Callable[[StorageError], None]  # told if the disk fails while it is read
-
-
-@attrs.frozen(slots=True)
-class TimestampAndOffset:
-    """The answer to a lookup by timestamp; the epoch is the one that the batch carries."""
-
-    timestamp: int
-    offset: int
-    leader_epoch: int
 
 
 class Log:
@@ -72,6 +63,7 @@ class Log:
         self._truncations = 0
         self._moving = threading.Lock()  # held to move a point forward, or to begin a truncation
         self._segments = self._open_segments(now_ms)
+        self._may_come_back = not start.was_clean and bool(self._segments)
         if not self._segments:
             self._begin_at(start.log_start_offset, now_ms)
         recovery = LogRecovery(files, directory, self._segments, start, self.epochs, self.producers, self._snapshots)
@@ -128,11 +120,23 @@ class Log:
         """Begin a new segment if the batch to be appended does not belong in the active one."""
         active = self.active
         active.limits = self.limits
+        if self._may_come_back:
+            self._settle_cut()
         if not active.should_roll(batch_size, max_timestamp, last_offset, now_ms):
             return
         if active.base_offset == self.log_end_offset:
             return  # an empty segment is as good as a new one
         self.roll(now_ms)
+
+    def _settle_cut(self) -> None:
+        """Make durable, before the first append after a stop that was not clean, what the process before may have cut.
+
+        It may have been killed between a cut and its flush: a loss of power would then bring back what was cut, beside
+        what is appended in its place.
+        """
+        self.active.sync()
+        self._sync_names()
+        self._may_come_back = False
 
     def roll(self, now_ms: int) -> None:
         """Begin a new segment; the active one must not be empty.
@@ -299,8 +303,22 @@ class Log:
             end = segment.size
             if upper_offset < self.log_end_offset and (upper := segment.find(upper_offset)):
                 end = upper.position
-            return LogSlice(segment.file, found.position, min(bytes_max, end - found.position), self.fail)
+            if end <= found.position:
+                return None
+            size = min(bytes_max, end - found.position)
+            return LogSlice(segment.base_offset, segment.file, found.position, size, self.fail)
         return None
+
+    def aborted_among(self, records: LogSlice, offset: int) -> list[AbortedTransaction]:
+        """The aborted transactions that what was read from `offset` on may have records of.
+
+        Their markers may be in later segments (`LocalLog.addAbortedTransactions`).
+        """
+        segments = self._segments[self._segment_number(records.base_offset) :]
+        end = segments[0].offset_after(records.position + records.size)
+        if end is None:
+            end = segments[1].base_offset if len(segments) > 1 else self.log_end_offset
+        return collect_aborted((segment.aborted for segment in segments), offset, end)
 
     def bytes_from(self, offset: int) -> int:
         """How many bytes of batches there are from `offset` to the end of the log, for a long poll's count."""
@@ -325,7 +343,7 @@ class Log:
         for segment in self._segments:
             if segment.largest_timestamp() >= timestamp:
                 for batch in segment.find_timestamp(timestamp, self.log_start_offset):
-                    found = self._first_record(segment, batch, timestamp, self.log_start_offset)
+                    found = first_record(segment, batch, timestamp, self.log_start_offset)
                     if found is not None:
                         return found
                 return None
@@ -335,7 +353,7 @@ class Log:
         """The first record with the largest timestamp (KIP-734)."""
         segment = max(self._segments, key=lambda each: each.max_timestamp)
         batch = segment.find_max_timestamp()
-        return self._first_record(segment, batch, batch.header.max_timestamp, 0) if batch else None
+        return first_record(segment, batch, batch.header.max_timestamp, 0) if batch else None
 
     def raise_start(self, log_start_offset: int) -> None:
         """Forget what is before an offset; the caller has checked that it is not beyond the high watermark."""
@@ -357,22 +375,6 @@ class Log:
         """Close all files without making anything durable, before the directory is removed."""
         for segment in self._segments:
             segment.abandon()
-
-    def _first_record(
-        self, segment: Segment, batch: BatchAt, timestamp: int, from_offset: int
-    ) -> TimestampAndOffset | None:
-        """The first record of a batch at or after both."""
-        header = batch.header
-        if header.has_log_append_time:
-            offset = max(header.base_offset, from_offset)
-            return TimestampAndOffset(header.max_timestamp, offset, header.partition_leader_epoch)
-        body = segment.read(batch.position + HEADER_SIZE, header.size - HEADER_SIZE)
-        for record in read_records(decompress(header.compression, body), header.record_count):
-            offset = header.base_offset + record.offset_delta
-            record_timestamp = header.base_timestamp + record.timestamp_delta
-            if record_timestamp >= timestamp and offset >= from_offset:
-                return TimestampAndOffset(record_timestamp, offset, header.partition_leader_epoch)
-        return None
 
     def _segment_number(self, offset: int) -> int:
         """The number of the segment that `offset` belongs to."""

@@ -61,7 +61,6 @@ class ProducerEntry:
     epoch: int
     batches: deque[BatchMetadata] = attrs.field(factory=lambda: deque(maxlen=BATCHES_REMEMBERED))
     last_timestamp: int = -1
-    open_from: int | None = None  # the first offset of its open transaction
     coordinator_epoch: int = NO_COORDINATOR_EPOCH
 
     @property
@@ -75,6 +74,7 @@ class ProducerState:
 
     def __init__(self) -> None:
         self._entries: dict[int, ProducerEntry] = {}
+        self._open: dict[int, int] = {}  # where each producer's transaction began that is open
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -113,8 +113,8 @@ class ProducerState:
     def record(self, header: BatchHeader, last_timestamp: int) -> None:
         """Remember an appended batch. A new epoch forgets the batches of the one before."""
         entry = self._in_epoch(header)
-        if header.is_transactional and entry.open_from is None:
-            entry.open_from = header.base_offset
+        if header.is_transactional:
+            self._open.setdefault(header.producer_id, header.base_offset)
         delta = header.last_offset_delta
         entry.batches.append(BatchMetadata(header.last_sequence, header.last_offset, delta, last_timestamp))
         entry.last_timestamp = last_timestamp
@@ -135,14 +135,18 @@ class ProducerState:
         A marker without a transaction ends none.
         """
         entry = self._in_epoch(header)
-        first, entry.open_from = entry.open_from, None
+        first = self._open.pop(header.producer_id, None)
         entry.coordinator_epoch = marker.coordinator_epoch
         entry.last_timestamp = header.max_timestamp
         if first is None or not marker.is_abort:
             return None
-        still_open = [each.open_from for each in self._entries.values() if each.open_from is not None]
-        last = header.last_offset
-        return AbortedTransaction(header.producer_id, first, last, min(still_open, default=last + 1))
+        last, still_open = header.last_offset, self.first_open_offset
+        return AbortedTransaction(header.producer_id, first, last, last + 1 if still_open is None else still_open)
+
+    @property
+    def first_open_offset(self) -> int | None:
+        """Where the first transaction began that is open; None when there is none (`firstUnstableOffset`)."""
+        return min(self._open.values(), default=None)
 
     def last_offsets(self) -> dict[int, int]:
         """Of each producer that is remembered, the offset of its last record (`lastRecordsOfActiveProducers`)."""
@@ -156,12 +160,13 @@ class ProducerState:
     def expire(self, now_ms: int, age_ms_max: int) -> None:
         """Forget producers that have not appended for `producer.id.expiration.ms`, and have no open transaction."""
         for producer_id, entry in tuple(self._entries.items()):
-            if now_ms - entry.last_timestamp >= age_ms_max and entry.open_from is None:
+            if now_ms - entry.last_timestamp >= age_ms_max and producer_id not in self._open:
                 del self._entries[producer_id]
 
     def clear(self) -> None:
         """Forget all producers."""
         self._entries.clear()
+        self._open.clear()
 
     def snapshot(self) -> bytes:
         """The state in the format of Kafka's `.snapshot` files."""
@@ -170,7 +175,7 @@ class ProducerState:
             last = entry.batches[-1] if entry.batches else BatchMetadata(NO_SEQUENCE, -1, 0, -1)
             body += SNAPSHOT_ENTRY.pack(
                 producer_id, entry.epoch, last.last_sequence, last.last_offset, last.offset_delta, entry.last_timestamp,
-                entry.coordinator_epoch, NO_TRANSACTION if entry.open_from is None else entry.open_from,
+                entry.coordinator_epoch, self._open.get(producer_id, NO_TRANSACTION),
             )  # fmt: skip
         SNAPSHOT_HEADER.pack_into(body, 0, SNAPSHOT_VERSION, 0, len(self._entries))
         checksum = crc32c(memoryview(body)[CRC_FROM:])
@@ -186,11 +191,12 @@ class ProducerState:
             raise SnapshotError("unknown version or wrong size")
         if crc32c(memoryview(snapshot)[CRC_FROM:]) != checksum:
             raise SnapshotError("wrong checksum")
-        self._entries.clear()
+        self.clear()
         for fields in SNAPSHOT_ENTRY.iter_unpack(snapshot[SNAPSHOT_HEADER.size :]):
             producer_id, epoch, last_sequence, last_offset, delta, timestamp, coordinator_epoch, first = fields
             entry = self._entries[producer_id] = ProducerEntry(epoch, last_timestamp=timestamp)
             entry.coordinator_epoch = coordinator_epoch
-            entry.open_from = None if first == NO_TRANSACTION else first
+            if first != NO_TRANSACTION:
+                self._open[producer_id] = first
             if last_sequence != NO_SEQUENCE:
                 entry.batches.append(BatchMetadata(last_sequence, last_offset, delta, timestamp))

@@ -175,6 +175,10 @@ class Segment:
                 return batch
         return None
 
+    def offset_after(self, position: int) -> int | None:
+        """An offset that no batch before `position` reaches, as far as the index knows one."""
+        return self._offsets.offset_after(position)
+
     def find_timestamp(self, timestamp: int, from_offset: int) -> Iterator[BatchAt]:
         """Batches that may hold the first record at or after `timestamp` and `from_offset`, in order."""
         start = max(self._times.offset_before(timestamp), from_offset)

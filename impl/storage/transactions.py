@@ -6,7 +6,8 @@ segment has an entry for each abort marker in it, in their order; there is no fi
 in the page cache when it was added. Which transactions are open is known by `producer_state`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from struct import Struct
 from typing import Final
 
@@ -59,6 +60,21 @@ def read_marker(batch: bytes, header: BatchHeader) -> Marker | None:
     _, kind = MARKER_KEY.unpack_from(key)
     _, epoch = MARKER_VALUE.unpack_from(value)
     return Marker(kind == ABORT, epoch)
+
+
+def collect_aborted(indexes: Iterable[Sequence[AbortedTransaction]], offset: int, end: int) -> list[AbortedTransaction]:
+    """The transactions that may have records from `offset` to before `end`, by the indexes from there on.
+
+    When one says that all before `end` was decided by then, the others are not looked at
+    (`TransactionIndex.collectAbortedTxns`).
+    """
+    found = []
+    for each in chain.from_iterable(indexes):
+        if each.last_offset >= offset and each.first_offset < end:
+            found.append(each)
+        if each.last_stable_offset >= end:
+            break
+    return found
 
 
 class TransactionIndex:

@@ -236,8 +236,7 @@ def _all_ended(right: Any) -> Planted:
 
     def load(self: ProducerState, snapshot: bytes) -> None:
         right(self, snapshot)
-        for entry in self._entries.values():
-            entry.open_from = None
+        self._open.clear()
 
     return load
 

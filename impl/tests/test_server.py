@@ -2,7 +2,6 @@
 
 import contextlib
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -17,51 +16,12 @@ from kafka.protocol.producer import ProduceRequest, ProduceResponse
 
 from impl.server.apis import APIS, handler_of
 from impl.tests.support import ROOT, BrokerProcess, make_batch, records
-
-TIMEOUT_S = 10.0
-
-
-class Wire:
-    """A connection that sends bytes, whole requests, or both."""
-
-    def __init__(self, broker: BrokerProcess) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", broker.port), timeout=TIMEOUT_S)
-        self._sent = 0
-
-    def send(self, request: object, version: int) -> None:
-        self._sent += 1
-        request.with_header(correlation_id=self._sent, client_id="test")  # type: ignore[attr-defined]
-        self.frame(request.encode(version=version, header=True))  # type: ignore[attr-defined]
-
-    def frame(self, content: bytes) -> None:
-        self.socket.sendall(struct.pack(">i", len(content)) + content)
-
-    def receive(self) -> tuple[int, bytes]:
-        """Correlation id and the rest of the next answer."""
-        (size,) = struct.unpack(">i", self._exactly(4))
-        content = self._exactly(size)
-        return struct.unpack_from(">i", content)[0], content[4:]
-
-    def _exactly(self, size: int) -> bytes:
-        content = b""
-        while len(content) < size:
-            more = self.socket.recv(size - len(content))
-            if not more:
-                raise EOFError
-            content += more
-        return content
-
-    def is_closed(self) -> bool:
-        """Whether the broker closes the connection without an answer."""
-        try:
-            return self.socket.recv(1) == b""
-        except ConnectionResetError:
-            return True
+from impl.tests.wire import TIMEOUT_S, Wire
 
 
 @pytest.fixture
 def wire(shared_broker: BrokerProcess) -> Iterator[Wire]:
-    connection = Wire(shared_broker)
+    connection = Wire(shared_broker.port)
     yield connection
     connection.socket.close()
 
@@ -115,7 +75,7 @@ def test_each_request_of_the_table_has_a_handler(api: object) -> None:
 def test_hostile_bytes_close_their_connection_and_no_other(
     shared_broker: BrokerProcess, wire: Wire, content: bytes
 ) -> None:
-    other = Wire(shared_broker)
+    other = Wire(shared_broker.port)
     wire.socket.sendall(content)
     assert wire.is_closed()
     other.send(ApiVersionsRequest(version=0), 0)
@@ -126,7 +86,7 @@ def test_hostile_bytes_close_their_connection_and_no_other(
 def test_half_a_request_does_no_harm(shared_broker: BrokerProcess, wire: Wire) -> None:
     wire.socket.sendall(b"\x00\x00\x10\x00 half")
     wire.socket.close()
-    other = Wire(shared_broker)
+    other = Wire(shared_broker.port)
     other.send(ApiVersionsRequest(version=0), 0)
     other.receive()
     other.socket.close()
@@ -160,7 +120,7 @@ def test_a_request_after_a_long_poll_waits_and_another_connection_wakes_it(
     create(wire, "poll")
     wire.send(fetch("poll", 0, wait_ms=60_000), 4)
     wire.send(ApiVersionsRequest(version=0), 0)
-    other = Wire(shared_broker)
+    other = Wire(shared_broker.port)
     other.send(produce("poll", make_batch(records(b"news"))), 7)
     answer = ProduceResponse.decode(other.receive()[1], version=7)
     assert answer.responses[0].partition_responses[0].error_code == 0
@@ -199,7 +159,7 @@ def test_without_acks_nothing_is_answered_and_an_error_closes(shared_broker: Bro
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_records_are_there_after_an_end_of_the_process(broker: BrokerProcess, number: int) -> None:
-    wire = Wire(broker)
+    wire = Wire(broker.port)
     create(wire, "kept")
     for _ in range(10):
         wire.send(produce("kept", make_batch(records(b"a", b"b"))), 7)
@@ -207,7 +167,7 @@ def test_records_are_there_after_an_end_of_the_process(broker: BrokerProcess, nu
     assert broker.stop(number) < 1.0 + (number == signal.SIGKILL)
     wire.socket.close()
     broker.start()
-    wire = Wire(broker)
+    wire = Wire(broker.port)
     wire.send(fetch("kept", 0, wait_ms=0), 4)
     partition = FetchResponse.decode(wire.receive()[1], version=4).responses[0].partitions[0]
     assert partition.high_watermark == 20
@@ -215,7 +175,7 @@ def test_records_are_there_after_an_end_of_the_process(broker: BrokerProcess, nu
 
 
 def test_a_stop_does_not_wait_for_a_long_poll(broker: BrokerProcess) -> None:
-    wire = Wire(broker)
+    wire = Wire(broker.port)
     create(wire, "waiting")
     wire.send(fetch("waiting", 0, wait_ms=60_000), 4)
     assert broker.stop() < 1.0
@@ -250,7 +210,7 @@ def test_a_client_that_does_not_read_does_not_grow_the_broker(shared_broker: Bro
     with contextlib.suppress(TimeoutError):
         for _ in range(5000):
             wire.send(fetch("deaf", 0, wait_ms=0), 4)
-    other = Wire(shared_broker)
+    other = Wire(shared_broker.port)
     other.send(ApiVersionsRequest(version=0), 0)
     other.receive()
     other.socket.close()

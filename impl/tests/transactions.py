@@ -19,10 +19,15 @@ COORDINATOR_EPOCH: Final = 3
 HOME: Final = Path("/logs/t-0")
 
 
-def write(log: Log, producer: int, sequence: int = 0) -> int:
+def plain(value: bytes) -> bytearray:
+    """A batch of one record that belongs to no transaction."""
+    return pairs_batch([(b"k", value)])
+
+
+def write(log: Log, producer: int, sequence: int = 0, time_ms: int = NOW) -> int:
     """Append a record of a transaction; answers its offset."""
     fields = {"producer_id": producer, "producer_epoch": 0, "base_sequence": sequence}
-    append(log, pairs_batch([(b"k", b"v")], attributes=TRANSACTIONAL_BIT, **fields))
+    append(log, pairs_batch([(b"k", b"v")], attributes=TRANSACTIONAL_BIT, time_ms=time_ms, **fields))
     return log.log_end_offset - 1
 
 

@@ -123,6 +123,7 @@ class Fetch:
             min(wanted.bytes_max, left),
             max(NO_EPOCH, wanted.current_leader_epoch),
             max(NO_EPOCH, wanted.last_fetched_epoch),
+            message.read_committed,
         )
         try:
             result = partition.read(read, at_least_one=at_least_one, from_replica=message.replica_id >= 0)
@@ -133,14 +134,13 @@ class Fetch:
             return FetchAnswer(key, error.code, aborted=None, current_leader=leader)
         if self._version < FIRST_WITH_ZSTD and partition.config.compression_codec == ZSTD:
             return FetchAnswer(key, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
-        lists_aborted = message.read_committed and not result.was_skipped and result.diverging is None
         return FetchAnswer(
             key,
             ErrorCode.NONE,
             result.high_watermark,
             result.last_stable_offset,
             result.log_start_offset,
-            () if lists_aborted else None,
+            result.aborted,
             result.records,
             result.diverging,
         )

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import attrs
 from kafka.protocol.admin import DeleteRecordsRequest, DeleteRecordsResponse
 from kafka.protocol.consumer import (
     ListOffsetsRequest,
@@ -17,12 +18,15 @@ from impl.server.apis import Request
 from impl.server.broker import Broker
 from impl.server.framing import Reply
 from impl.server.messages import Message, decode, encode
-from impl.storage.log import TimestampAndOffset
+from impl.storage.timestamps import TimestampAndOffset
 
 # The first version of ListOffsets that knows each special timestamp (ReplicaManager.isListOffsetsTimestampUnsupported).
 FIRST_WITH_TIMESTAMP: Final = {-1: 1, -2: 1, -3: 7, -4: 8, -5: 9}
 NEVER: Final = 32767
+FIRST_WITH_ISOLATION: Final = 2
 FIRST_WITH_LEADER_EPOCH: Final = 4
+READ_UNCOMMITTED: Final = 0
+READ_COMMITTED: Final = 1
 
 ListedTopic = ListOffsetsResponse.ListOffsetsTopicResponse
 ListedPartition = ListedTopic.ListOffsetsPartitionResponse
@@ -30,6 +34,17 @@ EpochTopic = OffsetForLeaderEpochResponse.OffsetForLeaderTopicResult
 EpochEnd = EpochTopic.EpochEndOffset
 DeletedTopic = DeleteRecordsResponse.DeleteRecordsTopicResult
 DeletedPartition = DeletedTopic.DeleteRecordsPartitionResult
+
+
+@attrs.frozen(slots=True)
+class Lookup:
+    """What ListOffsets asks of one partition."""
+
+    topic: str
+    wanted: Message
+    version: int
+    is_duplicate: bool
+    read_committed: bool
 
 
 def list_offsets(broker: Broker, request: Request) -> Reply:
@@ -45,26 +60,21 @@ def list_offsets(broker: Broker, request: Request) -> Reply:
         answers = []
         for partition in topic.partitions:
             is_duplicate = named[topic.name, partition.partition_index] > 1
-            answers.append(_list_offset(broker, request.version, topic.name, partition, is_duplicate=is_duplicate))
+            isolation = message.isolation_level if request.version >= FIRST_WITH_ISOLATION else READ_UNCOMMITTED
+            asked = Lookup(topic.name, partition, request.version, is_duplicate, isolation == READ_COMMITTED)
+            answers.append(_list_offset(broker, asked))
         topics.append(ListedTopic(name=topic.name, partitions=answers))
     return encode(ListOffsetsResponse(throttle_time_ms=0, topics=topics), request)
 
 
-def _list_offset(
-    broker: Broker,
-    version: int,
-    topic: str,
-    wanted: Message,
-    *,
-    is_duplicate: bool,
-) -> Message:
+def _list_offset(broker: Broker, asked: Lookup) -> Message:
     code, found = ErrorCode.NONE, None
     try:
-        found = _find_offset(broker, version, topic, wanted, is_duplicate=is_duplicate)
+        found = _find_offset(broker, asked)
     except BrokerError as error:
         code = error.code
     return ListedPartition(
-        partition_index=wanted.partition_index,
+        partition_index=asked.wanted.partition_index,
         error_code=code,
         timestamp=found.timestamp if found else -1,
         offset=found.offset if found else -1,
@@ -72,16 +82,16 @@ def _list_offset(
     )
 
 
-def _find_offset(
-    broker: Broker, version: int, topic: str, wanted: Message, *, is_duplicate: bool
-) -> TimestampAndOffset | None:
+def _find_offset(broker: Broker, asked: Lookup) -> TimestampAndOffset | None:
     """What a partition answers. Raises BrokerError."""
-    if is_duplicate:
+    wanted, version = asked.wanted, asked.version
+    if asked.is_duplicate:
         raise BrokerError(ErrorCode.INVALID_REQUEST)
     if wanted.timestamp < 0 and version < FIRST_WITH_TIMESTAMP.get(wanted.timestamp, NEVER):
         raise BrokerError(ErrorCode.UNSUPPORTED_VERSION)
     epoch = wanted.current_leader_epoch if version >= FIRST_WITH_LEADER_EPOCH else NO_EPOCH
-    return broker.partition(topic, wanted.partition_index).find_offset(wanted.timestamp, epoch)
+    partition = broker.partition(asked.topic, wanted.partition_index)
+    return partition.find_offset(wanted.timestamp, epoch, read_committed=asked.read_committed)
 
 
 def offset_for_leader_epoch(broker: Broker, request: Request) -> Reply:
