@@ -50,7 +50,8 @@ redundant, or nothing is known.
 
 A search has sizes (how many replicas, offsets, ... there are), and may leave actions out; both are told. Steps are
 counted from the first state: “breaks with step 8” is after seven others. No way of these sizes with fewer steps breaks
-a theorem: one of other sizes, or with an action that was left out, might.
+a theorem: one of other sizes, or with an action that was left out, might. What --json calls the level is one more than
+the steps, as TLC counts.
 
 --table says of every theorem under which failures it holds, with and without KIP-966, and whether or not slow replicas
 leave the ISR: proved, and by what, or how it breaks. What is named as proved is shown by `tidegauge prove replication`,
