@@ -19,6 +19,7 @@ from struct import calcsize
 from typing import Any, Final
 
 import attrs
+from crc32c import crc32c
 from llvmlite import binding, ir
 
 from impl.storage.batch import CHECKED_FROM, HEADER, HEADER_SIZE, LOG_OVERHEAD, MAGIC, NO_PRODUCER_ID, BatchHeader
@@ -37,7 +38,10 @@ _FIELDS: Final = {name: (place, kind) for name, place, kind in zip(_NAMES, _POSI
 PRODUCERS: Final = 1024  # places of the table, each a producer id and how many of its batches were met
 _STATE: Final = tuple(each.name for each in attrs.fields(Walked))
 _RESULTS: Final = ("begin", "count", "offsets", "times", "kept", "places")
-_ARGUMENTS: Final = ("state", "window", "size", "offsets", "times", "telling", "table")
+_ARGUMENTS: Final = ("state", "window", "size", "offsets", "times", "telling", "table", "zeros")
+_WORKING: Final = ("end", "at", "block_end", "crc", "second", "third", "candidates", "met")
+_BLOCK: Final = 256  # bytes; three of them are less than a batch of 1 KB
+_TOGETHER: Final = 3
 _NOBODY: Final = b"\xff" * (PRODUCERS * 2 * _WORD)
 _ALL_ONES: Final = 0xFFFFFFFF
 
@@ -56,7 +60,7 @@ class _Code:
         signature = ir.FunctionType(ir.VoidType(), [_WIDE] * len(_ARGUMENTS))
         self.function = ir.Function(module, signature, "walk")
         self.builder = ir.IRBuilder(self.function.append_basic_block())
-        names = dict.fromkeys((*_STATE, *_RESULTS, *_ARGUMENTS, "end", "crc", "at", "candidates", "met"))
+        names = dict.fromkeys((*_STATE, *_RESULTS, *_ARGUMENTS, *_WORKING))
         self._places = {name: self.builder.alloca(_WIDE, name=name) for name in names}
 
     def __getitem__(self, name: str) -> Any:
@@ -136,12 +140,12 @@ class _Code:
 def _write_checksum(code: _Code, begin: Any, end: Any) -> Any:
     """The CRC-32C of what is between two addresses."""
     builder = code.builder
-    words = ir.FunctionType(_WIDE, [_WIDE, _WIDE])
-    take_word = builder.module.declare_intrinsic("llvm.x86.sse42.crc32.64.64", (), words)
-    take_byte = builder.module.declare_intrinsic(
-        "llvm.x86.sse42.crc32.32.8", (), ir.FunctionType(_NARROW, [_NARROW, _BYTE])
-    )
+    take_word = _instruction(code, "llvm.x86.sse42.crc32.64.64", _WIDE, _WIDE)
+    take_byte = _instruction(code, "llvm.x86.sse42.crc32.32.8", _NARROW, _BYTE)
     code["crc"], code["at"] = _ALL_ONES, begin
+    with code.loop() as after:
+        code.leave_unless(code.compare(code.add(code["at"], _TOGETHER * _BLOCK), "<=", end), after)
+        _write_blocks(code, take_word)
     with code.loop() as after:
         code.leave_unless(code.compare(code.add(code["at"], _WORD), "<=", end), after)
         code["crc"] = builder.call(take_word, [code["crc"], code.load(code["at"])])
@@ -152,6 +156,44 @@ def _write_checksum(code: _Code, begin: Any, end: Any) -> Any:
         code["crc"] = builder.zext(narrow, _WIDE)
         code["at"] = code.add(code["at"], 1)
     return builder.xor(code["crc"], ir.Constant(_WIDE, _ALL_ONES))
+
+
+def _instruction(code: _Code, name: str, state: Any, taken: Any) -> Any:
+    return code.builder.module.declare_intrinsic(name, (), ir.FunctionType(state, [state, taken]))
+
+
+def _write_blocks(code: _Code, take_word: Any) -> None:
+    """Take three blocks at once: the instruction waits for the one before it, but not for those of other blocks."""
+    builder, names = code.builder, ("crc", "second", "third")
+    code["second"] = code["third"] = 0
+    code["block_end"] = code.add(code["at"], _BLOCK)
+    with code.loop() as after:
+        for number, name in enumerate(names):
+            word = code.load(code.add(code["at"], number * _BLOCK))
+            code[name] = builder.call(take_word, [code[name], word])
+        code["at"] = code.add(code["at"], _WORD)
+        code.leave_unless(code.compare(code["at"], "<", code["block_end"]), after)
+    for name in names[1:]:
+        code["crc"] = builder.xor(_after_block(code, code["crc"]), code[name])
+    code["at"] = code.add(code["at"], (_TOGETHER - 1) * _BLOCK)
+
+
+def _after_block(code: _Code, crc: Any) -> Any:
+    """What a checksum becomes by a block of zeros: looked up for each of its bytes."""
+    builder, found = code.builder, ir.Constant(_WIDE, 0)
+    for number in range(4):
+        byte = code.bits(builder.lshr(crc, ir.Constant(_WIDE, 8 * number)), 0xFF)
+        place = builder.mul(code.add(byte, 256 * number), ir.Constant(_WIDE, _WORD))
+        found = builder.xor(found, code.load(code.add(code["zeros"], place)))
+    return found
+
+
+@cache
+def _zeros() -> array[int]:
+    """For each byte of a checksum, and each value of it, what a block of zeros makes of that."""
+    block = bytes(_BLOCK)
+    states = ((value << 8 * number) for number in range(4) for value in range(256))
+    return array("q", [crc32c(block, state ^ _ALL_ONES) ^ _ALL_ONES for state in states])
 
 
 def _write_check(code: _Code, batch: Any, after: Any) -> Any:
@@ -272,8 +314,11 @@ def _compiled() -> tuple[Any, Any]:
     target = binding.Target.from_default_triple()
     machine = target.create_target_machine(cpu=binding.get_host_cpu_name(), features="+sse4.2", opt=2)
     module = binding.parse_assembly(str(_write_walk().builder.module))
-    passes = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=2))
-    passes.getModulePassManager().run(module, passes)
+    passes = binding.create_new_module_pass_manager()  # all others together cost ten times their time, and gain nothing
+    passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_simplify_cfg_pass()
+    passes.run(module, binding.create_pass_builder(machine, binding.create_pipeline_tuning_options()))
     engine = binding.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(_ARGUMENTS))
@@ -302,15 +347,8 @@ class Walker:
         self._table[:] = _NOBODY
         state = array("q", (*attrs.astuple(walked), *[0] * len(_RESULTS)))
         offsets, times = _address(self._offsets), _address(self._times)
-        self._walk(
-            _address(state),
-            _address(window),
-            len(window),
-            offsets,
-            times,
-            _address(self._telling),
-            _address(self._table),
-        )
+        telling, table, zeros = _address(self._telling), _address(self._table), _address(_zeros())
+        self._walk(_address(state), _address(window), len(window), offsets, times, telling, table, zeros)
         for name, value in zip(_STATE, state, strict=False):
             setattr(walked, name, value)
         results = dict(zip(_RESULTS, state[len(_STATE) :], strict=True))

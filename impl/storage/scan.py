@@ -31,7 +31,7 @@ from impl.storage.indexes import OFFSET_ENTRY, TIME_ENTRY
 from impl.storage.producer_state import BATCHES_REMEMBERED
 from impl.storage.segment import RELATIVE_OFFSET_MAX, Segment
 
-NATIVE_FROM: Final = 60_000  # batches; making the compiled walk takes as long as walking so many in Python
+NATIVE_FROM: Final = 100_000  # batches; making the compiled walk takes as long as walking so many in Python
 SPECIAL_BITS: Final = TRANSACTIONAL_BIT | CONTROL_BIT
 _HEADER = Struct(">qiibIhi8xqq")  # up to the producer id, without the base timestamp
 
@@ -84,20 +84,20 @@ def good_batches(segment: Segment, walked: Walked, walk: Walk | None = None) -> 
         walk: chosen by how much there is to do, if not given.
     """
     chosen, needed = walk or walk_in_python, HEADER_SIZE
-    with segment.windows() as windows:
-        while segment.size - walked.position >= needed:
-            window = windows.at(walked.position, needed)
-            found = chosen(walked, window)
-            if found.size:
-                yield window, found
-            rest = len(window) - found.size
-            if not found.size and len(window) < needed:
-                return
-            needed = HEADER_SIZE if rest < HEADER_SIZE else _size_at(window, found.size)
-            if needed <= rest:
-                return
-            if walk is None and found.size:
-                chosen = _walk_for(segment.size - walked.position, found)
+    windows = segment.windows()
+    while segment.size - walked.position >= needed:
+        window = windows.at(walked.position, needed)
+        found = chosen(walked, window)
+        if found.size:
+            yield window, found
+        elif len(window) < needed:
+            return
+        rest = len(window) - found.size
+        needed = HEADER_SIZE if rest < HEADER_SIZE else _size_at(window, found.size)
+        if needed <= rest:
+            return
+        if walk is None and chosen is walk_in_python and found.size:
+            chosen = _walk_for(segment.size - walked.position, found)
 
 
 def _size_at(window: memoryview, begin: int) -> int:
@@ -120,41 +120,42 @@ def walk_in_python(walked: Walked, window: memoryview) -> Found:
     offsets, times = bytearray(), bytearray()
     telling: list[tuple[int, int]] = []
     count = end = 0
+    base, waited, interval = walked.base_offset, walked.bytes_since_index_entry, walked.index_interval_bytes
     for begin, end, last_offset, epoch, attributes, timestamp, producer in _good(walked, window):
         if timestamp > walked.max_timestamp:
             walked.max_timestamp, walked.offset_of_max_timestamp = timestamp, last_offset
-        if walked.bytes_since_index_entry > walked.index_interval_bytes:
-            offsets += OFFSET_ENTRY.pack(last_offset - walked.base_offset, walked.position + begin)
+        if waited > interval:
+            offsets += OFFSET_ENTRY.pack(last_offset - base, walked.position + begin)
             if walked.max_timestamp > walked.last_indexed_timestamp:
-                times += TIME_ENTRY.pack(walked.max_timestamp, walked.offset_of_max_timestamp - walked.base_offset)
+                times += TIME_ENTRY.pack(walked.max_timestamp, walked.offset_of_max_timestamp - base)
                 walked.last_indexed_timestamp = walked.max_timestamp
-            walked.bytes_since_index_entry = 0
-        walked.bytes_since_index_entry += end - begin
+            waited = 0
+        waited += end - begin
         if epoch > walked.epoch or attributes & SPECIAL_BITS:
             walked.epoch = max(epoch, walked.epoch)
             telling.append((begin, NO_PRODUCER_ID))
         elif producer > NO_PRODUCER_ID:
             telling.append((begin, producer))
         count += 1
+    walked.bytes_since_index_entry = waited
     walked.position += end
     return Found(end, count, offsets, times, _last_of_each(telling))
 
 
 def _good(walked: Walked, window: memoryview) -> Iterator[tuple[int, int, int, int, int, int, int]]:
     """Where good batches begin and end, their last offset, epoch, attributes, largest timestamp and producer id."""
-    begin, whole_from = 0, len(window) - HEADER_SIZE
+    begin, size = 0, len(window)
+    furthest, next_offset = walked.base_offset + RELATIVE_OFFSET_MAX, walked.next_offset
     header_of, checksum = _HEADER.unpack_from, crc32c  # recovery waits for this loop
-    while begin <= whole_from:
+    while begin <= size - HEADER_SIZE:
         offset, length, epoch, magic, crc, attributes, delta, timestamp, producer = header_of(window, begin)
         end = begin + LOG_OVERHEAD + length
-        if not begin + HEADER_SIZE <= end <= len(window) or checksum(window[begin + CHECKED_FROM : end]) != crc:
+        if not begin + HEADER_SIZE <= end <= size or checksum(window[begin + CHECKED_FROM : end]) != crc:
             return
         last_offset = offset + delta
-        if magic != MAGIC or delta < 0 or offset < walked.next_offset:
+        if magic != MAGIC or delta < 0 or not next_offset <= offset <= last_offset <= furthest:
             return
-        if last_offset - walked.base_offset > RELATIVE_OFFSET_MAX:
-            return
-        walked.next_offset = last_offset + 1
+        walked.next_offset = next_offset = last_offset + 1
         yield begin, end, last_offset, epoch, attributes, timestamp, producer
         begin = end
 

@@ -196,7 +196,7 @@ class Segment:
 
     def windows(self) -> Windows:
         """The segment's bytes, to be read in order."""
-        return Windows(self._files.apart(1)[0].open(self.path(LOG)), self.size)
+        return Windows(self._log)
 
     def read(self, position: int, size: int) -> bytes:
         """Bytes of the segment."""

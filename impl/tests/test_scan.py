@@ -1,6 +1,7 @@
 """Recovery reads many batches at once, and finds what reading them one by one finds, however the pieces fall."""
 
-import errno
+import ctypes
+import mmap
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impl.errors import StorageError
 from impl.storage import native, scan, windows
 from impl.storage.batch import (
+    CHECKED_FROM,
     CONTROL_BIT,
     HEADER_SIZE,
     MAGIC,
@@ -22,7 +23,7 @@ from impl.storage.batch import (
     parse_header,
     stored_crc_matches,
 )
-from impl.storage.filesystem import RealFile, RealFileSystem
+from impl.storage.filesystem import RealFileSystem
 from impl.storage.producer_state import ProducerState
 from impl.storage.recovery import recover_segment
 from impl.storage.segment import RELATIVE_OFFSET_MAX, Segment
@@ -133,10 +134,9 @@ def walked_from(segment: Segment) -> scan.Walked:
 
 
 def sizes_of_windows(patch: pytest.MonkeyPatch, size: int) -> None:
-    """Let windows be short, and read ahead if the file is a little longer."""
+    """Let windows be short."""
     patch.setattr(windows, "WINDOW_BYTES", size)
     patch.setattr(windows, "KEPT_BYTES_MAX", size // 2)
-    patch.setattr(windows, "AHEAD_FROM", 2 * size)
 
 
 @WALKS
@@ -159,6 +159,19 @@ def test_the_same_is_found_as_one_by_one(
     assert walked.position == sum(header.size for header in headers)
     assert walked.next_offset == (headers[-1].next_offset if headers else BASE)
     assert learned(told, headers) == learned(headers, headers)
+
+
+@WALKS
+@pytest.mark.parametrize("size", [*range(20), *range(690, 720), 2_000, 5_001, 70_000])
+def test_every_byte_counts(make_walk: Callable[[], scan.Walk], size: int) -> None:
+    chosen = random.Random(size)
+    batch = make_batch(records(chosen.randbytes(size)), base_offset=BASE)
+    walk = make_walk()
+    assert walk(walked_from(segment_of(b"")), memoryview(bytearray(batch))).count == 1
+    for place in chosen.choices(range(CHECKED_FROM, len(batch)), k=20):
+        changed = bytearray(batch)
+        changed[place] ^= 1 << chosen.randrange(8)
+        assert walk(walked_from(segment_of(b"")), memoryview(changed)).count == 0
 
 
 @WALKS
@@ -220,38 +233,24 @@ def test_producers_that_share_a_place_are_all_told(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, 5000])
-@pytest.mark.parametrize("ahead_from", [0, 10_000])
-def test_windows_are_the_file_in_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, ahead_from: int
-) -> None:
+def test_windows_are_the_file_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     sizes_of_windows(monkeypatch, 512)
-    monkeypatch.setattr(windows, "AHEAD_FROM", ahead_from)
     content = random.Random(1).randbytes(size)
     (tmp_path / "file").write_bytes(content)
     read = bytearray()
-    with windows.Windows(RealFileSystem().open(tmp_path / "file"), size) as found:
-        while len(read) < size:
-            needed = 700 if len(read) > size // 2 else 1
-            window = found.at(len(read), needed)
-            assert len(window) >= min(needed, size - len(read))
-            assert window == content[len(read) : len(read) + len(window)]
-            read += window[: max(len(window) - len(read) % 300, 1)]
+    found = windows.Windows(RealFileSystem().open(tmp_path / "file"))
+    while len(read) < size:
+        needed = 700 if len(read) > size // 2 else 1
+        window = found.at(len(read), needed)
+        assert len(window) >= min(needed, size - len(read))
+        assert window == content[len(read) : len(read) + len(window)]
+        read += window[: max(len(window) - len(read) % 300, 1)]
     assert read == content
 
 
-def test_a_read_that_fails_ahead_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes_of_windows(monkeypatch, 512)
-    (tmp_path / "file").write_bytes(bytes(2000))
-    read, fails = RealFile.read_into, OSError(errno.EIO, "bad sector")
-
-    def fail_later(file: RealFile, position: int, buffer: memoryview) -> int:
-        if position >= 1024:
-            raise StorageError("read", file.path, errno.EIO, position) from fails
-        return read(file, position, buffer)
-
-    monkeypatch.setattr(RealFile, "read_into", fail_later)
-    with windows.Windows(RealFileSystem().open(tmp_path / "file"), 2000) as found:
-        found.at(0, 1)
-        found.at(512, 1)
-        with pytest.raises(StorageError, match="1024"):
-            found.at(1024, 1)
+def test_windows_begin_with_a_page(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(3 * windows.WINDOW_BYTES))
+    found = windows.Windows(RealFileSystem().open(tmp_path / "file"))
+    for position in (0, windows.WINDOW_BYTES):
+        window = found.at(position, 1)
+        assert ctypes.addressof(ctypes.c_char.from_buffer(window)) % mmap.PAGESIZE == 0
