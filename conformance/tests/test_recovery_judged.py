@@ -13,23 +13,27 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from random import Random
-from struct import Struct
 
 import pytest
-from crc32c import crc32c
 
+from conformance.tests.disks import (
+    CHECKPOINT,
+    LOG,
+    LOG_STARTS,
+    MARKER,
+    directory_in,
+    offset_in,
+    segment_found,
+    segment_names,
+)
 from impl.storage.log import Log
 from impl.storage.simulated import SimulatedFileSystem
-from impl.tests.durability import NAME, Trial
+from impl.tests.durability import Trial
 from impl.tests.test_durability import PAGE_SIZES, drawn_history
-from model.reference.segments import DiskBatch, Recovered, Segment, recovered
+from model.reference.segments import Recovered, Segment, recovered
 
 HISTORIES = 20
 HISTORIES_DEEP = 600
-CHECKPOINT_LINES_BEFORE = 2
-HEADER = Struct(">qiibIhi")
-"""The beginning of a batch (DefaultRecordBatch): offset, length, leader epoch, magic, CRC, attributes, last delta."""
-HEADER_BYTES, LENGTH_COUNTS_FROM, CRC_COUNTS_FROM, MAGIC = 61, 12, 21, 2
 
 
 @pytest.fixture(autouse=True)
@@ -40,48 +44,14 @@ def _quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def segment_found(base_offset: int, content: bytes) -> Segment:
-    """A segment's file as the model sees it: its batches, up to the first that is not one."""
-    batches: list[DiskBatch] = []
-    position, next_offset = 0, base_offset
-    while position < len(content):
-        batch = batch_found(content, position, next_offset)
-        batches.append(batch)
-        position, next_offset = position + batch.size, batch.last_offset + 1
-        if not batch.is_valid:
-            break
-    return Segment(base_offset=base_offset, batches=tuple(batches))
-
-
-def batch_found(content: bytes, position: int, least: int) -> DiskBatch:
-    """The batch at a position, whose offsets are at least `least`; all that is left, if there is none."""
-    rest = content[position:]
-    if len(rest) >= HEADER_BYTES:
-        base_offset, length, _, magic, crc, _, delta = HEADER.unpack_from(rest)
-        size = LENGTH_COUNTS_FROM + length
-        is_whole = magic == MAGIC and HEADER_BYTES <= size <= len(rest) and crc32c(rest[CRC_COUNTS_FROM:size]) == crc
-        if is_whole and base_offset >= least and delta >= 0:
-            return DiskBatch(base_offset=base_offset, last_offset=base_offset + delta, size=size)
-    return DiskBatch(base_offset=least, last_offset=least, size=len(rest), is_valid=False)
-
-
-def offset_in(files: SimulatedFileSystem, path: Path) -> int:
-    """What a checkpoint says of the only log; 0 if nothing."""
-    lines = files.read_file(path).decode().splitlines()[CHECKPOINT_LINES_BEFORE:] if files.exists(path) else []
-    return next((int(line.split()[2]) for line in lines if line.split()[0] == NAME[0]), 0)
-
-
 def judged(files: SimulatedFileSystem, home: Path, seen: Counter[str]) -> Recovered:
     """What the model says of what a disk holds."""
-    directory = home / f"{NAME[0]}-{NAME[1]}"
-    names = files.list_names(directory) if files.exists(directory) else []
     found = [
-        segment_found(int(name.removesuffix(".log")), files.read_file(directory / name))
-        for name in names
-        if name.endswith(".log")
+        segment_found(int(name.removesuffix(LOG)), files.read_file(directory_in(home) / name))
+        for name in segment_names(files, home)
     ]
-    point = offset_in(files, home / "recovery-point-offset-checkpoint")
-    was_clean = files.exists(home / ".kafka_cleanshutdown")
+    point = offset_in(files, home / CHECKPOINT)
+    was_clean = files.exists(home / MARKER)
     if not was_clean:
         whole = found[:1]
         for before, segment in pairwise(found):
@@ -90,7 +60,7 @@ def judged(files: SimulatedFileSystem, home: Path, seen: Counter[str]) -> Recove
                 break
             whole.append(segment)
         found = whole
-    start = offset_in(files, home / "log-start-offset-checkpoint")
+    start = offset_in(files, home / LOG_STARTS)
     result = recovered(found, point, start, was_clean=was_clean)
     seen["clean" if was_clean else "unclean"] += 1
     seen["cut"] += sum(map(len_of, result.segments)) < sum(map(len_of, found))

@@ -123,9 +123,10 @@ class LogDirectory:
         make_durably(self._files, self.path)
         self._was_clean = self._files.exists(marker)
         if self._was_clean:
-            # Durable before anything is appended: a marker that comes back would have torn logs trusted (KAFKA-10471).
             self._files.remove(marker)
-            self._files.sync_directory(self.path)
+        # Durable before anything is recovered or appended, also if it was a process before that removed the marker, or
+        # wrote a checkpoint, and was killed: one that comes back would have torn logs trusted (KAFKA-10471).
+        self._files.sync_directory(self.path)
         self._starts = self._read(LOG_START_OFFSETS, "logs begin where their first segments do")
         self._recovery_points = self._read(RECOVERY_POINTS, "the logs are recovered in full", needed=True)
         self._high_watermarks = self._read(HIGH_WATERMARKS, "what was committed is what is found")

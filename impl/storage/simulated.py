@@ -152,6 +152,10 @@ class SimulatedFileSystem(FileSystem):
             raise FileNotFoundError(errno.ENOENT, "there is no such file", str(path))
         return found
 
+    def names(self, path: Path) -> Directory:
+        """The names in a directory, for tests that look behind it. Raises FileNotFoundError."""
+        return self._directory(path)
+
     def open(self, path: Path, *, create: bool = False, truncate: bool = False) -> File:
         """See `FileSystem`."""
         if create and self._find(path) is None:

@@ -90,6 +90,7 @@ class Trial:
     """
 
     settings: LogSettings = SETTINGS
+    kind: type[LogDirectory] = LogDirectory
 
     def __init__(self, files: FileSystem, home: Path = DATA, seed: int = 0, page_size: int = 64) -> None:
         self.files = files
@@ -127,9 +128,16 @@ class Trial:
     def _open(self, files: FileSystem) -> LogDirectory:
         self._jobs.clear()
         self._is_new_leader = True
-        directory = LogDirectory(files, self.home / "logs", run_later=self._jobs.append)
+        return self._started(files, self._jobs.append)
+
+    def _started(self, files: FileSystem, run_later: Callable[[Callable[[], None]], None]) -> LogDirectory:
+        directory = self.kind(files, self.home / "logs", run_later=run_later)
         directory.open_all({NAME: self.settings}, NOW)
         return directory
+
+    def _after(self, files: SimulatedFileSystem, random: Random, *, lost: bool) -> SimulatedFileSystem:
+        """What is found after a loss of power, or only of the process."""
+        return files.after_power_loss(random, self._page_size) if lost else files.after_kill()
 
     def play(self, history: Sequence[Step]) -> None:
         """Do all steps, and lose power once more at the end. Raises Violation."""
@@ -232,9 +240,8 @@ class Trial:
     def _lose(self, step: Lose) -> None:
         """Lose power or the process for good, and go on with what is found."""
         if isinstance(self.files, SimulatedFileSystem):
-            random = Random(step.seed)
             lost = not step.killed
-            self.files = self.files.after_power_loss(random, self._page_size) if lost else self.files.after_kill()
+            self.files = self._after(self.files, Random(step.seed), lost=lost)
         else:
             lost = False
             self.log.abandon()
@@ -256,21 +263,20 @@ class Trial:
         random = Random(f"{self._seed} {change}")
         way = random.randrange(10)
         lost = way > 0
-        files = self.files.after_power_loss(random, self._page_size) if lost else self.files.after_kill()
+        files = self._after(self.files, random, lost=lost)
         if way == 1:  # and once more, while recovery is at work
             files.faults.before_change = crash_before(random.randrange(12))
             try:
                 self._recovered(files)
+                files = self._after(files, random, lost=False)
             except Crash:
-                files = files.after_power_loss(random, self._page_size)
+                files = self._after(files, random, lost=True)
             files.faults.before_change = None
         log = self._recovered(files)
         self.hold(log, lost=lost)
 
     def _recovered(self, files: SimulatedFileSystem) -> Log:
-        directory = LogDirectory(files, self.home / "logs", run_later=lambda _: None)
-        directory.open_all({NAME: self.settings}, NOW)
-        return directory.logs[NAME]
+        return self._started(files, lambda _: None).logs[NAME]
 
 
 def stored(log: Log) -> list[bytes]:

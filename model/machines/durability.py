@@ -13,9 +13,10 @@ any moment, recovery from recovery. A record here is a batch in Kafka. Not model
 synced, a sync that fails (after it the process must end: nothing more is known), several disks, deletion and
 compaction, names that reach the disk in another order than they were made.
 
-Kafka does less in one place: it does not sync a file that it has cut, nor the directory when it removes the marker
-(`records_are_appended.the_cut_is_on_disk`, `.the_directory_is_on_disk`). It leans on file systems that keep the order
-of what is done to names and lengths.
+Kafka does less: it does not sync a file that it has cut, nor the directory when it removes the marker, nor before it
+makes an index anew (`records_are_appended.the_cut_is_on_disk`, `.the_directory_is_on_disk`,
+`index_is_rebuilt.the_directory_is_on_disk`). It leans on file systems that keep the order of what is done to names and
+lengths.
 
 Source: LogSegment.java, LocalLog.flush, UnifiedLog.flush, LogLoader.recoverLog, CheckpointFile.java, LogManager.scala
 (3.9).
@@ -27,7 +28,7 @@ from typing import Any
 
 from model.language import Guard, State, Step, allof, anyof, greatest, ite, least, no
 from model.machines import durability_disk
-from model.machines.durability_state import OFFSET, OPENING, durability, sizes
+from model.machines.durability_state import OFFSET, OPENING, cut, durability, sizes
 
 __all__ = ["OFFSET", "OPENING", "durability", "durability_disk", "sizes"]
 
@@ -35,18 +36,6 @@ __all__ = ["OFFSET", "OPENING", "durability", "durability_disk", "sizes"]
 def runs(s: State) -> Any:
     """Whether the process runs."""
     return anyof(s.serves, s.recovers)
-
-
-def _cut(s: State, end: Any) -> State:
-    """The file is cut; on disk it may be as long as before."""
-    return s.but(
-        end=end,
-        log=s.log.where(lambda o: o >= end, lambda _o: 0),
-        points=s.points.where(lambda o: o >= end, lambda _o: False),
-        synced=least(s.synced, end),
-        point=least(s.point, end),
-        cut_is_open=True,
-    )
 
 
 # -- appends and flushes ---------------------------------------------------------------------------------------------
@@ -91,33 +80,32 @@ def segment_is_rolled(s: State) -> Step:
     """
     return Step(
         (Guard("it_is_open", s.serves, safety_critical=True),),
-        lambda: s.but(active_is_named=False, has_new_names=True),
+        lambda: s.but(active_is_named=False, has_new_names=True, named=ite(s.has_new_names, s.named, s.end)),
     )
 
 
-@durability.action(to=OFFSET)
-def segments_are_synced(s: State, to: Any) -> Step:
-    """The segments' files and their indexes are synced, up to one of them.
+@durability.action(since=OFFSET, to=OFFSET)
+def segments_are_synced(s: State, since: Any, to: Any) -> Step:
+    """Some of the segments' files and their indexes are synced.
 
     Who: the process, by `flush.messages`, `flush.ms`, after a roll, before a clean stop, or after a recovery.
     When: at any time.
-    Changes: all that is in the log before that is on disk, if the names of its segments are; a cut is, if no segment
-        is left out.
+    Changes: what these segments have is on disk, if their names are; a cut is, if the last one is among them.
     Source: LogSegment.flush, LocalLog.flush (the segments between the recovery point and an offset).
     """
-    all_of_it = to == s.end
+    has_last = to == s.end
 
     def is_synced(offset: Any) -> Any:
-        return anyof(all_of_it, offset < to)
+        return anyof(allof(since <= offset, offset < to), allof(has_last, offset >= to))
 
     return Step(
         (Guard("it_runs", runs(s)), Guard("the_log_has_it", to <= s.end, safety_critical=True)),
         lambda: s.but(
             disk=s.disk.where(is_synced, lambda o: s.log[o]),
-            disk_end=ite(all_of_it, s.end, greatest(s.disk_end, to)),
+            disk_end=ite(has_last, s.end, greatest(s.disk_end, to)),
             disk_points=s.disk_points.where(is_synced, lambda o: s.points[o]),
-            synced=ite(s.serves, greatest(s.synced, to), s.synced),
-            cut_is_open=allof(s.cut_is_open, no(all_of_it)),
+            synced=ite(allof(s.serves, since <= s.synced), greatest(s.synced, to), s.synced),
+            cut_is_open=allof(s.cut_is_open, no(has_last)),
         ),
     )
 
@@ -154,7 +142,7 @@ def recovery_point_rises(s: State, to: Any) -> Step:
             Guard("it_is_higher", s.point < to),
             Guard("the_log_has_it", to <= s.end),
             Guard("the_records_are_on_disk", to <= s.synced, safety_critical=True),
-            Guard("the_names_are_on_disk", no(s.has_new_names), safety_critical=True),
+            Guard("the_names_are_on_disk", anyof(no(s.has_new_names), to <= s.named), safety_critical=True),
         ),
         lambda: s.but(
             point=to,
@@ -175,7 +163,7 @@ def recovery_point_falls(s: State, to: Any) -> Step:
     Source: LocalLog.truncateTo (Kafka's falls with the cut).
     """
     return Step(
-        (Guard("it_is_open", s.serves), Guard("it_is_lower", to < s.point, safety_critical=True)),
+        (Guard("it_is_open", s.serves, safety_critical=True), Guard("it_is_lower", to < s.point, safety_critical=True)),
         lambda: s.but(point=to),
     )
 
@@ -191,7 +179,7 @@ def log_is_cut(s: State, to: Any) -> Step:
     """
     return Step(
         (Guard("it_is_open", s.serves), Guard("it_has_more", to < s.end, safety_critical=True)),
-        lambda: _cut(s, to).but(opening=s.opening + 1, flushed=least(s.flushed, to)),
+        lambda: cut(s, to).but(opening=s.opening + 1, flushed=least(s.flushed, to)),
     )
 
 
@@ -318,6 +306,7 @@ def log_is_opened(s: State) -> Step:
             synced=believed,
             cut_is_open=True,
             has_new_names=no(s.marker),
+            named=believed,
             knows_the_directory=False,
             past_point=s.checkpoint,
             marker=False,
@@ -359,7 +348,7 @@ def recovery_cuts(s: State) -> Step:
             Guard("there_is_more", s.scanned < s.end),
             Guard("the_checksum_is_wrong", s.log[s.scanned] == 0, safety_critical=True),
         ),
-        lambda: _cut(s, s.scanned),
+        lambda: cut(s, s.scanned),
     )
 
 
@@ -368,15 +357,24 @@ def index_is_rebuilt(s: State) -> Step:
     """The index is made anew for what was looked through.
 
     Who: the process.
-    When: it recovers. The index of what is below the recovery point was synced, and is believed.
-    Changes: the index leads to all records; what is cut later goes from it, too.
-    Source: LogSegment.recover.
+    When: it recovers, and no checkpoint on disk is past the one that it has read. The index of what is below the
+        recovery point was synced, and is believed.
+    Changes: the index leads to all records, on disk perhaps later; what is cut later goes from it, too.
+    Source: LogSegment.recover; Kafka does not wait for the directory to be on disk.
     """
+
+    def is_anew(offset: Any) -> Any:
+        return allof(offset >= s.point, offset < s.end)
+
     return Step(
-        (Guard("it_recovers", s.recovers),),
+        (
+            Guard("it_recovers", s.recovers, safety_critical=True),
+            Guard("the_directory_is_on_disk", s.knows_the_directory, safety_critical=True),
+        ),
         lambda: s.but(
             has_index=True,
-            points=s.points.where(lambda o: allof(o >= s.point, o < s.end), lambda _o: True),
+            points=s.points.where(is_anew, lambda _o: True),
+            disk_points=s.disk_points.where(is_anew, lambda _o: False),
         ),
     )
 

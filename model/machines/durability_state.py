@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model.language import BOOLEAN, Field, Machine, Sizes, Sort, State
+from model.language import BOOLEAN, Field, Machine, Sizes, Sort, State, least
 
 OFFSET = Sort("Offset", unit="records")
 OPENING = Sort("Opening", unit="openings")
@@ -56,6 +56,7 @@ durability = Machine(
         "synced": Field(OFFSET, "up to where records and their index entries were synced", place=PROCESS),
         "cut_is_open": Field(BOOLEAN, "whether the file may be longer on disk than it is", place=PROCESS),
         "has_new_names": Field(BOOLEAN, "whether a segment's name may not be on disk", place=PROCESS),
+        "named": Field(OFFSET, "if so, up to where records are in segments whose names are", place=PROCESS),
         "knows_the_directory": Field(
             BOOLEAN, "whether the log directory was synced since the process began", place=PROCESS
         ),
@@ -95,3 +96,16 @@ durability = Machine(
     start=_start,
     about="One log on one disk.",
 )
+
+
+def cut(s: State, end: Any) -> State:
+    """The file is cut; on disk it may be as long as before."""
+    return s.but(
+        end=end,
+        log=s.log.where(lambda o: o >= end, lambda _o: 0),
+        points=s.points.where(lambda o: o >= end, lambda _o: False),
+        synced=least(s.synced, end),
+        point=least(s.point, end),
+        named=least(s.named, end),
+        cut_is_open=True,
+    )

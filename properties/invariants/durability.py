@@ -28,6 +28,17 @@ def is_on_disk(s: State, offset: Any) -> Any:
     return allof(s.log[offset] == s.disk[offset], s.points[offset], is_kept(s, offset))
 
 
+def is_synced(s: State, offset: Any) -> Any:
+    """Whether a record is on disk that is whole, and its index entry; if its name is, too, is another matter."""
+    return allof(
+        s.log[offset] > 0,
+        s.disk[offset] == s.log[offset],
+        offset < s.disk_end,
+        s.points[offset],
+        s.disk_points[offset],
+    )
+
+
 def synced_is_on_disk(s: State, when: Any) -> Any:
     """When that is so, the records that were synced are on disk, and their index entries."""
     return implies(
@@ -35,13 +46,7 @@ def synced_is_on_disk(s: State, when: Any) -> Any:
         allof(
             s.synced <= s.end,
             s.synced <= s.disk_end,
-            s.every(
-                OFFSET,
-                lambda o: implies(
-                    o < s.synced,
-                    allof(s.log[o] > 0, s.disk[o] == s.log[o], o < s.disk_end, s.points[o], s.disk_points[o]),
-                ),
-            ),
+            s.every(OFFSET, lambda o: implies(o < s.synced, is_synced(s, o))),
         ),
     )
 
@@ -158,9 +163,11 @@ def records_on_disk_stand_on_what_they_were_appended_to(s: State) -> Any:
 
 @FILES.add
 def names_are_known(s: State) -> Any:
-    """Without new names the names of all segments are on disk; the active one's is if all are."""
+    """Without new names those of all segments are on disk, with them those before; the active one's is if all are."""
     return allof(
         implies(allof(runs(s), no(s.has_new_names)), s.active_is_named),
+        implies(allof(runs(s), s.has_new_names), s.named <= s.end),
+        s.every(OFFSET, lambda o: implies(allof(runs(s), s.has_new_names, o < s.named), s.is_named[o])),
         s.every(OFFSET, lambda o: implies(allof(s.active_is_named, o < s.end), s.is_named[o])),
     )
 
@@ -208,6 +215,12 @@ def checkpoints_are_known(s: State) -> Any:
             allof(s.checkpoint <= s.past_point, implies(s.knows_the_directory, s.disk_checkpoint <= s.past_point)),
         ),
     )
+
+
+@CHECKPOINTS.add
+def a_recovery_begins_at_the_checkpoint(s: State) -> Any:
+    """While the log recovers nothing was synced past the recovery point; no checkpoint is past it, or the log ends."""
+    return implies(s.recovers, allof(s.synced <= s.point, anyof(s.past_point <= s.point, s.end <= s.point)))
 
 
 @CHECKPOINTS.add

@@ -12,11 +12,11 @@ from typing import Any
 
 from attrs import evolve
 
-from model.language import State, allof, implies, no
+from model.language import State, allof, implies, least, no
 from model.machines.durability import OFFSET, runs
 from properties.claims import Clauses
 from properties.invariants import durability
-from properties.invariants.durability import markers_are_right, synced_is_on_disk
+from properties.invariants.durability import is_synced, markers_are_right, synced_is_on_disk
 
 OTHERWISE = Clauses()
 """Clauses in the place of those of the same names, and further ones."""
@@ -39,14 +39,30 @@ def after_a_clean_stop_all_is_on_disk(s: State) -> Any:
 
 @OTHERWISE.add
 def names_are_known_also_when_it_is_down(s: State) -> Any:
-    """Without new names the names of all segments are on disk, whether or not the process runs."""
-    return implies(no(s.has_new_names), s.active_is_named)
+    """Without new names those of all segments are on disk, with them those before them, whether or not it runs."""
+    return allof(
+        implies(no(s.has_new_names), s.active_is_named),
+        s.every(OFFSET, lambda o: implies(allof(s.has_new_names, o < s.named), s.is_named[o])),
+    )
 
 
 @OTHERWISE.add
 def what_was_synced_is_on_disk_also_when_it_is_down(s: State) -> Any:
     """Without new names the records that were synced are on disk, whether or not the process runs."""
     return synced_is_on_disk(s, no(s.has_new_names))
+
+
+@OTHERWISE.add
+def what_was_synced_before_new_names_is_on_disk(s: State) -> Any:
+    """With new names the records before them that were synced are on disk, whether or not the process runs."""
+    return implies(
+        s.has_new_names,
+        allof(
+            least(s.synced, s.named) <= s.end,
+            least(s.synced, s.named) <= s.disk_end,
+            s.every(OFFSET, lambda o: implies(allof(o < s.synced, o < s.named), is_synced(s, o))),
+        ),
+    )
 
 
 @OTHERWISE.add

@@ -104,7 +104,6 @@ KEPT: Mapping[str, str] = {
         "recovery_point_rises.it_is_open": "nobody asks a log that is not open to flush; what it synced is on disk",
         "recovery_point_rises.it_is_higher": "a lower one says less, and only has more looked through",
         "recovery_point_rises.the_log_has_it": "what was synced is in the log",
-        "recovery_point_falls.it_is_open": f"{_NOBODY}, and a lower one only has more looked through",
         "log_is_cut.it_is_open": (
             "nobody asks a log that is not open to be cut; a recovery that is past the end would never end"
         ),
@@ -117,7 +116,6 @@ KEPT: Mapping[str, str] = {
         "recovery_checks.there_is_more": "past the end there is no record that could be whole",
         "recovery_cuts.it_recovers": _RECOVERED,
         "recovery_cuts.there_is_more": _NOTHING,
-        "index_is_rebuilt.it_recovers": _RECOVERED,
     }.items()
 }
 """Why a guard is kept without which all is proved: a clause that goes on after “because”."""

@@ -1,0 +1,88 @@
+"""The durability machine is run beside the bundled log, at every file operation and every loss of power (`stepped`)."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from random import Random
+from typing import Any, ClassVar
+
+import pytest
+
+from conformance.tests.stepped import Beside, Watched
+from impl.storage.log import Log
+from impl.storage.log_directory import LogDirectory, LogName, LogSettings
+from impl.storage.simulated import SimulatedFileSystem
+from impl.tests.durability import Act, Step, Trial
+from impl.tests.test_durability import PAGE_SIZES, drawn_history
+from model.machines.durability import durability
+
+HISTORIES = 6
+HISTORIES_DEEP = 300
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Every loss of power is told in the log; here there are thousands."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+class SteppedDirectory(LogDirectory):
+    """A log directory whose openings are told to the machine beside it."""
+
+    seen: ClassVar[Counter[str]] = Counter()
+
+    def __init__(self, files: SimulatedFileSystem, *arguments: Any, **named: Any) -> None:
+        if isinstance(files.faults, Watched):
+            files.faults.settle()
+            files.faults.beside.starts()
+        super().__init__(files, *arguments, **named)
+
+    def _keep(self, name: LogName, log: Log, settings: LogSettings, now_ms: int) -> None:
+        super()._keep(name, log, settings, now_ms)
+        assert isinstance(self._files, SimulatedFileSystem)
+        if not isinstance(self._files.faults, Watched):
+            self._files.faults = Watched(Beside(self._files, self.path, self.seen))
+        self._files.faults.settle()
+        self._files.faults.beside.opened(log)
+
+
+class SteppedTrial(Trial):
+    """A trial with the machine beside it, which forks where it does."""
+
+    kind = SteppedDirectory
+
+    def _after(self, files: SimulatedFileSystem, random: Random, *, lost: bool) -> SimulatedFileSystem:
+        assert isinstance(files.faults, Watched)
+        files.faults.settle()
+        found = super()._after(files, random, lost=lost)
+        beside = files.faults.beside
+        found.faults = Watched(beside.after_power_loss(found) if lost else beside.after_kill(found))
+        return found
+
+
+def play(histories: range) -> Counter[str]:
+    """Play drawn histories; answers how often each action of the machine was taken."""
+    SteppedDirectory.seen = Counter()
+    for seed in histories:
+        random = Random(seed)
+        trial = SteppedTrial(SimulatedFileSystem(), seed=seed, page_size=random.choice(PAGE_SIZES))
+        history: list[Step] = [each for each in drawn_history(random) if each != Act("raise_start")]
+        try:
+            trial.play(history)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {error}\n{history}") from error
+    return SteppedDirectory.seen
+
+
+def test_the_machine_takes_every_step_of_the_log() -> None:
+    seen = play(range(HISTORIES))
+    assert durability.actions.keys() - seen.keys() == {"record_is_torn", "checkpoint_is_torn"}
+
+
+@pytest.mark.deep
+def test_the_machine_takes_every_step_of_many_histories() -> None:
+    play(range(HISTORIES_DEEP))
