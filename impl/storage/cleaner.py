@@ -16,20 +16,18 @@ import attrs
 
 from impl.storage.batch import parse_header
 from impl.storage.checkpoints import CheckpointError, read_offsets, set_aside, write_offsets
+from impl.storage.cleaned_transactions import CleanedTransactions
 from impl.storage.compaction import Compaction, NewestOffsets
 from impl.storage.filesystem import FileSystem
 from impl.storage.log import Log
 from impl.storage.segment import RELATIVE_OFFSET_MAX, Segment
+from impl.storage.transactions import read_marker
 
 logger = logging.getLogger(__name__)
 
 SYNC_BYTES: Final = 4 << 20
 # Yields the bytes that were worked through, and answers the offset up to which the log is clean.
 Pass = Generator[int, None, int]
-
-
-class NotCleanableError(Exception):
-    """A log that can't be compacted. The text says why; the log stays as it is."""
 
 
 @attrs.frozen(slots=True)
@@ -138,16 +136,18 @@ def clean(
     """Compact a log, a batch at each step; it may be appended to and read meanwhile.
 
     `discard` is given each segment that was replaced; its files are renamed. Closing the generator ends the pass and
-    leaves nothing behind. Raises NotCleanableError, CorruptBatchError, CompressionError, InvalidRecordError, OSError.
+    leaves nothing behind. Raises CorruptBatchError, CompressionError, InvalidRecordError, OSError.
     """
     newest = NewestOffsets(keys_max)
     yield from _note_keys(log, part, newest)
-    compaction = Compaction(newest, log.producers.last_offsets(), now_ms, config.delete_retention_ms)
+    producers = log.producers
+    remembered = producers.last_offsets(), producers.epochs_of_markers()
+    compaction = Compaction(newest, *remembered, now_ms, config.delete_retention_ms)
     segments = [segment for segment in log.segments if segment.base_offset < newest.end_offset]
     for group in _groups(segments, part.end, log):
         cleaned = log.new_cleaned(group[0].base_offset, now_ms)
         try:
-            yield from _copy(group, cleaned, compaction)
+            yield from _copy(log, group, cleaned, compaction)
             cleaned.seal()
             cleaned.set_modified_ms(group[-1].modified_ms())
             cleaned.sync()
@@ -163,23 +163,33 @@ def clean(
 
 
 def _note_keys(log: Log, part: Cleanable, newest: NewestOffsets) -> Generator[int, None, None]:
-    """Note the newest offsets of the keys in the dirty part, or in as much of it as there is room for."""
+    """Note the newest offsets of the keys in the dirty part, or in as much of it as there is room for.
+
+    Keys of what was aborted are none.
+    """
+    transactions = CleanedTransactions()
+    transactions.expect(log.aborted_between(part.first_dirty, part.end))
     for header, segment, position in log.batches(part.first_dirty):
         if header.base_offset >= part.end:
             break
         if newest.is_full:
             return
-        if header.is_control or header.is_transactional:
-            raise NotCleanableError(f"{segment.path('.log')} holds transactions, at offset {header.base_offset}")
-        newest.add(segment.read(position, header.size), header, part.first_dirty)
+        batch = segment.read(position, header.size)
+        if header.is_control:
+            transactions.is_over(header, read_marker(batch, header))
+        elif not transactions.is_aborted(header):
+            newest.add(batch, header, part.first_dirty)
+        newest.end_offset = header.next_offset
         yield header.size
     newest.end_offset = part.end  # also where the last offsets of a segment are missing
 
 
-def _copy(group: Sequence[Segment], cleaned: Segment, compaction: Compaction) -> Generator[int, None, None]:
+def _copy(log: Log, group: Sequence[Segment], cleaned: Segment, compaction: Compaction) -> Generator[int, None, None]:
     """Write what is to stay of the segments into a new one, and flush it bit by bit: at the end little is left."""
     synced_to = 0
     for segment in group:
+        end = next(each.base_offset for each in log.segments if each.base_offset > segment.base_offset)
+        compaction.transactions.expect(log.aborted_between(segment.base_offset, end))
         for batch in segment.batches_from(0):
             kept = compaction.remaining(segment.read(batch.position, batch.header.size), batch.header)
             if kept is not None:
@@ -189,7 +199,9 @@ def _copy(group: Sequence[Segment], cleaned: Segment, compaction: Compaction) ->
                 cleaned.sync()
                 synced_to = cleaned.size
             yield batch.header.size
-        cleaned.note_aborted(segment.aborted)  # their markers stay
+        if segment.aborted:
+            cleaned.make_transaction_index()  # a swap that is interrupted takes the old one for it otherwise
+        cleaned.note_aborted(compaction.transactions.still_there())
 
 
 def _groups(segments: Sequence[Segment], end: int, log: Log) -> list[list[Segment]]:

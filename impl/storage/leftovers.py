@@ -78,7 +78,8 @@ def _end(files: FileSystem, directory: Path, base_offset: int, limits: SegmentLi
 def _remove_replaced(files: FileSystem, directory: Path, first: int, end: int) -> None:
     """Remove the files of the segments that a finished compaction has read, from `first` to before `end`.
 
-    An index of transactions may be in its place already, and can't be made anew; there is a new one if there was one.
+    An index of transactions may be in its place already, and can't be made anew. There is a new one if the old one had
+    any entry.
     """
     names = files.list_names(directory)
     for name in names:

@@ -320,16 +320,6 @@ class Log:
             end = segments[1].base_offset if len(segments) > 1 else self.log_end_offset
         return collect_aborted((segment.aborted for segment in segments), offset, end)
 
-    def bytes_from(self, offset: int) -> int:
-        """How many bytes of batches there are from `offset` to the end of the log, for a long poll's count."""
-        total = 0
-        for segment in reversed(self._segments):
-            if segment.base_offset <= offset:
-                found = segment.find(offset)
-                return total + (segment.size - found.position if found else 0)
-            total += segment.size
-        return total
-
     def batches(self, from_offset: int) -> Iterator[tuple[BatchHeader, Segment, int]]:
         """Headers of all batches that end at or after `from_offset`, with their segment and position."""
         for segment in self._segments[self._segment_number(from_offset) :]:
@@ -354,6 +344,11 @@ class Log:
         segment = max(self._segments, key=lambda each: each.max_timestamp)
         batch = segment.find_max_timestamp()
         return first_record(segment, batch, batch.header.max_timestamp, 0) if batch else None
+
+    def aborted_between(self, offset: int, end: int) -> list[AbortedTransaction]:
+        """Those with records before `end`, of the markers from the segment of `offset` on."""
+        segments = self._segments[self._segment_number(offset) :]
+        return collect_aborted((segment.aborted for segment in segments), self.log_start_offset, end)
 
     def raise_start(self, log_start_offset: int) -> None:
         """Forget what is before an offset; the caller has checked that it is not beyond the high watermark."""

@@ -152,6 +152,10 @@ class ProducerState:
         """Of each producer that is remembered, the offset of its last record (`lastRecordsOfActiveProducers`)."""
         return {producer: entry.batches[-1].last_offset for producer, entry in self._entries.items() if entry.batches}
 
+    def epochs_of_markers(self) -> dict[int, int]:
+        """The epochs of producers of whom nothing but markers has them (`lastRecordsOfActiveProducers`)."""
+        return {producer: entry.epoch for producer, entry in self._entries.items() if not entry.batches}
+
     def note(self, header: BatchHeader) -> None:
         """Remember a batch that is read from the log, if a producer sent it; markers are for `end_transaction`."""
         if header.has_producer_id and not header.is_control:

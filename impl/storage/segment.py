@@ -241,10 +241,14 @@ class Segment:
         """
         if not aborted:
             return
+        self.make_transaction_index()
+        TransactionIndex(self._opened[TRANSACTION_INDEX]).append(aborted)
+
+    def make_transaction_index(self) -> None:
+        """Make the file of aborted transactions, empty, if there is none."""
         if TRANSACTION_INDEX not in self._opened:
             self._opened[TRANSACTION_INDEX] = self._files.open(self.path(TRANSACTION_INDEX), create=True)
             self._files.sync_directory(self._directory)
-        TransactionIndex(self._opened[TRANSACTION_INDEX]).append(aborted)
 
     def forget_aborted(self, from_offset: int = -(2**63)) -> None:
         """Forget aborted transactions whose markers are at an offset or after it; all of them without one."""

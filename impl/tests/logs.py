@@ -52,7 +52,9 @@ def compact(
     keys_max: int = 1000,
 ) -> tuple[int, list[Segment]]:
     """Compact all that may be; answers how far the log is clean, and the segments that were replaced."""
-    part = cleanable(log, checkpoint, config, log.log_end_offset, now_ms)
+    undecided = log.producers.first_open_offset
+    stable = log.log_end_offset if undecided is None else undecided
+    part = cleanable(log, checkpoint, config, stable, now_ms)
     replaced: list[Segment] = []
     run = clean(log, part, config, keys_max, now_ms, replaced.append)
     while True:

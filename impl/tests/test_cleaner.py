@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from impl.storage.batch import parse_header, split_batches
-from impl.storage.cleaner import Cleanable, NotCleanableError, cleanable
+from impl.storage.cleaner import Cleanable, cleanable
 from impl.storage.faults import Crash, Faults, crash_before
 from impl.storage.filesystem import FileSystem, RealFileSystem
 from impl.storage.leftovers import SWAP
@@ -195,14 +195,6 @@ def test_an_index_that_came_further_than_its_batches_replaces_none(tmp_path: Pat
     open_log(tmp_path, was_clean=True).close()
     assert (index.read_bytes() if index.exists() else None) == before
     assert not swap.exists()
-
-
-def test_a_log_with_transactions_is_left_alone(tmp_path: Path) -> None:
-    log = open_log(tmp_path, LIMITS)
-    append(log, pairs_batch([(b"a", b"1")], attributes=0x10, producer_id=1, producer_epoch=0, base_sequence=0))
-    log.roll(NOW)
-    with pytest.raises(NotCleanableError):
-        compact(log)
 
 
 def test_what_is_due_follows_from_ratio_and_lags(tmp_path: Path) -> None:

@@ -1,39 +1,26 @@
 """What readers of committed records are given: up to where, and which transactions were aborted."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from random import Random
-from uuid import UUID
 
 import attrs
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from impl.cluster.configs import BrokerConfig
-from impl.replica.partition import LATEST_TIMESTAMP, Partition, ReadRequest, ReadResult
+from impl.replica.partition import LATEST_TIMESTAMP, ReadRequest
 from impl.server.fetch_codec import FetchAnswer, FetchHead, write_fetch
 from impl.server.wire import Writer
-from impl.storage.batch import BatchHeader, parse_header
 from impl.storage.filesystem import RealFileSystem
 from impl.storage.log import Log
-from impl.storage.transactions import AbortedTransaction, read_marker
-from impl.tests.logs import batches
+from impl.storage.transactions import AbortedTransaction
+from impl.tests.committed import DrawnLog, consumed, leader_of, read
 from impl.tests.support import LIMITS, NOW, BrokerProcess, append, open_log
 from impl.tests.transactions import EXPECTED, aborted, end, filled, plain, write
 
 TIMEOUT_S = 20.0
 OPEN_FROM = 5
 """Where the transaction begins that `filled` leaves open."""
-
-
-def leader_of(log: Log) -> Partition:
-    return Partition("t", 0, UUID(int=1), log, BrokerConfig().partition_config({}))
-
-
-def read(partition: Partition, offset: int, bytes_max: int = 1 << 20) -> ReadResult:
-    return partition.read(ReadRequest(offset, bytes_max, read_committed=True), at_least_one=True)
 
 
 def test_the_last_stable_offset_is_where_a_transaction_is_open(tmp_path: Path) -> None:
@@ -84,7 +71,7 @@ def test_only_those_are_named_that_what_is_read_can_have_records_of(tmp_path: Pa
 
 def test_a_reader_in_a_gap_before_the_last_stable_offset_is_given_nothing(tmp_path: Path) -> None:
     log = open_log(tmp_path)
-    append(log, plain(b"a"))
+    append(log, plain(b"k", b"v"))
     log.log_end_offset = 5  # as compaction leaves it, where the last batches before the next segment are gone
     log.roll(NOW)
     write(log, 1)
@@ -103,7 +90,7 @@ def test_the_latest_offset_that_is_committed(tmp_path: Path) -> None:
 
 def test_a_lookup_by_time_finds_nothing_that_is_undecided(tmp_path: Path) -> None:
     log = open_log(tmp_path)
-    append(log, plain(b"a"))
+    append(log, plain(b"k", b"v"))
     write(log, 1, time_ms=NOW + 10)
     partition = leader_of(log)
     assert partition.find_offset(NOW + 10, -1, read_committed=True) is None
@@ -115,84 +102,16 @@ def test_a_lookup_by_time_finds_nothing_that_is_undecided(tmp_path: Path) -> Non
 # -- generated histories ---------------------------------------------------------------------------------------------
 
 
-def drawn(directory: Path, seed: int) -> Log:
-    """A log of transactions of some producers, with records of none in between, in segments of some batches."""
-    random = Random(seed)
-    log = Log(
-        RealFileSystem(), directory, attrs.evolve(LIMITS, index_interval_bytes=random.choice((0, 200, 4096))), NOW
-    )
-    sequences = dict.fromkeys(range(1, 5), 0)
-    begun: set[int] = set()
-    for _ in range(60):
-        producer = random.choice(tuple(sequences))
-        act = random.randrange(8)
-        if act < 4:
-            write(log, producer, sequences[producer])
-            sequences[producer] += 1
-            begun.add(producer)
-        elif act < 6 and producer in begun:
-            end(log, producer, aborts=random.random() < 0.6)
-            begun.discard(producer)
-        elif act == 6:
-            append(log, plain(b"%d" % log.log_end_offset))
-        elif log.active.size:
-            log.roll(NOW)
-    return log
-
-
-def committed(log: Log) -> list[int]:
-    """The offsets of all batches of records that are committed, or of no transaction, and decided: from the log."""
-    found: list[int] = []
-    waiting: dict[int, list[int]] = {}
-    for header, batch in batches(log):
-        if header.is_control:
-            marker = read_marker(batch, header)
-            offsets = waiting.pop(header.producer_id, [])
-            if marker is not None and not marker.is_abort:
-                found += offsets
-        elif header.is_transactional:
-            waiting.setdefault(header.producer_id, []).append(header.base_offset)
-        else:
-            found.append(header.base_offset)
-    stable = min((offset for offsets in waiting.values() for offset in offsets), default=log.log_end_offset)
-    return sorted(each for each in found if each < stable)
-
-
-def consumed(partition: Partition, offset: int, bytes_max: int) -> Iterator[int]:
-    """The offsets of what a consumer keeps that reads on from an offset, a few bytes at a time (`CompletedFetch`)."""
-    while (answer := read(partition, offset, bytes_max)).records is not None:
-        assert answer.aborted is not None
-        to_come = sorted(answer.aborted, key=lambda each: each.first_offset)
-        dropped: set[int] = set()
-        records = answer.records
-        for header, batch in whole(records.file.read_at(records.position, records.size)):
-            while to_come and to_come[0].first_offset <= header.last_offset:
-                dropped.add(to_come.pop(0).producer_id)
-            marker = read_marker(batch, header) if header.is_control else None
-            if marker is not None and marker.is_abort:
-                dropped.discard(header.producer_id)
-            is_dropped = header.is_transactional and header.producer_id in dropped
-            if not header.is_control and not is_dropped and header.base_offset >= offset:
-                yield header.base_offset
-            offset = header.next_offset
-
-
-def whole(content: bytes) -> Iterator[tuple[BatchHeader, bytes]]:
-    """The batches that are there to their last byte."""
-    while len(content) > 60 and (header := parse_header(content)).size <= len(content):
-        yield header, content[: header.size]
-        content = content[header.size :]
-
-
 @pytest.mark.parametrize("seed", range(12))
 def test_a_consumer_keeps_what_is_committed_and_nothing_else(tmp_path: Path, seed: int) -> None:
-    log = drawn(tmp_path, seed)
-    partition, expected = leader_of(log), committed(log)
+    drawn = DrawnLog(tmp_path, seed)
+    drawn.go_on()
+    partition, expected = leader_of(drawn.log), drawn.committed
     assert expected
-    assert aborted(log)
-    for offset in range(log.log_end_offset + 1):
+    assert aborted(drawn.log)
+    for offset in range(drawn.log.log_end_offset + 1):
         for bytes_max in (1, 300, 1 << 20):
-            assert list(consumed(partition, offset, bytes_max)) == [each for each in expected if each >= offset]
+            assert list(consumed(partition, offset, bytes_max)) == [each for each in expected if each[0] >= offset]
 
 
 # -- on the wire -----------------------------------------------------------------------------------------------------
@@ -213,9 +132,10 @@ def test_a_client_reads_what_is_committed_in_a_log_of_kafkas(broker: BrokerProce
     admin = AdminClient(servers)
     admin.create_topics([NewTopic("t", 1, 1)])["t"].result(TIMEOUT_S)
     broker.stop()
-    log = drawn(tmp_path / "log", 3)
-    expected, stable = committed(log), leader_of(log).last_stable_offset
-    log.close()
+    drawn = DrawnLog(tmp_path / "log", 3)
+    drawn.go_on()
+    stable = leader_of(drawn.log).last_stable_offset
+    drawn.log.close()
     for path in (tmp_path / "log").iterdir():
         shutil.copy(path, broker.data / "t-0")
     broker.start()
@@ -223,9 +143,9 @@ def test_a_client_reads_what_is_committed_in_a_log_of_kafkas(broker: BrokerProce
     consumer.assign([TopicPartition("t", 0, 0)])
     found = []
     while (message := consumer.poll(TIMEOUT_S)) is not None and message.error() is None:
-        found.append(message.offset())
+        found.append((message.offset(), message.key(), message.value()))
     assert message is not None
     assert message.error().name() == "_PARTITION_EOF"
     assert message.offset() == stable
-    assert found == expected
+    assert found == drawn.committed
     consumer.close()

@@ -12,29 +12,29 @@ from impl.storage.recovery import LogStart
 from impl.storage.simulated import SimulatedFileSystem
 from impl.storage.transactions import MARKER_KEY, MARKER_VALUE, AbortedTransaction
 from impl.tests.durability import Violation
-from impl.tests.logs import pairs_batch
+from impl.tests.logs import Pair, pairs_batch
 from impl.tests.support import LIMITS, NOW, append, make_batch
 
 COORDINATOR_EPOCH: Final = 3
 HOME: Final = Path("/logs/t-0")
 
 
-def plain(value: bytes) -> bytearray:
+def plain(key: bytes, value: bytes | None) -> bytearray:
     """A batch of one record that belongs to no transaction."""
-    return pairs_batch([(b"k", value)])
+    return pairs_batch([(key, value)])
 
 
-def write(log: Log, producer: int, sequence: int = 0, time_ms: int = NOW) -> int:
+def write(log: Log, producer: int, sequence: int = 0, *, pair: Pair = (b"k", b"v"), time_ms: int = NOW) -> int:
     """Append a record of a transaction; answers its offset."""
     fields = {"producer_id": producer, "producer_epoch": 0, "base_sequence": sequence}
-    append(log, pairs_batch([(b"k", b"v")], attributes=TRANSACTIONAL_BIT, time_ms=time_ms, **fields))
+    append(log, pairs_batch([pair], attributes=TRANSACTIONAL_BIT, time_ms=time_ms, **fields))
     return log.log_end_offset - 1
 
 
-def end(log: Log, producer: int, *, aborts: bool = True) -> int:
+def end(log: Log, producer: int, *, aborts: bool = True, epoch: int = 0) -> int:
     """Append a marker; answers its offset."""
     key, value = MARKER_KEY.pack(0, 0 if aborts else 1), MARKER_VALUE.pack(0, COORDINATOR_EPOCH)
-    fields = {"producer_id": producer, "producer_epoch": 0, "attributes": TRANSACTIONAL_BIT | CONTROL_BIT}
+    fields = {"producer_id": producer, "producer_epoch": epoch, "attributes": TRANSACTIONAL_BIT | CONTROL_BIT}
     append(log, make_batch([Record(0, 0, 0, key, value, b"\x00")], **fields))
     return log.log_end_offset - 1
 

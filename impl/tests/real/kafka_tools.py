@@ -5,10 +5,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import attrs
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
-from impl.tests.logs import Stored
+from impl.storage.batch import HEADER_SIZE, BatchHeader
+from impl.storage.compression import decompress
+from impl.storage.filesystem import RealFileSystem
+from impl.storage.log import Log
+from impl.storage.records import read_records
+from impl.storage.recovery import LogStart
+from impl.tests.logs import Stored, batches
+from impl.tests.support import LIMITS, NOW
 
 TIMEOUT_S = 120.0
 
@@ -97,3 +105,17 @@ def _start(consumer: Consumer, topic: str) -> int:
             consumer.poll(0.1)
         else:
             return int(start)
+
+
+def cleaned_batches(directory: Path) -> list[tuple[BatchHeader, list[int]]]:
+    """What is in all segments but the active one: headers, less what follows from the time, and records' offsets."""
+    log = Log(RealFileSystem(), directory, LIMITS, NOW, LogStart(was_clean=True, may_have_gaps=True))
+    found = []
+    for header, batch in batches(log):
+        if header.base_offset < log.active.base_offset:
+            body = decompress(header.compression, batch[HEADER_SIZE:]) if header.record_count else b""
+            deltas = [record.offset_delta for record in read_records(body, header.record_count)]
+            timed = 0 if header.delete_horizon_ms is not None else header.base_timestamp
+            found.append((attrs.evolve(header, base_timestamp=timed, crc=0, length=0), deltas))
+    log.abandon()
+    return found

@@ -16,7 +16,7 @@ import pytest
 from confluent_kafka import Producer
 
 from impl.replica.partition import Partition
-from impl.storage.batch import HEADER_SIZE, BatchHeader, parse_header
+from impl.storage.batch import parse_header
 from impl.storage.checkpoints import (
     CLEAN_SHUTDOWN,
     CLEANER_OFFSETS,
@@ -28,14 +28,13 @@ from impl.storage.checkpoints import (
     read_properties,
     write_checkpoint,
 )
-from impl.storage.compression import decompress
 from impl.storage.filesystem import RealFileSystem
 from impl.storage.log import Log
-from impl.storage.records import Record, read_records
+from impl.storage.records import Record
 from impl.storage.recovery import LogStart
 from impl.storage.retention import RetentionLimits, delete_old_segments
 from impl.tests.logs import batches, compact, contents
-from impl.tests.real.kafka_tools import Kafka, alter, consume, create, data_directory, dump
+from impl.tests.real.kafka_tools import Kafka, alter, cleaned_batches, consume, create, data_directory, dump
 from impl.tests.support import LIMITS, NOW, make_batch, open_log, open_partition
 
 pytestmark = pytest.mark.real
@@ -251,20 +250,6 @@ def produce_with_keys(address: str, topic: str) -> None:
         for number in range(150):
             producer.produce(topic, value(random), b"k%d" % random.randrange(40), timestamp=NOW + number)
         assert producer.flush(60) == 0
-
-
-def cleaned_batches(directory: Path) -> list[tuple[BatchHeader, list[int]]]:
-    """What is in all segments but the active one: headers, less what follows from the time, and records' offsets."""
-    log = Log(RealFileSystem(), directory, LIMITS, NOW, LogStart(was_clean=True, may_have_gaps=True))
-    found = []
-    for header, batch in batches(log):
-        if header.base_offset < log.active.base_offset:
-            body = decompress(header.compression, batch[HEADER_SIZE:]) if header.record_count else b""
-            deltas = [record.offset_delta for record in read_records(body, header.record_count)]
-            timed = 0 if header.delete_horizon_ms is not None else header.base_timestamp
-            found.append((attrs.evolve(header, base_timestamp=timed, crc=0, length=0), deltas))
-    log.abandon()
-    return found
 
 
 def test_compaction_leaves_what_kafkas_leaves(apache_kafka: Kafka, tmp_path: Path) -> None:

@@ -5,11 +5,14 @@ one log both answer the same to readers of committed records.
 """
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import UUID
 
+import attrs
 import pytest
 from confluent_kafka import Producer
 from kafka.protocol.consumer import FetchRequest, FetchResponse
@@ -19,7 +22,8 @@ from impl.replica.partition import Partition, ReadRequest
 from impl.storage.filesystem import RealFileSystem
 from impl.storage.log import Log
 from impl.storage.recovery import LogStart
-from impl.tests.real.kafka_tools import Kafka, consume, create, data_directory, dump
+from impl.tests.logs import COMPACTION, compact, contents
+from impl.tests.real.kafka_tools import Kafka, alter, cleaned_batches, consume, create, data_directory, dump
 from impl.tests.support import LIMITS, NOW
 from impl.tests.transactions import EXPECTED, aborted, filled
 from impl.tests.wire import Wire
@@ -148,3 +152,76 @@ def test_readers_of_committed_records_are_answered_as_by_kafka(apache_kafka: Kaf
             named = None if found[1] is None else [each for each in found[1] if each not in more]
             assert named == aborted, (offset, bytes_max)
     wire.socket.close()
+
+
+def write_keys(address: str, topic: str, seed: int) -> None:
+    """Producers that take turns with transactions of few keys, some of which are aborted, and records of no one's."""
+    random = Random(seed)
+    config = {"bootstrap.servers": address, "linger.ms": 0}
+    producers = [Producer({**config, "transactional.id": f"{topic}-{number}"}) for number in range(3)]
+    for producer in producers:
+        producer.init_transactions(60)
+        producer.begin_transaction()
+    plain = Producer({**config, "enable.idempotence": True})
+    for _ in range(60):
+        producer = random.choice((*producers, plain))
+        for _ in range(random.randrange(1, 4)):
+            value = random.randbytes(random.randrange(60)) if random.random() < 0.9 else None
+            producer.produce(topic, value, b"k%d" % random.randrange(12))
+        assert producer.flush(60) == 0
+        if producer is not plain and random.random() < 0.4:
+            (producer.abort_transaction if random.random() < 0.5 else producer.commit_transaction)(60)
+            producer.begin_transaction()
+    for producer in producers:
+        producer.commit_transaction(60)
+
+
+def compacted_by_both(kafka: Kafka, topic: str, copy: Path, checkpoint: int | None) -> int:
+    """Let both compact a log once; what they leave must be the same. Answers how far it is clean."""
+    address, source = str(kafka.bootstrap[0]), data_directory(kafka) / f"{topic}-0"
+    kafka.faults.do("stop", 1)
+    shutil.copytree(source, copy)
+    kafka.faults.do("start", 1)
+    start = LogStart(was_clean=True, producer_age_ms_max=1 << 60, may_have_gaps=True)
+    log = Log(RealFileSystem(), copy, attrs.evolve(LIMITS, bytes_max=SEGMENT_BYTES), NOW, start)
+    config = attrs.evolve(COMPACTION, delete_retention_ms=0)
+    clean_to, _ = compact(log, checkpoint, config, now_ms=int(time.time() * 1000))
+    expected = contents(log)
+    log.close()
+    consume(address, topic)  # waits until the broker leads again
+    alter(address, topic, cleanup_policy="compact")
+    deadline = time.monotonic() + 60
+    while consume(address, topic) != expected:
+        assert time.monotonic() < deadline
+    alter(address, topic, cleanup_policy="delete")
+    kafka.faults.do("stop", 1)
+    ours, theirs = cleaned_batches(copy), cleaned_batches(source)
+    assert ours == theirs
+    assert indexed(copy) == indexed(source)
+    kafka.faults.do("start", 1)
+    consume(address, topic)  # waits until the broker leads again
+    return clean_to
+
+
+def indexed(directory: Path) -> dict[str, bytes]:
+    """What is in the indexes of aborted transactions."""
+    return {path.name: content for path in directory.glob("*.txnindex") if (content := path.read_bytes())}
+
+
+def test_compaction_leaves_what_kafkas_leaves_of_transactions(apache_kafka: Kafka, tmp_path: Path) -> None:
+    """Three times: aborted records go, then markers get a time to go at, then they go."""
+    address, topic = str(apache_kafka.bootstrap[0]), "table"
+    create(
+        address, topic, segment_bytes=str(SEGMENT_BYTES), retention_ms="-1", min_cleanable_dirty_ratio="0.0",
+        delete_retention_ms="0",
+    )  # fmt: skip
+    clean_to: int | None = None
+    spent: list[set[int]] = []
+    for round_ in range(3):
+        write_keys(address, topic, round_)
+        clean_to = compacted_by_both(apache_kafka, topic, tmp_path / f"copy-{round_}", clean_to)
+        left = {header.base_offset: header for header, _ in cleaned_batches(tmp_path / f"copy-{round_}")}
+        markers = {offset: header.delete_horizon_ms for offset, header in left.items() if header.is_control}
+        assert not (spent[-1] if spent else set()) & markers.keys()
+        spent.append({offset for offset, horizon_ms in markers.items() if horizon_ms is not None})
+    assert [bool(each) for each in spent] == [False, True, True]
