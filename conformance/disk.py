@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from struct import Struct
+
 from conformance.case import Run
 from conformance.wire.batch import encoded_size
 from model.reference.batch import Batch, Record
@@ -14,6 +16,9 @@ DAY = 86_400_000
 NEEDS = ("storage",)
 WIDE = Limits(index_interval_bytes=100)
 
+MARKER_KEY, MARKER_VALUE = Struct(">hh"), Struct(">hi")
+"""Version and type (0 aborts, 1 commits); version and coordinator's epoch."""
+
 Pair = tuple[bytes | None, bytes | None]
 
 
@@ -23,6 +28,7 @@ def append(
     timestamp: int | None = None,
     now_ms: int | None = None,
     producer: tuple[int, int] = (-1, -1),
+    transactional: bool = False,
 ) -> Append:
     """Append a batch of keys and values.
 
@@ -32,13 +38,27 @@ def append(
         timestamp: of the records; None: when they are appended.
         now_ms: what the clock says; None: `at`.
         producer: an idempotent producer's id and the first sequence number.
+        transactional: whether the batch belongs to a transaction.
     """
     now = TIME + at if now_ms is None else now_ms
     records = tuple(Record(value, key=key, timestamp=now if timestamp is None else timestamp) for key, value in pairs)
     id_, sequence = producer
     epoch = 0 if id_ >= 0 else -1
-    batch = Batch(records=records, producer_id=id_, producer_epoch=epoch, base_sequence=sequence)
+    batch = Batch(
+        records=records,
+        producer_id=id_,
+        producer_epoch=epoch,
+        base_sequence=sequence,
+        is_transactional=transactional,
+    )
     return Append(batch=batch, size=encoded_size(batch), now_ms=now)
+
+
+def end_transaction(producer_id: int, *, aborts: bool, at: int = 0) -> Append:
+    """Append the marker that ends a producer's transaction (EndTransactionMarker), of the coordinator's first epoch."""
+    record = Record(MARKER_VALUE.pack(0, 0), key=MARKER_KEY.pack(0, 0 if aborts else 1), timestamp=TIME + at)
+    batch = Batch(records=(record,), is_control=True, is_transactional=True, producer_id=producer_id, producer_epoch=0)
+    return Append(batch=batch, size=encoded_size(batch), now_ms=TIME + at)
 
 
 def one(at: int = 0, *, timestamp: int | None = None, now_ms: int | None = None) -> Append:
@@ -65,4 +85,17 @@ def play(run: Run, *steps: DiskStep, limits: Limits = WIDE, **settings: int) -> 
     run.perform(DiskHistory(steps=steps, limits=limits, **settings))
 
 
-__all__ = ["DAY", "NEEDS", "NO_TIMESTAMP", "ONE_BYTES", "TIME", "WIDE", "append", "one", "play", "segments_of", "some"]
+__all__ = [
+    "DAY",
+    "NEEDS",
+    "NO_TIMESTAMP",
+    "ONE_BYTES",
+    "TIME",
+    "WIDE",
+    "append",
+    "end_transaction",
+    "one",
+    "play",
+    "segments_of",
+    "some",
+]

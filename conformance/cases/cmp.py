@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.case import Run, case
-from conformance.disk import DAY, NEEDS, TIME, Pair, append, play
+from conformance.disk import DAY, NEEDS, TIME, Pair, append, end_transaction, play
 from model.reference.compaction import CleaningPolicy
 from model.reference.disk_steps import Append, Clean, Restart
 from model.reference.segments import Limits
@@ -113,6 +113,41 @@ def a_producers_last_batch(run: Run) -> None:
         append((b"z", b"active"), at=2000),
     )
     play(run, *steps, clean(at=9000), limits=TINY)
+
+
+def in_transaction(producer: int, sequence: int, *pairs: Pair, aborts: bool) -> tuple[Append, ...]:
+    """A transaction of one batch."""
+    batch = append(*pairs, producer=(producer, sequence), transactional=True)
+    return batch, end_transaction(producer, aborts=aborts)
+
+
+@case("CMP-28", "CMP-13", needs=NEEDS)
+def what_was_aborted(run: Run) -> None:
+    """Keys have newer values in aborted transactions, some in committed ones too: the former go, and count for none."""
+    steps = (
+        append((b"a", b"1"), (b"b", b"1")),
+        *in_transaction(7, 0, (b"a", b"2"), (b"b", b"2"), aborts=True),
+        *in_transaction(7, 1, (b"b", b"3"), (b"c", b"1"), aborts=False),
+        *in_transaction(8, 0, (b"c", b"2"), aborts=True),
+        append((b"z", b"active"), at=1000),
+    )
+    play(run, *steps, clean(at=9000), limits=TINY)
+
+
+@case("CMP-29", "CMP-30", needs=NEEDS)
+def markers(run: Run) -> None:
+    """Compact until nothing of two transactions is left, of which one is aborted; then before their markers' time."""
+    steps = (
+        *in_transaction(7, 0, (b"a", b"1"), aborts=False),
+        *in_transaction(8, 0, (b"b", b"1"), aborts=True),
+        *(append((b"c", b"%d" % each), producer=(each, 1)) for each in (7, 8)),
+        append((b"a", b"2")),
+        append((b"z", b"active"), at=1000),
+    )
+    later = (
+        step for at in (10_000, 10_000 + DAY - 1, 10_000 + DAY) for step in (append((b"z", b"again")), clean(at=at))
+    )
+    play(run, *steps, clean(at=9000), *later, limits=TINY)
 
 
 @case("CMP-14", needs=NEEDS)

@@ -188,7 +188,8 @@ def _copy(log: Log, group: Sequence[Segment], cleaned: Segment, compaction: Comp
     """Write what is to stay of the segments into a new one, and flush it bit by bit: at the end little is left."""
     synced_to = 0
     for segment in group:
-        end = next(each.base_offset for each in log.segments if each.base_offset > segment.base_offset)
+        later = (each.base_offset for each in log.segments if each.base_offset > segment.base_offset)
+        end = next(later, log.log_end_offset)
         compaction.transactions.expect(log.aborted_between(segment.base_offset, end))
         for batch in segment.batches_from(0):
             kept = compaction.remaining(segment.read(batch.position, batch.header.size), batch.header)

@@ -2,10 +2,13 @@
 
 The newest record of every key stays. An older one goes when a cleaning comes by; one without a value (a tombstone) goes
 too, but not before `delete.retention.ms` have passed since a cleaning first saw it, so that whoever reads the log from
-its start in that time learns of the deletion. Offsets, order and timestamps of what stays do not change.
+its start in that time learns of the deletion. Offsets, order and timestamps of what stays do not change. What was
+aborted goes, and counts for no key; the marker that ends a transaction goes `delete.retention.ms` after a cleaning
+found nothing of it.
 
 Source: LogCleaner.scala, LogCleanerManager.cleanableOffsets, MemoryRecords.filterTo, KIP-58, KIP-354, KIP-534
-(3.9). Not modelled: transactions, the size of the offset map, and the merging of small segments.
+(3.9). Not modelled: markers of epochs that have no records, the size of the offset map, and the merging of small
+segments.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import evolve, frozen
 
-from model.reference.segments import DiskBatch, DiskRecord, Segment
+from model.reference.segments import DiskBatch, DiskRecord, Ending, Segment
 
 NO_LAG_MAX = 2**63 - 1
 
@@ -136,6 +139,35 @@ def cleaned_batch(
     return evolve(batch, records=kept, delete_horizon_ms=horizon)
 
 
+def endings(batches: Iterable[DiskBatch]) -> dict[int, DiskBatch]:
+    """The marker that ended the transaction of each batch that was in one, by the batch's first offset."""
+    open_: dict[int, list[int]] = {}
+    found: dict[int, DiskBatch] = {}
+    for each in batches:
+        if each.ending is not None:
+            found |= dict.fromkeys(open_.pop(each.producer_id, ()), each)
+        elif each.is_transactional:
+            open_.setdefault(each.producer_id, []).append(each.base_offset)
+    return found
+
+
+def aborted(batches: Iterable[DiskBatch]) -> frozenset[int]:
+    """The first offsets of the batches of aborted transactions."""
+    return frozenset(base for base, marker in endings(batches).items() if marker.ending is Ending.ABORT)
+
+
+def cleaned_marker(marker: DiskBatch, policy: CleaningPolicy, now_ms: int, *, is_over: bool) -> DiskBatch | None:
+    """A marker after a cleaning that found nothing of its transaction (`is_over`), or something; None: it went.
+
+    Source: CleanedTransactionMetadata.onControlBatchRead, Cleaner.cleanInto.
+    """
+    if not is_over:
+        return marker
+    if marker.delete_horizon_ms is None:
+        return evolve(marker, delete_horizon_ms=now_ms + policy.delete_retention_ms)
+    return marker if now_ms < marker.delete_horizon_ms else None
+
+
 def cleaned(
     segments: Sequence[Segment], offsets: Cleanable, policy: CleaningPolicy, now_ms: int
 ) -> tuple[DiskBatch, ...]:
@@ -145,16 +177,24 @@ def cleaned(
     were.
     """
     batches = [batch for segment in segments for batch in segment.batches]
-    dirty = (each for each in batches if offsets.first_dirty_offset <= each.base_offset < offsets.end)
+    gone, needed = aborted(batches), {marker.base_offset for marker in endings(batches).values()}
+    data = [each for each in batches if each.ending is None]
+    counts = (each for each in data if each.base_offset not in gone)
+    dirty = (each for each in counts if offsets.first_dirty_offset <= each.base_offset < offsets.end)
     newest = newest_offsets(record for batch in dirty for record in batch.records)
-    last_of = {each.producer_id: each.last_offset for each in batches if each.producer_id >= 0}
+    last_of = {each.producer_id: each.last_offset for each in data if each.producer_id >= 0}
     made = []
     for batch in batches:
         if batch.base_offset >= offsets.end:
             made.append(batch)
             continue
         is_last = last_of.get(batch.producer_id) == batch.last_offset
-        left = cleaned_batch(batch, newest, offsets.end, policy, now_ms, is_last_of_producer=is_last)
+        if batch.ending is not None:
+            left = cleaned_marker(batch, policy, now_ms, is_over=batch.base_offset not in needed)
+        elif batch.base_offset in gone:
+            left = evolve(batch, records=()) if is_last else None
+        else:
+            left = cleaned_batch(batch, newest, offsets.end, policy, now_ms, is_last_of_producer=is_last)
         if left is not None:
             made.append(left)
     return tuple(made)

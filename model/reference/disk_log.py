@@ -28,6 +28,7 @@ from model.reference.retention import Breach, is_removed, retained
 from model.reference.segments import (
     DiskBatch,
     DiskRecord,
+    Ending,
     Limits,
     RollReason,
     Segment,
@@ -96,7 +97,17 @@ def on_disk(batch: Batch, base_offset: int, size: int) -> DiskBatch:
         max_timestamp=batch.max_timestamp,
         records=records,
         producer_id=batch.producer_id,
+        is_transactional=batch.is_transactional,
+        ending=_ending(batch),
     )
+
+
+def _ending(batch: Batch) -> Ending | None:
+    """What a control batch says, by the type in its record's key (ControlRecordType)."""
+    if not batch.is_control:
+        return None
+    key = batch.records[0].key or b""
+    return Ending.ABORT if int.from_bytes(key[2:4], "big") == 0 else Ending.COMMIT
 
 
 def begun(history: DiskHistory) -> DiskLog:

@@ -7,10 +7,9 @@ recovery point, batches and records as they are read one by one, and the indexes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-from model.reference.compaction import NO_LAG_MAX
+from model.reference.disk_compaction import compaction
 from model.reference.disk_log import DiskLog, begun, taken
+from model.reference.disk_seen import expect, meets, records_of
 from model.reference.disk_steps import (
     Append,
     Clean,
@@ -24,7 +23,7 @@ from model.reference.disk_steps import (
     Restart,
     Retain,
 )
-from model.reference.outcomes import Between, Exactly, Expect, Meets, Permitted, Section, declare
+from model.reference.outcomes import Between, Exactly, Expect, Permitted, Section, declare
 from model.reference.retention import Breach, Policy, retained
 from model.reference.rules import Context, rule
 from model.reference.segments import (
@@ -56,7 +55,6 @@ _FOUND = {
     Damage.INDEXES: "DUR-08",
     Damage.NO_INDEXES: "DUR-09",
 }
-Seen = Sequence[tuple[int, bytes | None, bytes | None]]
 
 
 @rule(DiskHistory)
@@ -78,11 +76,11 @@ def _expects(before: DiskLog, step: DiskStep, log: DiskLog) -> list[Expect]:
         case Append():
             return appended(before, step, log)
         case Flush():
-            return [_expect("recovery_point", log.recovery_point, "DUR-10")]
+            return [expect("recovery_point", log.recovery_point, "DUR-10")]
         case Restart():
             return restarted(before, step, log)
         case RaiseStart():
-            return [_expect("log_start", log.log_start_offset, "RET-08")]
+            return [expect("log_start", log.log_start_offset, "RET-08")]
         case Retain():
             return retention(before, step, log)
         case Clean():
@@ -90,15 +88,7 @@ def _expects(before: DiskLog, step: DiskStep, log: DiskLog) -> list[Expect]:
         case FlushOverdue():
             return [Expect("recovery_point", _recovery_point_after_a_visit(before, log), "DUR-16", vital=False)]
         case Remove():
-            return [_given_up(log), _expect("records", _records(log), "RET-11")]
-
-
-def _expect(field: str, value: object, requirement: str) -> Expect:
-    return Expect(field, Exactly(value), requirement, vital=False)
-
-
-def _meets(field: str, words: str, holds: Callable[[Seen], bool], requirement: str) -> Expect:
-    return Expect(field, Meets(words, holds), requirement, vital=False)  # type: ignore[arg-type]  # what is seen has a type by its field
+            return [_given_up(log), expect("records", records_of(log), "RET-11")]
 
 
 def _recovery_point_after_a_visit(before: DiskLog, log: DiskLog) -> Exactly | Between:
@@ -112,17 +102,13 @@ def _names(log: DiskLog) -> tuple[int, ...]:
     return tuple(each.base_offset for each in log.segments)
 
 
-def _records(log: DiskLog) -> tuple[tuple[int, bytes | None, bytes | None], ...]:
-    return tuple((each.offset, each.key, each.value) for each in log.records)
-
-
 def _segments(log: DiskLog, names: str, sizes: str) -> list[Expect]:
     """First offsets and sizes of the segments, as long as they are known."""
     if not log.sizes_are_known:
         return []
     return [
-        _expect("names", _names(log), names),
-        _expect("sizes", tuple(each.size for each in log.segments), sizes),
+        expect("names", _names(log), names),
+        expect("sizes", tuple(each.size for each in log.segments), sizes),
     ]
 
 
@@ -153,7 +139,7 @@ def appended(before: DiskLog, step: Append, log: DiskLog) -> list[Expect]:
     where = _roll_rule(before, step, log)
     flushed = "DUR-11" if is_flush_due(log.log_end_offset - before.recovery_point, log.flush_messages) else ""
     point = (
-        _expect("recovery_point", log.recovery_point, flushed)
+        expect("recovery_point", log.recovery_point, flushed)
         if flushed
         else Expect(
             "recovery_point",
@@ -162,14 +148,14 @@ def appended(before: DiskLog, step: Append, log: DiskLog) -> list[Expect]:
             vital=False,
         )
     )
-    indexes = [_expect("offset_indexes", offset_indexes(log), "SEG-12")] if log.sizes_are_known else []
+    indexes = [expect("offset_indexes", offset_indexes(log), "SEG-12")] if log.sizes_are_known else []
     if log.sizes_are_known and not log.was_closed:
-        indexes.append(_expect("time_indexes", time_indexes(log), "SEG-13"))
+        indexes.append(expect("time_indexes", time_indexes(log), "SEG-13"))
     return [
         *_segments(log, where, where),
-        _expect("rewritten", (), "SEG-09"),
-        _expect("log_end", log.log_end_offset, "SEG-10"),
-        _expect("records", _records(log), "SEG-11"),
+        expect("rewritten", (), "SEG-09"),
+        expect("log_end", log.log_end_offset, "SEG-10"),
+        expect("records", records_of(log), "SEG-11"),
         *indexes,
         point,
     ]
@@ -205,16 +191,16 @@ def restarted(before: DiskLog, step: Restart, log: DiskLog) -> list[Expect]:
     flushed_by_a_roll = min(before.segments[-1].base_offset, log.log_end_offset)
     point = Between(log.log_end_offset if is_whole else 0, max(log.recovery_point, flushed_by_a_roll))
     expects = [
-        _expect("records", _records(log), found),
+        expect("records", records_of(log), found),
         *_segments(log, names, found),
-        _expect("log_end", log.log_end_offset, found),
+        expect("log_end", log.log_end_offset, found),
         Expect("recovery_point", point, "DUR-13" if is_whole else "DUR-12", vital=False),
-        _expect("given_up", (), "RET-12"),
+        expect("given_up", (), "RET-12"),
     ]
     if step.damage in (Damage.INDEXES, Damage.NO_INDEXES):
-        expects.append(_expect("offset_indexes", offset_indexes(log), found))
+        expects.append(expect("offset_indexes", offset_indexes(log), found))
     if flushed and found != "DUR-15":
-        held = _meets(
+        held = meets(
             "records",
             f"all {len(flushed)} that were flushed",
             lambda seen: flushed <= {each[0] for each in seen},
@@ -231,17 +217,17 @@ def retention(before: DiskLog, step: Retain, log: DiskLog) -> list[Expect]:
     """Which segments go, in two steps, and where the log starts then."""
     why = _retention_rule(before, step, log)
     return [
-        _expect("names", _names(log), why),
-        _expect("log_start", log.log_start_offset, "RET-08"),
-        _expect("log_end", log.log_end_offset, "RET-07"),
+        expect("names", _names(log), why),
+        expect("log_start", log.log_start_offset, "RET-08"),
+        expect("log_end", log.log_end_offset, "RET-07"),
         _given_up(log),
-        _expect("records", _records(log), why),
+        expect("records", records_of(log), why),
     ]
 
 
 def _given_up(log: DiskLog) -> Expect:
     """Of which segments that retention deleted there are still files, renamed."""
-    return _expect("given_up", tuple(base for base, _ in log.given_up), "RET-11")
+    return expect("given_up", tuple(base for base, _ in log.given_up), "RET-11")
 
 
 def _retention_rule(before: DiskLog, step: Retain, log: DiskLog) -> str:
@@ -270,68 +256,3 @@ def _time_rule(before: DiskLog, policy: Policy, now_ms: int) -> str:
         return "RET-04"
     has_times = any(batch.max_timestamp >= 0 for batch in before.batches)
     return "RET-03" if has_times else "RET-10"
-
-
-# -- compaction ------------------------------------------------------------------------------------------------------
-
-
-def compaction(before: DiskLog, step: Clean, log: DiskLog) -> list[Expect]:
-    """What a cleaning keeps and what it drops."""
-    if log.offsets_cleaned is None:
-        return [_expect("records", _records(log), _why_not_cleaned(before, step))]
-    end = log.offsets_cleaned.end
-    kept = {each.offset for each in log.records}
-    held = {each.offset for each in log.records if each.value is not None and each.offset < end}
-    markers = {each.offset for each in before.records if each.value is None and each.offset < end}
-    later = {each.offset for each in before.records if each.offset >= end}
-    newer = {each.key for each in before.records if each.offset >= end}
-    witnessed = {each.offset for each in log.records if each.offset in held and each.key in newer}
-    was = set(_records(before))
-    spans = {(each.base_offset, each.last_offset) for each in before.batches}
-    empty = {each.base_offset for each in log.batches if not each.records}
-
-    older = "CMP-27" if step.policy.max_compaction_lag_ms < NO_LAG_MAX else "CMP-02"
-
-    def offsets(seen: Seen) -> set[int]:
-        return {each[0] for each in seen}
-
-    expects = [
-        _meets("records", "the newest record of each key", lambda seen: held <= offsets(seen), "CMP-01"),
-        _meets("records", "no older record", lambda seen: offsets(seen) <= kept | markers | later, older),
-        _meets("records", "nothing but what was there, in order", lambda seen: _in_order(seen, was), "CMP-03"),
-        _meets("batches", "the offsets of batches as they were", lambda seen: {b[:2] for b in seen} <= spans, "CMP-04"),
-        _meets("records", "all of the active segment", lambda seen: later <= offsets(seen), "CMP-07"),
-        _expect("log_end", log.log_end_offset, "CMP-12"),
-    ]
-    if markers & kept:
-        text = "tombstones that were not seen for long"
-        expects.append(_meets("records", text, lambda seen: markers & kept <= offsets(seen), "CMP-05"))
-    if gone := {each for each in markers - kept if _is_newest(before, each, end)}:
-        text = "no tombstones that were seen for delete.retention.ms"
-        expects.append(_meets("records", text, lambda seen: not gone & offsets(seen), "CMP-06"))
-    if witnessed:
-        text = "records that only the active segment has newer ones of"
-        expects.append(_meets("records", text, lambda seen: witnessed <= offsets(seen), "CMP-08"))
-    if empty:
-        text = "a producer's last batch, though it is empty"
-        expects.append(_meets("batches", text, lambda seen: empty <= {b[0] for b in seen}, "CMP-13"))
-    return expects
-
-
-def _why_not_cleaned(before: DiskLog, step: Clean) -> str:
-    if step.policy.min_compaction_lag_ms > 0:
-        return "CMP-10"
-    if step.stable_offset is not None and step.stable_offset < before.log_end_offset:
-        return "CMP-11"
-    return "CMP-27" if step.policy.max_compaction_lag_ms < NO_LAG_MAX else "CMP-09"
-
-
-def _in_order(seen: Seen, was: set[tuple[int, bytes | None, bytes | None]]) -> bool:
-    found = [each[0] for each in seen]
-    return found == sorted(set(found)) and set(seen) <= was
-
-
-def _is_newest(log: DiskLog, offset: int, end: int) -> bool:
-    """Whether a record is the newest of its key before an offset."""
-    keys = {each.offset: each.key for each in log.records if each.offset < end}
-    return not any(each > offset and key == keys[offset] for each, key in keys.items())

@@ -23,6 +23,13 @@ RELATIVE_OFFSET_MAX = 2**31 - 1
 OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES = 8, 12
 
 
+class Ending(StrEnum):
+    """How a control batch ends the transaction of its producer (EndTransactionMarker)."""
+
+    COMMIT = "commit"
+    ABORT = "abort"
+
+
 @frozen(kw_only=True)
 class DiskRecord:
     """A record as compaction looks at it. Without a value it is a tombstone."""
@@ -44,8 +51,11 @@ class DiskBatch:
     """Whether its bytes are all there and the checksum is theirs."""
     records: tuple[DiskRecord, ...] = ()
     delete_horizon_ms: int | None = None
-    """From when on its tombstones may go; it is set when a cleaning first comes by them."""
+    """From when on its tombstones may go; it is set when a cleaning first comes by them. A marker has one, too."""
     producer_id: int = -1
+    is_transactional: bool = False
+    ending: Ending | None = None
+    """For a control batch: what it says of its producer's transaction."""
 
 
 @frozen(kw_only=True)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.reference.compaction import Cleanable, CleaningPolicy, cleanable, cleaned, is_due, is_overdue
-from model.reference.segments import DiskBatch, DiskRecord, Segment
+from model.reference.compaction import Cleanable, CleaningPolicy, cleanable, cleaned, endings, is_due, is_overdue
+from model.reference.segments import DiskBatch, DiskRecord, Ending, Segment
 
 DAY = 86_400_000
 POLICY = CleaningPolicy()
@@ -97,6 +97,48 @@ def test_for_how_long_a_log_may_wait() -> None:
     assert [is_overdue(segments, 1, lag, now_ms) for now_ms in (10, 11)] == [False, True]
     assert is_due(segments, Cleanable(1, 2), lag, 11)
     assert not is_due(segments, Cleanable(1, 1), lag, 11)
+
+
+def transactions(*words: str) -> tuple[Segment, ...]:
+    """A segment for each batch (`7:a=1`, by a producer), or end of a transaction (`7:commit`), and an active one."""
+    made = []
+    for at, word in enumerate(words):
+        producer, _, what = word.partition(":")
+        key, _, value = what.partition("=")
+        ending = None if value else Ending(what)
+        record = DiskRecord(offset=at, key=key.encode(), value=value.encode())
+        batch = DiskBatch(
+            base_offset=at, last_offset=at, size=10, records=(record,), producer_id=int(producer),
+            is_transactional=True, ending=ending,
+        )  # fmt: skip
+        made.append(Segment(base_offset=at, batches=(batch,)))
+    return (*made, Segment(base_offset=len(words)))
+
+
+def test_what_was_aborted_goes_and_counts_for_no_key() -> None:
+    segments = transactions("7:a=1", "7:commit", "7:a=2", "7:abort", "7:b=1", "7:commit", "8:b=2", "8:abort")
+    made = cleaned(segments, all_of(segments), POLICY, 0)
+    # Of 8 the batch is the last one, and stays without the record; all markers are of this time.
+    assert [(each.base_offset, len(each.records)) for each in made] == [
+        (0, 1), (1, 1), (3, 1), (4, 1), (5, 1), (6, 0), (7, 1),
+    ]  # fmt: skip
+    assert [each.delete_horizon_ms for each in made] == [None] * 7
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_a_marker_goes_a_while_after_its_transaction(ending: Ending) -> None:
+    segments = transactions("7:a=1", f"7:{ending}", "7:b=1", "7:commit", "8:a=2", "8:commit")
+    for now_ms, horizon_ms in ((5, None), (6, 6 + DAY), (6 + DAY - 1, 6 + DAY)):
+        made = cleaned(segments, all_of(segments), POLICY, now_ms)
+        assert (made[0].base_offset, made[0].delete_horizon_ms) == (1, horizon_ms)
+        segments = (Segment(base_offset=0, batches=made), segments[-1])
+    assert [each.base_offset for each in cleaned(segments, all_of(segments), POLICY, 6 + DAY)] == [2, 3, 4, 5]
+
+
+def test_a_transaction_that_is_open_has_no_ending() -> None:
+    segments = transactions("7:a=1", "8:a=1", "8:abort", "7:b=1")
+    batches = [batch for each in segments for batch in each.batches]
+    assert {base: marker.base_offset for base, marker in endings(batches).items()} == {1: 2}
 
 
 PAIRS = st.tuples(st.sampled_from([b"a", b"b", b"c"]), st.sampled_from([b"1", b"2", None]))
