@@ -110,12 +110,29 @@ class Partition:
         self.log = log
         self.config = config
         self._watchers: set[Callable[[], None]] = set()
-        self.leader_epoch = 0 if log.last_epoch is None else log.last_epoch + 1
+        self.leader_epoch = self._next_epoch()
         try:
             if log.failure is None:
                 log.epochs.assign(self.leader_epoch, log.log_end_offset)
         except StorageError as error:
             log.fail(error)
+
+    def _next_epoch(self) -> int:
+        """The epoch in which this broker leads; -1 when the log was not opened, so that nobody knows."""
+        if self.log.last_epoch is None:
+            return 0 if self.log.failure is None else NO_EPOCH
+        return self.log.last_epoch + 1
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether the log can't be used because its disk failed."""
+        return self.log.failure is not None
+
+    @property
+    def told_leader_epoch(self) -> int:
+        """The leader epoch that clients are told; one without a leader follows when the disk fails."""
+        has_followed = self.is_offline and self.leader_epoch != NO_EPOCH
+        return self.leader_epoch + 1 if has_followed else self.leader_epoch
 
     @property
     def high_watermark(self) -> int:

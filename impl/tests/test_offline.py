@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from kafka.protocol.metadata import MetadataRequest, MetadataResponse
 
 from impl.cluster.catalog import TopicRequest
 from impl.cluster.configs import BrokerConfig
 from impl.errors import BrokerError, ErrorCode, StorageError
 from impl.replica.partition import Partition, ReadRequest
+from impl.server.apis import Request
 from impl.server.broker import Broker
+from impl.server.handlers.metadata import metadata
 from impl.storage.checkpoints import CLEAN_SHUTDOWN, META_PROPERTIES, RECOVERY_POINTS
 from impl.storage.faults import Fault, Kind
 from impl.storage.filesystem import FileSystem
@@ -113,6 +116,58 @@ def test_recovery_that_fails_takes_its_directory_offline(kind: Kind, caplog: pyt
     files = filled(was_clean=False)
     with failing(files, Fault(kind, lasts=True, path_contains=f"{SECOND}/t-")):
         check_second_is_offline(open_broker(files), caplog)
+
+
+def described(broker: Broker) -> dict[int, tuple[object, ...]]:
+    """What clients are told of the partitions: error, leader, its epoch, replicas, those in sync, those offline."""
+    asked = MetadataRequest(topics=None, allow_auto_topic_creation=False, version=8)
+    body = memoryview(asked.encode(version=8))
+    answer = b"".join(
+        part for part in metadata(broker, Request(3, 8, 0, None, body)) or () if isinstance(part, bytes | bytearray)
+    )
+    return {
+        each.partition_index: (
+            each.error_code,
+            each.leader_id,
+            each.leader_epoch,
+            each.replica_nodes,
+            each.isr_nodes,
+            each.offline_replicas,
+        )
+        for each in MetadataResponse.decode(answer, version=8).topics[0].partitions
+    }
+
+
+def in_second(broker: Broker) -> set[int]:
+    return {each.index for each in broker.partitions.values() if each.log.directory.parent == SECOND}
+
+
+def test_clients_are_told_that_partitions_have_no_leader() -> None:
+    files = filled()
+    broker = open_broker(files)
+    lost = in_second(broker)
+    served: tuple[object, ...] = (0, 1, 1, [1], [1], [])
+    assert lost
+    assert described(broker) == dict.fromkeys(range(PARTITIONS), served)
+    with failing(files, Fault("write", lasts=True, path_contains=f"{SECOND}/")):
+        with pytest.raises(BrokerError):
+            append(broker.partitions["t", min(lost)])
+        without = (ErrorCode.LEADER_NOT_AVAILABLE, -1, 2, [1], [1], [1])
+        assert described(broker) == {n: without if n in lost else served for n in range(PARTITIONS)}
+    broker.close()
+    assert described(open_broker(files)) == dict.fromkeys(range(PARTITIONS), (0, 1, 2, [1], [1], []))
+
+
+def test_nobody_knows_the_epochs_of_logs_that_could_not_be_opened() -> None:
+    files = filled()
+    with failing(files, Fault("read", lasts=True, path_contains=f"{SECOND}/")):
+        broker = open_broker(files)
+        told = described(broker)
+        without = (ErrorCode.LEADER_NOT_AVAILABLE, -1, -1, [1], [1], [1])
+        lost = {each.index for each in broker.partitions.values() if each.is_offline}
+        assert 0 < len(lost) < PARTITIONS
+        assert told == {n: without if n in lost else (0, 1, 1, [1], [1], []) for n in range(PARTITIONS)}
+        broker.close()
 
 
 def test_what_was_there_is_there_again() -> None:

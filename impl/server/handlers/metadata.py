@@ -20,6 +20,7 @@ from impl.server.messages import Message, decode, encode
 
 FIRST_WITH_NAMELESS_TOPICS: Final = 12
 NO_ID: Final = UUID(int=0)
+NO_LEADER: Final = -1
 AnswerTopic = MetadataResponse.MetadataResponseTopic
 AnswerPartition = AnswerTopic.MetadataResponsePartition
 # What an unauthenticated client may do, as bits of AclOperation: everything that Kafka lists without an authorizer.
@@ -110,25 +111,34 @@ def _missing(name: str | None, code: ErrorCode, topic_id: UUID = NO_ID) -> Messa
 
 
 def _describe(broker: Broker, topic: Topic) -> Message:
-    node = [broker.node_id]
-    partitions = [
-        AnswerPartition(
-            error_code=0,
-            partition_index=index,
-            leader_id=broker.node_id,
-            leader_epoch=broker.partitions[topic.name, index].leader_epoch,
-            replica_nodes=node,
-            isr_nodes=node,
-            offline_replicas=[],
-        )
-        for index in range(topic.partition_count)
-    ]
+    partitions = [_describe_partition(broker, topic.name, index) for index in range(topic.partition_count)]
     return AnswerTopic(
         error_code=0,
         name=topic.name,
         topic_id=topic.topic_id,
         is_internal=topic.name in INTERNAL_TOPICS,
         partitions=partitions,
+    )
+
+
+def _describe_partition(broker: Broker, topic: str, index: int) -> Message:
+    """A partition and its one replica, which does not lead while its log directory is offline (KIP-112, KIP-858).
+
+    It is the last one in the ISR and stays there (`PartitionChangeBuilder`, `KRaftMetadataCache`).
+    """
+    partition, node = broker.partitions[topic, index], [broker.node_id]
+    if partition.is_offline:
+        error, leader, offline = ErrorCode.LEADER_NOT_AVAILABLE, NO_LEADER, node
+    else:
+        error, leader, offline = ErrorCode.NONE, broker.node_id, []
+    return AnswerPartition(
+        error_code=error,
+        partition_index=index,
+        leader_id=leader,
+        leader_epoch=partition.told_leader_epoch,
+        replica_nodes=node,
+        isr_nodes=node,
+        offline_replicas=offline,
     )
 
 
