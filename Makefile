@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 TARGET ?= bundled
 PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
+# One more than there are cores, because tests of brokers wait for much of their time.
+WORKERS = $(shell $(PYTHON) -c 'import os; print(min((os.cpu_count() or 1) + 1, 4))')
 TREES := model impl conformance properties docs
 
 .PHONY: help conform test test-real test-deep lint types bench docs clean
@@ -37,7 +39,7 @@ conform: $(VENV)/.base  ## hold a broker to the spec (TARGET=bundled, HOST:PORT,
 	$(BIN)/tidegauge conform $(TARGET)
 
 test: $(VENV)/.dev  ## unit and conformance tests that need nothing but Python
-	$(BIN)/pytest --hypothesis-profile=ci -m "not real and not deep" --numprocesses=auto --maxprocesses=4 --dist=worksteal
+	$(BIN)/pytest --hypothesis-profile=ci -m "not real and not deep" --numprocesses=$(WORKERS) --dist=worksteal
 	@echo "not run here (make test-deep runs them; they take long):"
 	@$(BIN)/pytest -m deep --collect-only -q --no-header 2>/dev/null | sed -n 's/^\(.*::.*\)/  \1/p'
 	@echo "not run here (make test-real runs them; they need Java, Maven, kcat, npm or a browser):"
