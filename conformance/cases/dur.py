@@ -84,6 +84,14 @@ def logs_are_flushed_after_a_while(run: Run) -> None:
     play(run, one(), opened, *history, Restart(now_ms=TIME + HOUR), one(at=HOUR), *again, flush_ms=MINUTE)
 
 
+@case("DUR-16", needs=NEEDS)
+def other_flushes_count(run: Run) -> None:
+    """A log is flushed for flush.messages; it is flushed for its age when that was flush.ms ago, not before."""
+    late = MINUTE // 2
+    visits = [FlushOverdue(now_ms=TIME + each) for each in (MINUTE, late + MINUTE - 1, late + MINUTE)]
+    play(run, one(), one(at=late), one(at=late), *visits, flush_messages=2, flush_ms=MINUTE)
+
+
 @case("DUR-14", needs=NEEDS)
 def what_was_flushed_stays(run: Run) -> None:
     """Flush some records, append others, damage the first of these: all that was flushed is there."""

@@ -16,7 +16,7 @@ from impl.storage.batch import parse_header
 from impl.storage.cleaner import CompactionConfig, clean, cleanable
 from impl.storage.deletion import Deletions
 from impl.storage.filesystem import RealFileSystem
-from impl.storage.flushing import FlushTimer
+from impl.storage.flushing import overdue_flush
 from impl.storage.log import Log
 from impl.storage.recovery import LogStart
 from impl.storage.retention import RetentionLimits, delete_old_segments
@@ -36,12 +36,13 @@ class Driver:
         self.files = RealFileSystem()
         self.deletions = Deletions(self.files)
         self.delete_delay_ms = 0
-        self.timer = FlushTimer(0)
+        self.now_ms = 0
         self.clean_to: int | None = None
         self.log: Log | None = None
 
     def take(self, command: Mapping[str, Any]) -> Mapping[str, Any]:
         """Do what a command says, and answer."""
+        self.now_ms = command.get("now_ms", self.now_ms)
         if command["do"] == "open":
             self.open(command)
         log = self.log
@@ -80,12 +81,13 @@ class Driver:
         )
         self.log = Log(self.files, Path(command["directory"]), limits, command["now_ms"], start)
         self.log.flush_messages_max = command["flush_messages"]
-        self.timer = FlushTimer(command["now_ms"], command["flush_ms"])
+        self.log.flush_ms_max = command["flush_ms"]
+        self.log.clock = lambda: self.now_ms
         self.delete_delay_ms = command["delete_delay_ms"]
 
     def flush_overdue(self, log: Log, command: Mapping[str, Any]) -> None:
         """Flush the log, if its last flush was long ago."""
-        job = self.timer.job(log, command["now_ms"])
+        job = overdue_flush(log, command["now_ms"])
         if job is not None:
             job()
 

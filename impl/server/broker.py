@@ -102,7 +102,7 @@ class Broker:
                     if path not in failed:
                         self._try(step, path, failed)
             threads = config.number("num.recovery.threads.per.data.dir")
-            self.directories = LogDirectories(files, paths, threads, failed)
+            self.directories = LogDirectories(files, paths, threads, clock, failed)
             self.catalog = Catalog(files, directory, config, node_id)
             self.producer_ids = ProducerIds(files, directory)
             self.fetch_sessions = FetchSessions(config.number("max.incremental.fetch.session.cache.slots"))

@@ -6,7 +6,7 @@ on. Segments that are full, and checkpoints that nobody waits for, are flushed b
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -31,7 +31,12 @@ class LogDirectories:
     """All log directories of one broker; `all` begins with the one that the broker can't do without."""
 
     def __init__(
-        self, files: FileSystem, paths: Sequence[Path], threads: int, failed: Mapping[Path, StorageError] = NOTHING
+        self,
+        files: FileSystem,
+        paths: Sequence[Path],
+        threads: int,
+        clock: Callable[[], int],
+        failed: Mapping[Path, StorageError] = NOTHING,
     ) -> None:
         """Look at how the directories were left; those that have `failed` already, or do now, are offline.
 
@@ -39,6 +44,7 @@ class LogDirectories:
         """
         self._files = files
         self._threads = threads
+        self._clock = clock
         self._flusher = ThreadPoolExecutor(1, "flush")
         self.all = [self._looked_at(path, failed.get(path)) for path in paths]
         self._home: dict[LogName, LogDirectory] = {}
@@ -47,7 +53,9 @@ class LogDirectories:
 
     def _looked_at(self, path: Path, failure: StorageError | None) -> LogDirectory:
         try:
-            return LogDirectory(self._files, path, threads=self._threads, run_later=self._run_later, failure=failure)
+            return LogDirectory(
+                self._files, path, threads=self._threads, run_later=self._run_later, failure=failure, clock=self._clock
+            )
         except StorageError as error:
             return self._looked_at(path, error)
 

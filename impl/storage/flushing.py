@@ -2,22 +2,15 @@
 
 from collections.abc import Callable
 
-from impl.storage.log import NO_LIMIT, Log
+from impl.storage.log import Log
 
 
-class FlushTimer:
-    """When a log was flushed for its age, or opened, and how long ago that may be: `flush.ms`.
+def overdue_flush(log: Log, now_ms: int) -> Callable[[], None] | None:
+    """What flushes a log whose last flush, whatever it was for, was `flush.ms` ago (`LogManager.flushDirtyLogs`).
 
-    In Kafka other flushes count as well; here the log is flushed sooner after one than it need be.
+    None if that is not so; an idle log has nothing to flush.
     """
-
-    def __init__(self, now_ms: int, flush_ms_max: int = NO_LIMIT) -> None:
-        self.flush_ms_max = flush_ms_max
-        self._flushed_ms = now_ms
-
-    def job(self, log: Log, now_ms: int) -> Callable[[], None] | None:
-        """What flushes the log, if it is overdue (`LogManager.flushDirtyLogs`); an idle one has nothing to flush."""
-        if log.recovery_point == log.log_end_offset or now_ms - self._flushed_ms < self.flush_ms_max:
-            return None
-        self._flushed_ms = now_ms
-        return log.flush_job(log.log_end_offset)
+    if log.recovery_point == log.log_end_offset or now_ms - log.flushed_ms < log.flush_ms_max:
+        return None
+    log.flushed_ms = now_ms  # soon, so that it is asked for once
+    return log.flush_job(log.log_end_offset)

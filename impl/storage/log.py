@@ -51,6 +51,9 @@ class Log:
         self.directory = directory
         self.limits = limits
         self.flush_messages_max = NO_LIMIT  # flush.messages
+        self.flush_ms_max = NO_LIMIT  # flush.ms
+        self.flushed_ms = now_ms  # when the last flush ended, or the log was opened
+        self.clock: Callable[[], int] = lambda: now_ms  # what time it is then
         self.may_have_gaps = start.may_have_gaps
         self.on_roll: Callable[[], None] | None = None
         self.on_failure: Callable[[StorageError], None] | None = None
@@ -180,6 +183,8 @@ class Log:
                 self._sync_names()
             with self._moving:
                 if truncations == self._truncations:
+                    if up_to > self.recovery_point:
+                        self.flushed_ms = max(self.flushed_ms, self.clock())
                     self.recovery_point = max(self.recovery_point, up_to)
 
         return run

@@ -30,7 +30,7 @@ from impl.storage.checkpoints import (
     write_offsets,
 )
 from impl.storage.filesystem import FileSystem
-from impl.storage.flushing import FlushTimer
+from impl.storage.flushing import overdue_flush
 from impl.storage.log import Log
 from impl.storage.offline import OfflineLog
 from impl.storage.progress import Progress
@@ -88,11 +88,13 @@ class LogDirectory:
         run_later: Callable[[Job], None] = run_at_once,
         on_failure: Callable[["LogDirectory"], None] | None = None,
         failure: StorageError | None = None,
+        clock: Callable[[], int] | None = None,
     ) -> None:
         """Look at how the directory was left, or not if there is a `failure` already: it is offline then.
 
         `threads` is `num.recovery.threads.per.data.dir`, `run_later` is given what flushes segments that are full;
-        `on_failure` is told when the directory goes offline, by whichever thread has seen it. Raises StorageError.
+        `on_failure` is told when the directory goes offline, by whichever thread has seen it; by the `clock` logs know
+        when they were flushed. Raises StorageError.
         """
         self.path = path
         self.logs: dict[LogName, Log] = {}
@@ -101,7 +103,7 @@ class LogDirectory:
         self._threads = threads
         self._run_later = run_later
         self._on_failure = on_failure
-        self._timers: dict[LogName, FlushTimer] = {}
+        self._clock = clock
         self._was_clean = False
         self._starts: dict[LogName, int] = {}
         self._recovery_points: dict[LogName, int] = {}
@@ -153,7 +155,7 @@ class LogDirectory:
             self.fail(error)
         if self.failure is not None:
             for name, settings in wanted.items():
-                self._keep(name, OfflineLog(self.path / directory_name(name), self.failure), settings, now_ms)
+                self._keep(name, OfflineLog(self.path / directory_name(name), self.failure), settings)
 
     def _open_all(self, wanted: Mapping[LogName, LogSettings], now_ms: int) -> None:
         """Open logs. Raises StorageError."""
@@ -177,7 +179,7 @@ class LogDirectory:
             with ThreadPoolExecutor(threads, "recovery") as pool:
                 opened = list(pool.map(open_one, wanted))
         for name, log in zip(wanted, opened, strict=True):
-            self._keep(name, log, wanted[name], now_ms)
+            self._keep(name, log, wanted[name])
         progress.finish()
         self._was_clean = False  # a log made from now on has nothing to trust
         for left in (self._starts, self._recovery_points, self._high_watermarks):
@@ -187,7 +189,7 @@ class LogDirectory:
     def open(self, name: LogName, settings: LogSettings, now_ms: int) -> Log:
         """Open a log that is new. Raises StorageError."""
         log = self._opened(self._files, name, settings, now_ms, None)
-        self._keep(name, log, settings, now_ms)
+        self._keep(name, log, settings)
         return log
 
     def _opened(
@@ -210,9 +212,10 @@ class LogDirectory:
             start = attrs.evolve(start, on_progress=on_progress)
         return Log(files, self.path / directory_name(name), settings.limits, now_ms, start)
 
-    def _keep(self, name: LogName, log: Log, settings: LogSettings, now_ms: int) -> None:
+    def _keep(self, name: LogName, log: Log, settings: LogSettings) -> None:
         self.logs[name] = log
-        self._timers[name] = FlushTimer(now_ms)
+        if self._clock is not None:
+            log.clock = self._clock
         log.on_roll = lambda: self._flush_later(log)
         log.on_failure = self.fail
         self.configure(name, settings)
@@ -225,7 +228,7 @@ class LogDirectory:
         log = self.logs[name]
         log.limits = settings.limits
         log.flush_messages_max = settings.flush_messages_max
-        self._timers[name].flush_ms_max = settings.flush_ms_max
+        log.flush_ms_max = settings.flush_ms_max
         if settings.may_have_gaps and not log.may_have_gaps:
             log.may_have_gaps = True
             log.flush()
@@ -250,8 +253,8 @@ class LogDirectory:
 
     def flush_overdue(self, now_ms: int) -> None:
         """Flush logs whose last flush is longer ago than `flush.ms` (`LogManager.flushDirtyLogs`)."""
-        for name, log in self.logs.items():
-            job = self._timers[name].job(log, now_ms)
+        for log in self.logs.values():
+            job = overdue_flush(log, now_ms)
             if job is not None:
                 self._do_later(job)
 

@@ -151,6 +151,28 @@ def test_flushes_come_by_number_and_by_age_and_with_a_full_segment() -> None:
     assert log.recovery_point == 4
 
 
+def test_a_flush_for_another_reason_counts_as_the_last_one() -> None:
+    jobs: list[Job] = []
+    time_ms = NOW
+    directory = LogDirectory(SimulatedFileSystem(), HOME, run_later=jobs.append, clock=lambda: time_ms)
+    directory.open_all({NAME: LogSettings(LIMITS, flush_ms_max=1000)}, NOW)
+    log = directory.logs[NAME]
+    fill(directory, 1)
+    time_ms = NOW + 600
+    log.flush()
+    fill(directory, 1)
+    jobs.clear()
+    for time_ms, count in ((NOW + 1000, 0), (NOW + 1599, 0), (NOW + 1600, 1), (NOW + 1601, 1)):
+        directory.flush_overdue(time_ms)
+        assert len(jobs) == count
+    time_ms = NOW + 1700
+    jobs[0]()
+    fill(directory, 1)
+    for time_ms, count in ((NOW + 2699, 1), (NOW + 2700, 2)):
+        directory.flush_overdue(time_ms)
+        assert len(jobs) == count
+
+
 def test_several_logs_are_recovered_at_once(tmp_path: Path) -> None:
     names = [("t", index) for index in range(7)]
     directory = opened(RealFileSystem(), *names, path=tmp_path)
