@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from attrs import evolve
 
 from model.reference.administration import ConfigQuestion, DescribeConfigs, ResourceType
-from model.reference.configs import MORE, SETTINGS, Kind, Source, default_of
+from model.reference.configs import MORE, SETTINGS, Source, default_of, is_own, is_same_value
 from model.reference.errors import ErrorCode
 from model.reference.outcomes import Expect, Meets, Permitted, Section, Values, declare, error, success
 from model.reference.rules import Context, rule
@@ -90,7 +90,7 @@ def _own(cluster: Cluster, topic: Topic, key: str) -> Expect:
     words = f"{key}={value} from the topic"
     return Expect(
         "configs",
-        Meets(words, lambda seen: isinstance(seen, Mapping) and seen.get(key) == (value, Source.DYNAMIC_TOPIC)),
+        Meets(words, lambda seen: isinstance(seen, Mapping) and is_own(seen, key, value)),
         requirement,
         vital=False,
     )
@@ -117,11 +117,8 @@ def _in_units(value: str, unit: int) -> str:
 
 def _is_same(key: str, told: object, value: str) -> bool:
     """Whether two texts say the same value."""
-    if not isinstance(told, str):
-        return False
-    if SETTINGS[key].kind is Kind.DOUBLE:
-        return SETTINGS[key].admits(told) and float(told) == float(value)
-    return told.strip().lower() == value.strip().lower()
+    is_text = isinstance(told, str) and told.strip().lower() == value.strip().lower()
+    return is_text or is_same_value(key, told, value)
 
 
 def _inherited(cluster: Cluster, topic: Topic, key: str, context: Context, *, required: bool) -> Expect:

@@ -6,7 +6,7 @@ import pytest
 
 from model.profiles import PROFILES, Profile, profile_named
 from model.reference.administration import ConfigChange, ConfigEdit
-from model.reference.configs import SETTINGS, default_of, edited, is_valid
+from model.reference.configs import SETTINGS, Source, default_of, edited, is_own, is_valid
 from model.reference.oracle import Context
 
 CONTEXT = Context(profile_named("3.9-kraft"), version=1)
@@ -50,3 +50,21 @@ def test_lists_start_from_the_default() -> None:
 def test_what_is_not_named_stays() -> None:
     edits = (ConfigEdit(key="a", change=ConfigChange.DELETE), ConfigEdit(key="b", value="2"))
     assert edited({"a": "1", "c": "3"}, edits, CONTEXT) == {"b": "2", "c": "3"}
+
+
+@pytest.mark.parametrize(
+    ("key", "told", "source", "is_told"),
+    [
+        ("min.cleanable.dirty.ratio", "1.0", Source.DYNAMIC_TOPIC, True),
+        ("min.cleanable.dirty.ratio", "0.9", Source.DYNAMIC_TOPIC, False),
+        ("min.cleanable.dirty.ratio", "1", Source.DEFAULT, False),
+        ("min.cleanable.dirty.ratio", "one", Source.DYNAMIC_TOPIC, False),
+        ("min.cleanable.dirty.ratio", None, Source.DYNAMIC_TOPIC, False),
+        ("retention.ms", "1.0", Source.DYNAMIC_TOPIC, False),
+        ("its.own", "1.0", Source.DYNAMIC_TOPIC, False),
+        ("its.own", "1", Source.DYNAMIC_TOPIC, True),
+    ],
+)
+def test_a_double_may_be_told_as_another_text(key: str, told: str | None, source: Source, *, is_told: bool) -> None:
+    assert is_own({key: (told, source)}, key, "1") is is_told
+    assert not is_own({}, key, "1")
