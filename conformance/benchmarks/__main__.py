@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 import click
+from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -54,7 +55,7 @@ def main(part: str | None, rounds: int, json_file: Path | None) -> None:
                     try:
                         for figure, value in measure(target).items():
                             measured.setdefault(figure, []).append(value)
-                    except (TargetError, broker.StalledError) as error:
+                    except (TargetError, broker.StalledError, KafkaException) as error:
                         raise click.ClickException(str(error)) from error
                     progress.advance(task)
     table = Table("", "bundled", "Apache Kafka", "ratio", title=f"medians of {rounds} alternating rounds")
