@@ -42,6 +42,7 @@ def _finish(files: FileSystem, directory: Path, limits: SegmentLimits, names: Se
         logger.info("removing %s, which a stop has left over", directory / name)
         files.remove(directory / name)
     swaps = [name for name in files.list_names(directory) if name.endswith(SWAP)]
+    swaps.sort(key=lambda name: name.endswith(LOG + SWAP))  # batches last, as in `Segment.rename`: this may be stopped
     finished = [base_offset_of(name) for name in swaps if name.endswith(LOG + SWAP)]
     if finished:
         end = max(_end(files, directory, base, limits) for base in finished)

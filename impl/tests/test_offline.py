@@ -3,74 +3,32 @@
 import errno
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from kafka.protocol.metadata import MetadataRequest, MetadataResponse
 
 from impl.cluster.catalog import TopicRequest
-from impl.cluster.configs import BrokerConfig
 from impl.errors import BrokerError, ErrorCode, StorageError
-from impl.replica.partition import Partition, ReadRequest
 from impl.server.apis import Request
 from impl.server.broker import Broker
 from impl.server.handlers.metadata import metadata
 from impl.storage.checkpoints import CLEAN_SHUTDOWN, META_PROPERTIES, RECOVERY_POINTS
 from impl.storage.faults import Fault, Kind
-from impl.storage.filesystem import FileSystem
-from impl.storage.simulated import SimulatedFileSystem
-from impl.tests.support import NOW, ROOT, STOP_CEILING_S, BrokerProcess, make_batch, records
-
-FIRST, SECOND, THIRD = PATHS = [Path("/first"), Path("/second"), Path("/third")]
-PARTITIONS = 6
-
-
-def open_broker(files: FileSystem) -> Broker:
-    return Broker(files, FIRST, BrokerConfig(), 1, lambda: NOW, [SECOND, THIRD])
-
-
-def append(partition: Partition) -> None:
-    partition.append(memoryview(make_batch(records(b"x"))), NOW)
-
-
-def read(partition: Partition) -> int:
-    """How many bytes there are from the start on."""
-    found = partition.read(ReadRequest(0, 1000), at_least_one=True).records
-    return 0 if found is None else found.size
-
-
-def filled(*, was_clean: bool = True) -> SimulatedFileSystem:
-    """Three directories that hold two partitions of a topic each."""
-    files = SimulatedFileSystem()
-    broker = open_broker(files)
-    broker.create_topic(broker.catalog.check_creation(TopicRequest("t", PARTITIONS)))
-    for partition in broker.partitions.values():
-        append(partition)
-    assert {each.log.directory.parent for each in broker.partitions.values()} == set(PATHS)
-    if not was_clean:
-        return files.after_kill()
-    broker.close()
-    return files
-
-
-@contextmanager
-def failing(files: SimulatedFileSystem, *faults: Fault) -> Iterator[None]:
-    """While the disk fails so."""
-    files.faults.planned += faults
-    yield
-    files.faults.planned.clear()
-
-
-def refused(partition: Partition) -> bool:
-    """Whether the partition can be neither read nor written."""
-    codes = []
-    for use in (append, read):
-        with pytest.raises(BrokerError) as error:
-            use(partition)
-        codes.append(error.value.code)
-    return codes == [ErrorCode.KAFKA_STORAGE_ERROR] * 2
+from impl.tests.directories import (
+    FIRST,
+    PARTITIONS,
+    PATHS,
+    SECOND,
+    THIRD,
+    append,
+    failing,
+    filled,
+    open_broker,
+    read,
+    refused,
+)
+from impl.tests.support import NOW, ROOT, STOP_CEILING_S, BrokerProcess
 
 
 def check_second_is_offline(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
