@@ -130,8 +130,13 @@ class SimulatedFileSystem(FileSystem):
         """How many bytes may be written to a file from a position until the disk is full; None: any number."""
         if self.faults.capacity is None:
             return None
-        free = self.faults.capacity - _bytes_in(self._root)
+        free = self.faults.capacity - self.bytes_used
         return max(0, len(content.cached) - position + free)
+
+    @property
+    def bytes_used(self) -> int:
+        """How many bytes all files have together."""
+        return _bytes_in(self._root)
 
     def _find(self, path: Path) -> Entry | None:
         entry: Entry | None = self._root

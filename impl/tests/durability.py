@@ -142,17 +142,21 @@ class Trial:
     def play(self, history: Sequence[Step]) -> None:
         """Do all steps, and lose power once more at the end. Raises Violation."""
         for step in history:
-            if isinstance(step, Append):
-                self._append(step)
-            elif isinstance(step, Truncate):
-                self._truncate(step)
-            elif isinstance(step, Lose):
-                self._lose(step)
-            else:
-                getattr(self, step.name)()
+            self.do(step)
             self.hold(self.log, lost=False)
         if isinstance(self.files, SimulatedFileSystem):
             self._lose_power_and_look(-1)
+
+    def do(self, step: Step) -> None:
+        """Do a step."""
+        if isinstance(step, Append):
+            self._append(step)
+        elif isinstance(step, Truncate):
+            self._truncate(step)
+        elif isinstance(step, Lose):
+            self._lose(step)
+        else:
+            getattr(self, step.name)()
 
     def _append(self, step: Append) -> None:
         log = self.log

@@ -6,6 +6,7 @@ A bug is planted by replacing a function while the checks run, which know nothin
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import attrs
 
@@ -17,11 +18,19 @@ from impl.storage.log_directory import LogDirectory
 from impl.storage.producer_state import ProducerState
 from impl.storage.recovery import LogRecovery
 from impl.storage.segment import TRANSACTION_INDEX, Segment
+from impl.storage.simulated import SimulatedFile
 from impl.storage.snapshots import Snapshots
 from impl.tests.durability import Violation
+from impl.tests.fault_bugs import (
+    AgreesWithAll,
+    Planted,
+    check_the_newest_only,
+    end_where_it_fails,
+    go_on_when_full,
+    mark_always,
+    swallow,
+)
 from impl.tests.storage_checks import LOGS
-
-Planted = Callable[..., Any]
 
 
 @attrs.frozen
@@ -33,6 +42,7 @@ class StorageBug:
     plant: Callable[[Any], Any]
     seed: int = 0  # a history that sees it, if the checks do not: only to find it sooner
     shows_as: type[Exception] = Violation  # what a check raises that sees it
+    is_fault: bool = False  # generated histories with faults see it, by themselves
 
 
 def _nothing(_: Any) -> Planted:
@@ -45,24 +55,12 @@ def _answer(value: Any) -> Callable[[Any], Planted]:
     return lambda _: lambda *_, **__: value
 
 
-class _AgreesWithAll(int):
-    """A checksum that nothing differs from; written, it is 0."""
+def _truncate_without_flush(right: Any) -> Planted:
+    def truncate_before(self: Segment, offset: int) -> Any:
+        with patch.object(SimulatedFile, "sync", lambda _: None):
+            return right(self, offset)
 
-    __hash__ = None  # type: ignore[assignment]
-
-    def __eq__(self, _: object) -> bool:
-        return True
-
-    def __ne__(self, _: object) -> bool:
-        return False
-
-
-def _truncate_without_flush(_: Any) -> Planted:
-    def truncate(self: Segment, size: int) -> None:
-        self._log.truncate(size)
-        self.size = size
-
-    return truncate
+    return truncate_before
 
 
 def _believe_the_size(_: Any) -> Planted:
@@ -254,12 +252,14 @@ def _index_unnamed(right: Any) -> Planted:
 
 STORAGE: Final = "impl.storage"
 BUGS: Final = (
-    StorageBug("checksums of batches are not looked at", f"{STORAGE}.scan.crc32c", _answer(_AgreesWithAll())),
+    StorageBug("checksums of batches are not looked at", f"{STORAGE}.scan.crc32c", _answer(AgreesWithAll())),
     StorageBug(
-        "checksums of snapshots are not looked at", f"{STORAGE}.producer_state.crc32c", _answer(_AgreesWithAll())
+        "checksums of snapshots are not looked at", f"{STORAGE}.producer_state.crc32c", _answer(AgreesWithAll())
     ),
     StorageBug("the size of a file is believed", f"{STORAGE}.segment.Segment.truncate", _believe_the_size),
-    StorageBug("what is cut is not made durable", f"{STORAGE}.segment.Segment.truncate", _truncate_without_flush),
+    StorageBug(
+        "what is cut is not made durable", f"{STORAGE}.segment.Segment.truncate_before", _truncate_without_flush
+    ),
     StorageBug("one batch too many stays", f"{STORAGE}.segment.Segment.truncate_before", _one_batch_too_many, 2),
     StorageBug("segments after a cut stay", f"{STORAGE}.recovery.LogRecovery._remove_from", _nothing),
     StorageBug("files after a cut stay", f"{STORAGE}.recovery.LogRecovery._remove_from", _forget_what_should_go),
@@ -292,7 +292,7 @@ BUGS: Final = (
     StorageBug("checkpoints are written in place", f"{STORAGE}.filesystem.FileSystem.replace_file", _write_in_place),
     StorageBug("checkpoints are not flushed", f"{STORAGE}.filesystem.FileSystem.replace_file", _rename_unflushed),
     StorageBug("renames are not durable", f"{STORAGE}.filesystem.FileSystem.rename", _only_move),
-    StorageBug("the marker stays", f"{STORAGE}.simulated.SimulatedFileSystem.remove", _keep_the_marker, 5),
+    StorageBug("the marker stays", f"{STORAGE}.simulated.SimulatedFileSystem.remove", _keep_the_marker, 12),
     StorageBug("the marker comes first", f"{STORAGE}.log_directory.LogDirectory.close", _marker_first),
     StorageBug(
         "a truncated log keeps its recovery point",
@@ -325,6 +325,37 @@ BUGS: Final = (
         f"{STORAGE}.simulated.write_rest",
         _stop_short,
         shows_as=CorruptBatchError,  # what was just written can't be read again
+    ),
+    StorageBug("what a kill left of a cut comes back", f"{STORAGE}.log.Log._settle_cut", _nothing),
+    StorageBug("a failed write is taken for done", f"{STORAGE}.segment.Segment.append", swallow, 5, is_fault=True),
+    StorageBug("a failed flush is taken for done", f"{STORAGE}.segment.Segment.sync", swallow, 25, is_fault=True),
+    StorageBug(
+        "a failed flush of names is taken for done",
+        f"{STORAGE}.simulated.SimulatedFileSystem.sync_directory",
+        swallow,
+        23,
+        is_fault=True,
+    ),
+    StorageBug(
+        "what can't be read is taken for the end",
+        f"{STORAGE}.recovery.good_batches",
+        end_where_it_fails,
+        8,
+        is_fault=True,
+    ),
+    StorageBug("a full disk goes unnoticed", f"{STORAGE}.segment.Segment.append", go_on_when_full, 5, is_fault=True),
+    StorageBug(
+        "an offline directory is marked as stopped cleanly",
+        f"{STORAGE}.log_directory.LogDirectory.close",
+        mark_always,
+        4,
+        is_fault=True,
+    ),
+    StorageBug(
+        "checksums are looked at in the newest segment only",
+        f"{STORAGE}.recovery.recover_segment",
+        check_the_newest_only,
+        is_fault=True,
     ),
     StorageBug("a failed flush is forgotten", f"{STORAGE}.log_directory.LogDirectory.fail", _nothing),
 )

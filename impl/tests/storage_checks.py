@@ -10,7 +10,7 @@ from random import Random
 from typing import Final
 
 from impl.errors import StorageError
-from impl.storage.faults import Fault
+from impl.storage.faults import Crash, Fault, crash_before
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.durability import (
     DATA,
@@ -26,10 +26,12 @@ from impl.tests.durability import (
     Violation,
     hold,
 )
+from impl.tests.faulty import FaultyTrial, faulty_history
 from impl.tests.support import NOW, make_batch, records
 from impl.tests.transactions import check_loss_of_power, check_restarts
 
 SEEDS: Final = range(25)
+FAULT_SEEDS: Final = range(15)
 EQUAL_VALUE: Final = 28
 EQUAL_SIZE: Final = len(make_batch(records(b"." * EQUAL_VALUE), producer_id=1, producer_epoch=0, base_sequence=0))
 LOGS: Final = DATA / "logs"
@@ -41,6 +43,34 @@ def check_losses_of_power(histories: Callable[[Random], list[Step]], seeds: Iter
         random = Random(seed)
         history = histories(random)
         Trial(SimulatedFileSystem(), seed=seed, page_size=random.choice((32, 64))).play(history)
+
+
+def check_faults(histories: Callable[[Random], list[Step]], seeds: Iterable[int] = FAULT_SEEDS) -> None:
+    """Generated histories on disks that fail at any operation, and whose bits flip. Raises Violation."""
+    for seed in seeds:
+        random = Random(seed)
+        history = faulty_history(random, histories(random))
+        FaultyTrial(SimulatedFileSystem(), seed=seed, page_size=random.choice((32, 64))).play_faulty(history)
+
+
+def check_kills_in_a_truncation() -> None:
+    """A process that is killed while it cuts a log, and a loss of power once the next one has appended."""
+    history: list[Step] = [*[Append(1, EQUAL_VALUE)] * 3, Act("flush"), Act("checkpoint")]
+    for change in range(15):
+        for seed in range(4):
+            files = SimulatedFileSystem()
+            trial = Trial(files, seed=seed, page_size=EQUAL_SIZE)
+            files.faults.before_change = None
+            trial.play(history)
+            files.faults.before_change = crash_before(files.faults.changes + change)
+            with suppress(Crash):
+                trial.do(Truncate(2))
+            files.faults.before_change = None
+            trial.do(Lose(0, killed=True))
+            assert isinstance(trial.files, SimulatedFileSystem)
+            trial.files.faults.before_change = None  # what was cut may come back until something takes its place
+            trial.do(Append(1, EQUAL_VALUE))
+            trial.do(Lose(seed))
 
 
 def check_short_writes() -> None:
@@ -82,7 +112,7 @@ def check_failed_flush() -> None:
 
 def check_name_used_again() -> None:
     """A log that is deleted, and another one of its name that loses power."""
-    for seed in range(5):
+    for seed in range(1, 6):
         files = SimulatedFileSystem()
         trial = Trial(files, seed=seed)
         trial.play([Append(3, 40)] * 6 + [Act("flush"), Act("checkpoint")])
@@ -156,5 +186,6 @@ CHECKS: Final[tuple[Callable[[], None], ...]] = (
     check_what_is_cut_stays_cut,
     check_stale_snapshots,
     check_truncation_inside_a_batch,
+    check_kills_in_a_truncation,
     check_aborted_transactions,
 )

@@ -7,7 +7,7 @@ from pkgutil import resolve_name
 import pytest
 
 from impl.tests.storage_bugs import BUGS, StorageBug
-from impl.tests.storage_checks import CHECKS, check_losses_of_power
+from impl.tests.storage_checks import CHECKS, check_faults, check_losses_of_power
 from impl.tests.test_durability import drawn_history
 
 
@@ -24,13 +24,26 @@ def run_checks(first_seed: int = 0) -> None:
     for check in CHECKS:
         check()
     check_losses_of_power(drawn_history)
+    check_faults(drawn_history)
 
 
-@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name.replace(" ", "-"))
+def named(bug: StorageBug) -> str:
+    """A bug's name, as that of a test."""
+    return bug.name.replace(" ", "-")
+
+
+@pytest.mark.parametrize("bug", [bug for bug in BUGS if not bug.is_fault], ids=named)
 def test_every_planted_bug_is_seen(bug: StorageBug, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bug.place, bug.plant(resolve_name(bug.place)))
     with pytest.raises(bug.shows_as):  # not by code that trips over its bug, unless that is what is meant
         run_checks(bug.seed)
+
+
+@pytest.mark.parametrize("bug", [bug for bug in BUGS if bug.is_fault], ids=named)
+def test_histories_with_faults_see_theirs(bug: StorageBug, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bug.place, bug.plant(resolve_name(bug.place)))
+    with pytest.raises(bug.shows_as):
+        check_faults(drawn_history, [bug.seed])
 
 
 def test_there_are_enough_bugs() -> None:

@@ -1,0 +1,49 @@
+"""Any operation of the disk may fail, and bits flip, in histories that lose power before every change (`faulty`)."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from impl.storage.simulated import SimulatedFileSystem
+from impl.tests.durability import Step
+from impl.tests.faulty import FaultyTrial, faulty_history
+from impl.tests.test_durability import HISTORIES, PAGE_SIZES, drawn_history
+
+HISTORIES_DEEP = 1000
+KINDS = ("offline", "flush failed", "failed starts", "flipped .log", "flipped .index", "flipped .snapshot")
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Every loss of power is told in the log; here there are thousands."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@given(HISTORIES, st.integers(0, 2**32), st.sampled_from(PAGE_SIZES))
+@settings(max_examples=60)
+def test_a_disk_that_fails_costs_nothing_flushed(history: list[Step], seed: int, page_size: int) -> None:
+    trial = FaultyTrial(SimulatedFileSystem(), seed=seed, page_size=page_size)
+    trial.play_faulty(faulty_history(Random(seed), history))
+
+
+@pytest.mark.deep
+def test_many_disks_that_fail() -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(HISTORIES_DEEP):
+        random = Random(seed)
+        trial = FaultyTrial(SimulatedFileSystem(), seed=seed, page_size=random.choice(PAGE_SIZES))
+        history = faulty_history(random, drawn_history(random))
+        try:
+            trial.play_faulty(history)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {error}\n{history}") from error
+        seen.update({each: 1 for each, times in trial.seen.items() if times})
+    for each in KINDS:
+        assert seen[each] > HISTORIES_DEEP / 10, f"of {HISTORIES_DEEP} histories {seen[each]} {each}"
