@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from pkgutil import resolve_name
 from random import Random
 from typing import Any, ClassVar
 
@@ -12,13 +13,25 @@ import pytest
 
 from conformance.tests.stepped import Beside, Watched
 from impl.storage.log import Log
-from impl.storage.log_directory import LogDirectory, LogName, LogSettings
+from impl.storage.log_directory import LogDirectory, LogName
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.durability import Act, Step, Trial
+from impl.tests.storage_bugs import BUGS
 from impl.tests.test_durability import PAGE_SIZES, drawn_history
 from model.machines.durability import durability
 
 HISTORIES = 6
+REFUSED = (
+    "segments are not flushed",
+    "indexes are not flushed",
+    "flush does nothing",
+    "names of segments are not flushed",
+    "the recovery point moves before the flush",
+    "the recovery point is the log's end",
+    "the marker comes first",
+    "what a kill left of a cut comes back",
+)
+"""Bugs of storage that are seen by what the log does, whether or not a record is lost by it."""
 HISTORIES_DEEP = 300
 
 
@@ -41,8 +54,8 @@ class SteppedDirectory(LogDirectory):
             files.faults.beside.starts()
         super().__init__(files, *arguments, **named)
 
-    def _keep(self, name: LogName, log: Log, settings: LogSettings, now_ms: int) -> None:
-        super()._keep(name, log, settings, now_ms)
+    def _keep(self, name: LogName, log: Log, *arguments: Any) -> None:
+        super()._keep(name, log, *arguments)
         assert isinstance(self._files, SimulatedFileSystem)
         if not isinstance(self._files.faults, Watched):
             self._files.faults = Watched(Beside(self._files, self.path, self.seen))
@@ -81,6 +94,14 @@ def play(histories: range) -> Counter[str]:
 def test_the_machine_takes_every_step_of_the_log() -> None:
     seen = play(range(HISTORIES))
     assert durability.actions.keys() - seen.keys() == {"record_is_torn", "checkpoint_is_torn"}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_the_machine_refuses_what_a_bug_does(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bug = next(each for each in BUGS if each.name == name)
+    monkeypatch.setattr(bug.place, bug.plant(resolve_name(bug.place)))
+    with pytest.raises(AssertionError, match=r"the durability machine refuses|the checkpoint says"):
+        play(range(1))
 
 
 @pytest.mark.deep
