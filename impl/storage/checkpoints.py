@@ -138,7 +138,7 @@ class LeaderEpochs:
             self.was_damaged = True
             self.entries = []
         self._saved = self.entries
-        self._is_named = False
+        self._is_named = bool(self.entries)  # the directories that logs are found in are durable before they are opened
 
     def _read(self) -> list[EpochEntry]:
         """The checkpoint's entries. Raises CheckpointError."""
