@@ -1,7 +1,7 @@
 """Make `targets.md` of results: `python -m docs.targets mock.json tansu.json noida.json ... > docs/targets.md`.
 
-The results are those that `tidegauge conform TARGET --json FILE` writes; nothing in the page is written by hand but
-its first lines.
+The results are those that `tidegauge conform TARGET --json FILE` writes, or `RESULTS=DIR .ci/run`; nothing in the page
+is written by hand but its first lines.
 """
 
 from __future__ import annotations
