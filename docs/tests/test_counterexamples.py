@@ -74,14 +74,14 @@ LEVELS = {
     "clean/it_forgets_its_followers": ("CLEAN", 19),
     "eligible/it_forgets_its_followers": ("ELIGIBLE-HOLD-COMMITTED", 19),
     "acked-is-committed/it_forgets_its_followers": ("ACKED-IS-COMMITTED", 19),
-    "no-crc-check": ("NO-BAD-RECORD-SERVED", 8),
+    "no-crc-check": ("NO-BAD-RECORD-SERVED", 9),
     "index-trusted": ("NO-BAD-RECORD-SERVED", 8),
     "recovery-point-before-flush": ("FLUSHED-KEPT", 4),
     "segment-without-directory-sync": ("FLUSHED-KEPT", 6),
-    "checkpoint-in-place": ("NO-BAD-RECORD-SERVED", 10),
-    "rename-without-directory-sync": ("NO-BAD-RECORD-SERVED", 16),
+    "checkpoint-in-place": ("NO-BAD-RECORD-SERVED", 11),
+    "rename-without-directory-sync": ("NO-BAD-RECORD-SERVED", 17),
     "marker-comes-back": ("NO-BAD-RECORD-SERVED", 10),
-    "cut-not-synced": ("RECOVERED-IS-PREFIX", 13),
+    "cut-not-synced": ("RECOVERED-IS-PREFIX", 14),
     "marker-before-flush": ("NO-BAD-RECORD-SERVED", 7),
 }
 SLOW = {
