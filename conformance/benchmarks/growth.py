@@ -55,7 +55,7 @@ def measure(
     Raises:
         StalledError: the broker did not recover all records.
     """
-    target.start_ceiling_s = START_CEILING_S
+    target.start_ceiling_s = target.stop_ceiling_s = START_CEILING_S
     figures: dict[str, float] = {}
     with target:
         for size in log_bytes:

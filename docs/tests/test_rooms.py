@@ -21,7 +21,8 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
 BESIDES: Mapping[str, frozenset[str]] = {
     "conformance/commands": frozenset({"properties"}),
     "conformance/targets": frozenset({"impl"}),  # the target that starts it
-    "conformance/tests": frozenset({"impl"}),  # the broker's log, held to the model without a wire between them
+    # The broker's log, held to the model without a wire between them, and to what is proved of it.
+    "conformance/tests": frozenset({"impl", "properties"}),
 }
 """What single folders and files may know besides."""
 
