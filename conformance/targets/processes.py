@@ -196,7 +196,8 @@ class Child:
         self._exit_code = process.returncode
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):  # what was not sent is for nobody now
+                    pipe.close()
         # Mostly nobody is left; macOS says PermissionError while the last one is being taken down.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

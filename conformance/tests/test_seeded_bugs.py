@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -17,19 +17,26 @@ AT_ONCE = 2
 
 
 @pytest.fixture(scope="module")
-def trials(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Trial]]]:
-    """The trials of all bugs whose tests were chosen, two at a time."""
+def trial_of(request: pytest.FixtureRequest) -> Iterator[Callable[[Bug], Trial]]:
+    """Tries a bug. Where one process runs all tests, those that were chosen are tried two at a time.
+
+    A worker of pytest-xdist knows of all tests, but is told only one after the other which of them it runs.
+    """
+    if hasattr(request.config, "workerinput"):
+        yield try_bug
+        return
     asked = [item for item in request.session.items if isinstance(item, pytest.Function)]
     params = [item.callspec.params["bug"] for item in asked if item.originalname == "test_bug_is_caught"]
     chosen = [bug for bug in params if isinstance(bug, Bug)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {bug.id: pool.submit(try_bug, bug) for bug in chosen}
+        tried = {bug.id: pool.submit(try_bug, bug) for bug in chosen}
+        yield lambda bug: tried[bug.id].result()
         pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize("bug", load_bugs(), ids=lambda bug: bug.id)
-def test_bug_is_caught(bug: Bug, trials: dict[str, Future[Trial]]) -> None:
-    trial = trials[bug.id].result()
+def test_bug_is_caught(bug: Bug, trial_of: Callable[[Bug], Trial]) -> None:
+    trial = trial_of(bug)
     assert trial.row.verdict is bug.expected, str(trial)
     assert trial.is_caught, f"only seen beside, in cases of other requirements:\n{trial}"
 
