@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 from crc32c import crc32c
 
-from impl.storage.filesystem import Buffer
+from impl.storage.buffers import Buffer
 
 HEADER = Struct(">qiibIhiqqqhii")
 HEADER_SIZE: Final = HEADER.size  # 61

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
-from impl.storage.filesystem import Buffer
+from impl.storage.buffers import Buffer
 
 NONE: Final = 0
 GZIP: Final = 1

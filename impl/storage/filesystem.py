@@ -11,14 +11,13 @@ import os
 import shutil
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from impl.errors import StorageError
-
-Buffer = bytes | bytearray | memoryview
+from impl.storage.buffers import Buffer, write_rest
 
 # Linux takes at most this many buffers in one writev (IOV_MAX).
 BUFFERS_PER_WRITE = 1024
@@ -152,17 +151,6 @@ class FileSystem(ABC):
                 file.sync()
         finally:
             file.close()
-
-
-def write_rest(write_some: Callable[[memoryview, int], int], buffers: Sequence[Buffer], written: int) -> int:
-    """Go on after a short write (a signal, a nearly full disk) until all is written; answers the bytes of all buffers.
-
-    `write_some` takes what is left and how much was written before it, and answers how much of it was taken.
-    """
-    rest = memoryview(b"".join(bytes(buffer) for buffer in buffers))
-    while written < len(rest):
-        written += write_some(rest[written:], written)
-    return written
 
 
 @contextmanager

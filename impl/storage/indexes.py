@@ -10,7 +10,8 @@ from its segment when it is in doubt.
 from struct import Struct
 from typing import Final
 
-from impl.storage.filesystem import Buffer, File
+from impl.storage.buffers import Buffer
+from impl.storage.filesystem import File
 
 OFFSET_ENTRY = Struct(">ii")
 TIME_ENTRY = Struct(">qi")

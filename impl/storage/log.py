@@ -16,8 +16,9 @@ import attrs
 
 from impl.errors import BrokerError, ErrorCode, StorageError
 from impl.storage.batch import BatchHeader
+from impl.storage.buffers import Buffer
 from impl.storage.checkpoints import LEADER_EPOCHS, LeaderEpochs
-from impl.storage.filesystem import Buffer, File, FileSystem
+from impl.storage.filesystem import File, FileSystem
 from impl.storage.leftovers import CLEANED, SWAP, base_offset_of, finish_interrupted
 from impl.storage.producer_state import ProducerState
 from impl.storage.recovery import LogRecovery, LogStart

@@ -13,7 +13,8 @@ import attrs
 from crc32c import crc32c
 
 from impl.storage.batch import HEADER_SIZE, MAGIC, NO_TIMESTAMP, BatchHeader, parse_header
-from impl.storage.filesystem import Buffer, File, FileSystem
+from impl.storage.buffers import Buffer
+from impl.storage.filesystem import File, FileSystem
 from impl.storage.indexes import OFFSET_ENTRY, TIME_ENTRY, OffsetIndex, TimeIndex
 from impl.storage.transactions import AbortedTransaction, TransactionIndex
 from impl.storage.windows import Windows

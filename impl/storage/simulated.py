@@ -14,8 +14,9 @@ from random import Random
 from typing import Union
 
 from impl.errors import StorageError
+from impl.storage.buffers import Buffer, write_rest
 from impl.storage.faults import Faults, Kind
-from impl.storage.filesystem import Buffer, File, FileSystem, Lock, write_rest
+from impl.storage.filesystem import File, FileSystem, Lock
 from impl.storage.survivors import PAGE_SIZE, FileContent, Names
 
 
