@@ -4,13 +4,15 @@
 them on Python's values, so that a guard that does not hold is a failure of the log; then what is read, the recovery
 point, the checkpoint and the marker are held to the machine's state. When power is lost, what the operating system has
 written meanwhile is read from what is found; that has to be explained as well. A record of the machine is a batch, its
-offset the number of the batch since the log began; batches that retention has deleted the machine still has.
+offset the number of the batch since the log began; batches that retention or DeleteRecords has deleted the machine
+still has.
 
 Two things are looked at, not taken from the log: up to where the segments are synced, and whether their names are.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from copy import copy
 from pathlib import Path
@@ -20,6 +22,7 @@ from conformance.tests.disks import (
     CHECKPOINT,
     INDEXES,
     LOG,
+    LOG_STARTS,
     MARKER,
     Run,
     are_named,
@@ -60,6 +63,8 @@ class Beside:
         self._batches: tuple[bytes, ...] = ()
         self._ends: tuple[int, ...] = ()
         """The offsets after each batch that the machine has."""
+        self._begin = 0
+        """Where the first of them begins."""
         self._deleted = 0
         """How many of them are in no segment any more."""
         self._openings: dict[tuple[int, bytes], int] = {}
@@ -300,9 +305,15 @@ class Beside:
     def _run(self) -> Run:
         """What can be read; of what was deleted the machine's is taken for it."""
         run = run_on(self.files, self.home)
+        start = offset_in(self.files, self.home / LOG_STARTS)
+        if start > max((run.first or 0, *run.ends)):  # all that is left is deleted, and goes when the log opens
+            before = self._deleted = bisect_right(self._ends, start)
+            return Run(run.first, self._batches[:before], self._ends[:before], (True,) * before)
         if not run.first:
             self._deleted = 0
             return run
+        if run.first == start and run.first > max((self._begin, *self._ends)):
+            self._begin_anew(start)
         before = self._deleted = self._number(run.first)
         whole = {name: count + before for name, count in run.whole_segments.items()}
         return Run(
@@ -313,12 +324,22 @@ class Beside:
             whole,
         )
 
+    def _begin_anew(self, start: int) -> None:
+        """The log ended before its start, and goes on there: the offsets between were never appended."""
+        self._deleted = self.state.end
+        if self._deleted:
+            self._ends = (*self._ends[: self._deleted - 1], start)
+        else:
+            self._begin = start
+
     def _number(self, offset: int, *, anew: bool = True) -> int:
         """How many batches there are before an offset. Raises Violation in the middle of a batch."""
         ends = self._ends
         if not anew and self._before_cut is not None and offset not in ends:
             ends = self._before_cut[1].ends
-        run_ends = (0, *ends)
+        run_ends = (self._begin, *ends)
+        if offset < run_ends[self._deleted]:
+            return max(bisect_right(run_ends, offset) - 1, 0)
         must(offset in run_ends, f"offset {offset} is not between two batches of the machine's: {run_ends}")
         return run_ends.index(offset)
 
