@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Iterator
 from pkgutil import resolve_name
 from random import Random
 from typing import Any, ClassVar
@@ -20,6 +18,8 @@ from impl.tests.storage_bugs import BUGS
 from impl.tests.test_durability import PAGE_SIZES, drawn_history
 from model.machines.durability import durability
 
+pytestmark = pytest.mark.usefixtures("quiet")
+
 HISTORIES = 6
 REFUSED = (
     "segments are not flushed",
@@ -33,14 +33,6 @@ REFUSED = (
 )
 """Bugs of storage that are seen by what the log does, whether or not a record is lost by it."""
 HISTORIES_DEEP = 300
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """Every loss of power is told in the log; here there are thousands."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 class SteppedDirectory(LogDirectory):

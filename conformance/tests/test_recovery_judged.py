@@ -7,9 +7,7 @@ where the one before it ends is a hole that a loss of power has left, and goes w
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -32,16 +30,10 @@ from impl.tests.durability import Trial
 from impl.tests.test_durability import PAGE_SIZES, drawn_history
 from model.reference.segments import Recovered, Segment, recovered
 
+pytestmark = pytest.mark.usefixtures("quiet")
+
 HISTORIES = 20
 HISTORIES_DEEP = 600
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """Every loss of power is told in the log; here there are thousands."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 def judged(files: SimulatedFileSystem, home: Path, seen: Counter[str]) -> Recovered:

@@ -5,13 +5,15 @@ change of the disk it takes what a loss of power would leave, recovers that, and
 goes on as if nothing had happened; only a `Lose` in the history is a loss that the rest of the history lives with.
 """
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Final
 
 import attrs
+import pytest
 
 from impl.storage.batch import BatchHeader, parse_header, split_batches, stamp
 from impl.storage.faults import Crash, crash_before
@@ -27,6 +29,14 @@ LIMITS: Final = SegmentLimits(bytes_max=400, age_ms_max=1 << 60, index_bytes_max
 SETTINGS: Final = LogSettings(LIMITS, producer_age_ms_max=1 << 60)
 NAME: Final = ("t", 0)
 DATA: Final = Path("/data")
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Every loss of power is told in the log; in these tests there are thousands."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @attrs.frozen

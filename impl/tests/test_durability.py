@@ -4,9 +4,7 @@ What a history is made of, and what is held, is in `durability`. The same histor
 can be killed but power can't be lost.
 """
 
-import logging
 from collections import Counter
-from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -16,6 +14,8 @@ from hypothesis import strategies as st
 from impl.storage.filesystem import RealFileSystem
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.durability import ACTS, Act, Append, Lose, Step, Trial, Truncate
+
+pytestmark = pytest.mark.usefixtures("quiet")
 
 POINTS_DEEP = 100_000
 PAGE_SIZES = (32, 64, 512, 4096)
@@ -30,14 +30,6 @@ OTHERS = st.one_of(
     st.builds(Lose, st.integers(0, 2**32), st.booleans()),
 )
 HISTORIES = st.lists(st.one_of(APPENDS, APPENDS, OTHERS), min_size=3, max_size=25)
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """Every loss of power is told in the log; here there are thousands."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 def drawn_history(random: Random) -> list[Step]:

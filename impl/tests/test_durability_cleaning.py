@@ -1,8 +1,7 @@
 """Power is lost before every change of the disk, while segments are deleted and logs are compacted (`cleaning`)."""
 
-import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 import pytest
@@ -13,6 +12,8 @@ from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.cleaning import COMPACTION_ACTS, RETENTION_ACTS, CompactedTrial, RetainedTrial
 from impl.tests.durability import Act, Append, Lose, Step, Trial
 
+pytestmark = pytest.mark.usefixtures("quiet")
+
 POINTS_DEEP = 20_000
 PAGE_SIZES = (32, 64, 512, 4096)
 KINDS = [
@@ -20,14 +21,6 @@ KINDS = [
     pytest.param(CompactedTrial, COMPACTION_ACTS, "compacted", id="compaction"),
 ]
 Kind = Callable[..., Trial]
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """Every loss of power is told in the log; here there are thousands."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 def drawn_history(random: Random, acts: Sequence[str]) -> list[Step]:

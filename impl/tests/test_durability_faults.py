@@ -1,8 +1,6 @@
 """Any operation of the disk may fail, and bits flip, in histories that lose power before every change (`faulty`)."""
 
-import logging
 from collections import Counter
-from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -14,16 +12,10 @@ from impl.tests.durability import Step
 from impl.tests.faulty import FaultyTrial, faulty_history
 from impl.tests.test_durability import HISTORIES, PAGE_SIZES, drawn_history
 
+pytestmark = pytest.mark.usefixtures("quiet")
+
 HISTORIES_DEEP = 1000
 KINDS = ("offline", "flush failed", "failed starts", "flipped .log", "flipped .index", "flipped .snapshot")
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """Every loss of power is told in the log; here there are thousands."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 @given(HISTORIES, st.integers(0, 2**32), st.sampled_from(PAGE_SIZES))

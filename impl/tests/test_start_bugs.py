@@ -1,7 +1,5 @@
 """Every bug of `start_bugs` is seen by a check, and none of the checks sees anything where there is no bug."""
 
-import logging
-from collections.abc import Iterator
 from pkgutil import resolve_name
 
 import pytest
@@ -10,12 +8,7 @@ from impl.tests.durability import Violation
 from impl.tests.start_bugs import BUGS, CHECKS
 from impl.tests.storage_bugs import StorageBug
 
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def run_checks() -> None:
