@@ -96,15 +96,10 @@ class Broker:
         self._directory = directory
         paths = [directory, *more_directories]
         _refuse_nested(paths)
-        failed: dict[Path, StorageError] = {}
         self._locks = ExitStack()
         self.cluster_id = ""
         with self._locks as locks:  # which are given back if anything fails
-            # Whom a directory belongs to comes before anything in it is touched.
-            for step in (partial(make_durably, files), self._take_lock, self._read_identity):
-                for path in paths:
-                    if path not in failed:
-                        self._try(step, path, failed)
+            failed = self._claim(paths)
             threads = config.number("num.recovery.threads.per.data.dir")
             self.directories = LogDirectories(files, paths, threads, clock, failed)
             self.catalog = Catalog(files, directory, config, node_id)
@@ -112,15 +107,31 @@ class Broker:
             self.fetch_sessions = FetchSessions(config.number("max.incremental.fetch.session.cache.slots"))
             self.deletions = Deletions(files)
             self.clean_offsets = CleanOffsets(files, directory / CLEANER_OFFSETS)
-            for directory_left in self.directories.all:
-                if directory_left.failure is None:
-                    self._remove_deleted(directory_left.path)
+            self._remove_deleted()
             self._open_logs()
             self.offsets = CommittedOffsets(self.directories.log(OFFSETS_LOG))
-            self.transactional_ids = TransactionalIds(
-                self.directories.log(TRANSACTIONAL_LOG), self.producer_ids.allocate
-            )
+            log = self.directories.log(TRANSACTIONAL_LOG)
+            self.transactional_ids = TransactionalIds(log, self.producer_ids.allocate)
             self._locks = locks.pop_all()
+
+    def _claim(self, paths: Sequence[Path]) -> dict[Path, StorageError]:
+        """Lock directories and see whom they belong to, before anything in them is touched.
+
+        Answers those whose disks fail, which are left out (`LogManager.createAndValidateLogDirs`). Raises StorageError
+        if the first one does, DataDirectoryError.
+        """
+        failed: dict[Path, StorageError] = {}
+        for step in (partial(make_durably, self._files), self._take_lock, self._read_identity):
+            for path in paths:
+                if path in failed:
+                    continue
+                try:
+                    step(path)
+                except StorageError as error:
+                    if path == self._directory:
+                        raise
+                    failed[path] = error
+        return failed
 
     def partition(self, topic: str, index: int) -> Partition:
         """A partition. Raises UNKNOWN_TOPIC_OR_PARTITION."""
@@ -204,18 +215,6 @@ class Broker:
         self.directories.close()
         self._locks.close()
 
-    def _try(self, step: Callable[[Path], None], path: Path, failed: dict[Path, StorageError]) -> None:
-        """Take a step with a directory; if its disk fails it is left out, unless it is the first.
-
-        As `LogManager.createAndValidateLogDirs`. Raises StorageError.
-        """
-        try:
-            step(path)
-        except StorageError as error:
-            if path == self._directory:
-                raise
-            failed[path] = error
-
     def _take_lock(self, path: Path) -> None:
         try:
             self._locks.callback(self._files.lock(path / LOCK).close)
@@ -251,14 +250,17 @@ class Broker:
         }
         write_properties(self._files, path, identity)
 
-    def _remove_deleted(self, directory: Path) -> None:
+    def _remove_deleted(self) -> None:
         """Finish deletions that the last stop interrupted."""
-        try:
-            for name in self._files.list_names(directory):
-                if name.endswith(DELETED_SUFFIX):
-                    self._files.remove_tree(directory / name)
-        except StorageError as error:
-            self.directories.fail(error)
+        for directory in self.directories.all:
+            if directory.failure is not None:
+                continue
+            try:
+                for name in self._files.list_names(directory.path):
+                    if name.endswith(DELETED_SUFFIX):
+                        self._files.remove_tree(directory.path / name)
+            except StorageError as error:
+                directory.fail(error)
 
     def _open_logs(self) -> None:
         """Open all logs of all topics, and the broker's own."""
@@ -272,12 +274,11 @@ class Broker:
         self.directories.open_all(wanted, self.now_ms())
         partitions = [(topic, index) for topic in self.catalog.all() for index in range(topic.partition_count)]
         if len(partitions) < MANY_PARTITIONS:
-            for topic, index in partitions:
-                self._keep_partition(topic, index)
-            return
-        with ThreadPoolExecutor(FLUSHES_AT_ONCE, "leader epochs") as pool:
-            for kept in [pool.submit(self._keep_partition, topic, index) for topic, index in partitions]:
-                kept.result()
+            found = [self._opened(topic, index) for topic, index in partitions]
+        else:
+            with ThreadPoolExecutor(FLUSHES_AT_ONCE, "leader epochs") as pool:
+                found = list(pool.map(self._opened, *zip(*partitions, strict=True)))
+        self.partitions.update({(each.topic, each.index): each for each in found})
 
     def _open_new_partitions(self, topic: Topic, indexes: range) -> None:
         for index in indexes:
@@ -285,10 +286,10 @@ class Broker:
             self.directories.home_of(name, is_new=True)
             self._remove_stranger(name, topic)
             self.directories.open(name, self._settings(topic, index), self.now_ms())
-            self._keep_partition(topic, index)
+            self.partitions[name] = self._opened(topic, index)
 
-    def _keep_partition(self, topic: Topic, index: int) -> None:
-        """Have a partition whose log is open."""
+    def _opened(self, topic: Topic, index: int) -> Partition:
+        """A partition whose log is open. Threads may do it for several at once."""
         log = self.directories.log((topic.name, index))
         metadata = {"version": METADATA_VERSION, "topic_id": uuid_text(topic.topic_id)}
         try:
@@ -297,7 +298,7 @@ class Broker:
         except StorageError as error:
             self.directories.fail(error)
         config = self.config.partition_config(topic.overrides)
-        self.partitions[topic.name, index] = Partition(topic.name, index, topic.topic_id, log, config)
+        return Partition(topic.name, index, topic.topic_id, log, config)
 
     def _settings(self, topic: Topic, index: int) -> LogSettings:
         config = self.config.partition_config(topic.overrides)

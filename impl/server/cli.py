@@ -50,6 +50,7 @@ ADVICE: Final = {
     errno.EACCES: "this user may not use that port: choose one of 1024 or more with --port",
     errno.EADDRNOTAVAIL: "this machine has no such address: choose one of its own with --host",
 }
+OTHER_HOST: Final = "choose another name or address with --host"
 
 # Loaded in the background once clients can connect, so that neither the start nor the first request waits for them.
 SLOW_MODULES: Final = (
@@ -158,10 +159,12 @@ async def _listen(connection: Callable[[], Connection], host: str, port: int) ->
     try:
         return await asyncio.get_running_loop().create_server(connection, host, port)
     except socket.gaierror as error:
-        why = f"{error.strerror}; choose another name or address with --host"
+        why = f"{error.strerror}; {OTHER_HOST}"
+    except UnicodeError:  # a name that can't even be asked for, as "a..b"
+        why = f"not a name of a host; {OTHER_HOST}"
     except OSError as error:
-        number = error.errno or 0
-        why = f"{os.strerror(number)}; {ADVICE.get(number, 'see --host and --port')}"
+        what = os.strerror(error.errno) if error.errno else error
+        why = f"{what}; {ADVICE.get(error.errno or 0, 'see --host and --port')}"
     raise ListenError(f"cannot listen on {host}:{port}: {why}")
 
 

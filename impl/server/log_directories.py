@@ -73,17 +73,27 @@ class LogDirectories:
         One that is not new, nor found, is taken to be in a directory that is offline, if there is one: to begin it
         anew elsewhere would hide its records (`LogManager.getOrCreateLog`). The broker's own are in the first.
         """
+        found = next((directory for directory in self.all if self._is_in(directory, name)), None)
+        if found is not None:
+            return found
         online = [directory for directory in self.all if directory.failure is None]
         if not online:
             raise BrokerError(ErrorCode.KAFKA_STORAGE_ERROR, "all log directories are offline")
-        for directory in online:
-            if self._files.exists(directory.path / directory_name(name)):
-                return directory
         if name[1] == NO_PARTITION:
             return self.all[0]
         if not is_new and len(online) < len(self.all):
             return next(directory for directory in self.all if directory.failure is not None)
         return min(online, key=lambda directory: sum(home is directory for home in self._home.values()))
+
+    def _is_in(self, directory: LogDirectory, name: LogName) -> bool:
+        """Whether a log is in a directory; a disk that fails takes that offline."""
+        if directory.failure is not None:
+            return False
+        try:
+            return self._files.exists(directory.path / directory_name(name))
+        except StorageError as error:
+            directory.fail(error)
+            return False
 
     def home_of(self, name: LogName, *, is_new: bool = False) -> LogDirectory:
         """The directory that a log is in, also one that is yet to be made."""
@@ -103,17 +113,20 @@ class LogDirectories:
             directory.open_all(here, now_ms)
         self._check_first()
 
-    def open(self, name: LogName, settings: LogSettings, now_ms: int) -> Log:
-        """Open a log that is new. Raises StorageError."""
-        return self.home_of(name, is_new=True).open(name, settings, now_ms)
+    def open(self, name: LogName, settings: LogSettings, now_ms: int) -> None:
+        """Open a log that is new; should the disk fail, or have failed, it is offline."""
+        self.home_of(name, is_new=True).open(name, settings, now_ms)
 
     def log(self, name: LogName) -> Log:
         """A log that is open."""
         return self._home[name].logs[name]
 
     def configure(self, name: LogName, settings: LogSettings) -> None:
-        """Use other settings for a log from now on. Raises StorageError."""
-        self._home[name].configure(name, settings)
+        """Use other settings for a log from now on. A disk that fails takes its directory offline, and no other."""
+        try:
+            self._home[name].configure(name, settings)
+        except StorageError as error:
+            self._home[name].fail(error)
 
     def forget(self, names: Iterable[LogName]) -> None:
         """Let go of logs that are deleted. A disk that fails takes its directory offline, and no other."""

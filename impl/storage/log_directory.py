@@ -99,6 +99,7 @@ class LogDirectory:
         self.path = path
         self.logs: dict[LogName, Log] = {}
         self.failure: StorageError | None = None
+        self._failing = threading.Lock()
         self._files = files
         self._threads = threads
         self._run_later = run_later
@@ -155,7 +156,14 @@ class LogDirectory:
             self.fail(error)
         if self.failure is not None:
             for name, settings in wanted.items():
-                self._keep(name, OfflineLog(self.path / directory_name(name), self.failure), settings)
+                self._keep_offline(name, settings)
+
+    def _keep_offline(self, name: LogName, settings: LogSettings) -> Log:
+        """Have something in the place of a log that could not be opened, as the directory is offline."""
+        assert self.failure is not None
+        log = OfflineLog(self.path / directory_name(name), self.failure)
+        self._keep(name, log, settings)
+        return log
 
     def _open_all(self, wanted: Mapping[LogName, LogSettings], now_ms: int) -> None:
         """Open logs. Raises StorageError."""
@@ -187,10 +195,18 @@ class LogDirectory:
         self.checkpoint()
 
     def open(self, name: LogName, settings: LogSettings, now_ms: int) -> Log:
-        """Open a log that is new. Raises StorageError."""
-        log = self._opened(self._files, name, settings, now_ms, None)
-        self._keep(name, log, settings)
-        return log
+        """Open a log that is new. Should the disk fail, or have failed, the directory is offline, and the log with it.
+
+        As `LogManager.getOrCreateLog` and `ReplicaManager.markPartitionOffline`: the topic is there nevertheless.
+        """
+        try:
+            if self.failure is None:
+                log = self._opened(self._files, name, settings, now_ms, None)
+                self._keep(name, log, settings)
+                return log
+        except StorageError as error:
+            self.fail(error)
+        return self._keep_offline(name, settings)
 
     def _opened(
         self,
@@ -316,13 +332,15 @@ class LogDirectory:
 
     def fail(self, error: StorageError) -> None:
         """Go offline (`LogManager.handleLogDirFailure`); only the first error counts."""
-        if self.failure is None:
+        with self._failing:  # threads may meet errors at the same time
+            if self.failure is not None:
+                return
             self.failure = error
-            for log in list(self.logs.values()):
-                log.failure = error
-            logger.error("%s goes offline until the next start: %s", self.path, error)
-            if self._on_failure is not None:
-                self._on_failure(self)
+        for log in list(self.logs.values()):
+            log.failure = error
+        logger.error("%s goes offline until the next start: %s", self.path, error)
+        if self._on_failure is not None:
+            self._on_failure(self)
 
     def close(self) -> None:
         """Make everything durable and leave the marker of a clean stop, which an offline directory does not get."""

@@ -52,8 +52,10 @@ def filled(*, was_clean: bool = True) -> SimulatedFileSystem:
 def failing(files: SimulatedFileSystem, *faults: Fault) -> Iterator[None]:
     """While the disk fails so."""
     files.faults.planned += faults
-    yield
-    files.faults.planned.clear()
+    try:
+        yield
+    finally:
+        files.faults.planned.clear()
 
 
 def refused(partition: Partition) -> bool:

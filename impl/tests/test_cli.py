@@ -34,16 +34,54 @@ def test_a_port_in_use_is_told_with_what_to_do(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
-def test_an_address_of_nobody_is_told_with_what_to_do(tmp_path: Path, host: str) -> None:
-    done = serve("--data", tmp_path, "--port", 0, "--host", host)
+@pytest.fixture
+def no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No address is this machine's."""
+    _refuse(monkeypatch, OSError(errno.EADDRNOTAVAIL, "not here"))
+
+
+def _refuse(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    async def create_server(*_: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr("asyncio.base_events.BaseEventLoop.create_server", create_server)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            OSError(errno.EADDRNOTAVAIL, "not here"),
+            "Cannot assign requested address; this machine has no such address: choose one of its own with --host",
+        ),
+        (
+            socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+            "Name or service not known; choose another name or address with --host",
+        ),
+        (OSError("no address could be used"), "no address could be used; see --host and --port"),  # Python 3.12
+    ],
+    ids=["no-address", "no-name", "no-number"],
+)
+def test_an_address_of_nobody_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    _refuse(monkeypatch, error)
+    done = serve("--data", tmp_path, "--port", 0, "--host", "there")
     assert done.exit_code == FAILED
-    assert done.output.startswith(f"Error: cannot listen on {host}:0: ")
-    assert done.output.endswith("with --host\n")
+    assert done.output == f"Error: cannot listen on there:0: {told}\n"
 
 
+def test_a_name_that_is_none_is_told_with_what_to_do(tmp_path: Path) -> None:
+    done = serve("--data", tmp_path, "--port", 0, "--host", "a..b")
+    assert done.exit_code == FAILED
+    assert done.output == (
+        "Error: cannot listen on a..b:0: not a name of a host; choose another name or address with --host\n"
+    )
+
+
+@pytest.mark.usefixtures("no_address")
 def test_a_directory_of_another_node_or_broker_is_told_with_what_to_do(tmp_path: Path) -> None:
-    serve("--data", tmp_path, "--host", "192.0.2.1")
+    serve("--data", tmp_path)
     done = serve("--data", tmp_path, "--node-id", 7)
     assert done.exit_code == FAILED
     assert f"{tmp_path} belongs to node 1: give that --node-id, or another --data" in done.output

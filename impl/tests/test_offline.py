@@ -15,6 +15,7 @@ from impl.server.broker import Broker
 from impl.server.handlers.metadata import metadata
 from impl.storage.checkpoints import CLEAN_SHUTDOWN, META_PROPERTIES, RECOVERY_POINTS
 from impl.storage.faults import Fault, Kind
+from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.directories import (
     FIRST,
     PARTITIONS,
@@ -114,6 +115,41 @@ def test_clients_are_told_that_partitions_have_no_leader() -> None:
         assert described(broker) == {n: without if n in lost else served for n in range(PARTITIONS)}
     broker.close()
     assert described(open_broker(files)) == dict.fromkeys(range(PARTITIONS), (0, 1, 2, [1], [1], []))
+
+
+@pytest.mark.parametrize("grows", [False, True], ids=["created", "grown"])
+@pytest.mark.parametrize("kind", ["open", "make", "write", "sync", "move", "sync directory"])
+def test_a_disk_that_fails_while_a_topic_is_made(kind: Kind, *, grows: bool) -> None:
+    files = SimulatedFileSystem()
+    broker = open_broker(files)
+    if grows:
+        broker.create_topic(broker.catalog.check_creation(TopicRequest("t", 1)))
+    with failing(files, Fault(kind, lasts=True, path_contains=str(SECOND))):
+        if grows:
+            broker.grow_topic(broker.catalog.check_growth("t", PARTITIONS, None))
+        else:
+            broker.create_topic(broker.catalog.check_creation(TopicRequest("t", PARTITIONS)))
+        assert [each.failure is None for each in broker.directories.all] == [True, False, True]
+        lost = in_second(broker)
+        assert lost
+        told = described(broker)
+        assert {n for n, (error, *_) in told.items() if error == ErrorCode.LEADER_NOT_AVAILABLE} == lost
+        assert len(told) == PARTITIONS
+        for partition in broker.partitions.values():
+            assert refused(partition) if partition.index in lost else not read(partition)
+        broker.delete_topic("t")
+        broker.create_topic(broker.catalog.check_creation(TopicRequest("t", PARTITIONS)))
+        assert not in_second(broker)
+        broker.close()
+
+
+def test_partitions_are_in_order_when_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = filled()
+    monkeypatch.setattr("impl.server.broker.MANY_PARTITIONS", 2)
+    broker = open_broker(files)
+    assert list(broker.partitions) == [("t", index) for index in range(PARTITIONS)]
+    assert [each.leader_epoch for each in broker.partitions.values()] == [1] * PARTITIONS
+    broker.close()
 
 
 def test_nobody_knows_the_epochs_of_logs_that_could_not_be_opened() -> None:
