@@ -1,30 +1,36 @@
-"""How recovery, fetches and starts grow: logs of 1 to 100 GiB, brokers of 10 to 10,000 partitions.
+"""How recovery, fetches, appends and starts grow: logs of 1 to 100 GiB, brokers of 10 to 10,000 partitions.
 
-The logs are sparse: each batch is one record of zeros, of which only the first page is written, so that a log of
-100 GiB takes half a gigabyte of a disk. What is read of the rest is zeros that the kernel makes up, so nothing here
-says how fast a disk is; CRCs are computed over all of it. One round only, because it takes long.
+The logs are sparse: each batch is one record of 1 MB of zeros, of which only the first page is written, so that a log
+of 100 GiB takes half a gigabyte of a disk. What is read of the rest is zeros that the kernel makes up, so nothing here
+says how fast a disk is, and no fetch is cold; CRCs are computed over all of it. What is appended is real. One round
+only, because it takes long.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from confluent_kafka import TopicPartition
+from attrs import evolve
 
-from conformance.benchmarks.broker import StalledError
-from conformance.benchmarks.storage import (
-    CLEAN_SHUTDOWN,
+from conformance.benchmarks.broker import (
+    MIB,
     SEGMENT_BYTES,
-    consumer_of,
+    StalledError,
     create_topic,
     data_of,
-    of_many_partitions,
+    end_of,
     seconds_to_load,
+    seconds_to_recover,
 )
+from conformance.benchmarks.figures import Notes
+from conformance.benchmarks.partitions import open_many, spread_over
+from conformance.benchmarks.reader import Reader
+from conformance.benchmarks.traffic import LARGE_BATCHES, SMALL_BATCHES, TOTAL_BYTES, produce, warm_up
 from conformance.targets.process_target import ProcessTarget
 from conformance.wire.batch import encode_batch
 from model.reference.batch import Batch, Record
@@ -35,58 +41,90 @@ PARTITIONS = (10, 100, 1_000, 10_000)
 VALUE_BYTES = 1_000_000
 WRITTEN_BYTES = 4_096
 LOOKUPS = 50
+PIECES = 64
+"""How many pieces of 8 MiB are fetched, spread evenly over a log: half of 1 GiB, where a reader skips every other."""
+READS = 3
 START_CEILING_S = 1_800.0
 _SEED = 1
 
 
 def measure(
-    target: ProcessTarget, *, log_bytes: tuple[int, ...] = LOG_BYTES, partitions: tuple[int, ...] = PARTITIONS
-) -> Mapping[str, float]:
+    target: ProcessTarget,
+    notes: Notes,
+    *,
+    log_bytes: Sequence[int] = LOG_BYTES,
+    partitions: Sequence[int] = PARTITIONS,
+    appended_bytes: int = TOTAL_BYTES,
+) -> None:
     """Give the broker longer and longer logs, and more and more partitions.
+
+    Figures are seconds, milliseconds, MiB, GB/s and MB/s of decimal bytes.
 
     Args:
         target: not started yet; ended at the end.
+        notes: where the figures go.
         log_bytes: how long the logs are.
         partitions: how many there are.
-
-    Returns:
-        Figures by name: seconds, milliseconds, MiB, GB/s of decimal bytes.
+        appended_bytes: how much is appended to each log, and spread over each number of partitions.
 
     Raises:
         StalledError: the broker did not recover all records.
     """
     target.start_ceiling_s = target.stop_ceiling_s = START_CEILING_S
-    figures: dict[str, float] = {}
-    with target:
-        for size in log_bytes:
-            figures |= _of_a_log(target, size)
+    for size in log_bytes:
+        with target:  # anew, so that no log is beside another one
+            _measure_log(target, notes, size, appended_bytes)
     for count in partitions:
         with target:
-            figures |= of_many_partitions(target, count)
-    return figures
+            open_many(target, notes, count)
+            spread_over(target, notes, count, evolve(SMALL_BATCHES, total_bytes=appended_bytes))
 
 
-def _of_a_log(target: ProcessTarget, log_bytes: int) -> Mapping[str, float]:
+def _measure_log(target: ProcessTarget, notes: Notes, log_bytes: int, appended_bytes: int) -> None:
     topic, size = f"sparse-{log_bytes}", f"{log_bytes / GIB:g} GiB"
+    notes.step(f"writing {size}")
     create_topic(target, topic)
     target.faults.do("stop", 0)
     directory = data_of(target) / f"{topic}-0"
     for path in directory.glob(f"{0:020d}.*"):
         path.unlink()
     records, length = write_sparse(directory, log_bytes)
-    (data_of(target) / CLEAN_SHUTDOWN).unlink(missing_ok=True)
-    target.faults.do("start", 0)
-    seconds = seconds_to_load(target.broker.log.read_bytes())
-    figures = {f"recovery of {size} (GB/s)": length / seconds / 1e9}
-    figures[f"one record of {size} (ms)"] = 1_000 * _seconds_to_find(target, topic, records)
+    notes.step(f"recovery of {size}")
+    notes.figure(f"recovery of {size} (GB/s)", length / seconds_to_recover(target) / 1e9)
+    if (end := end_of(target, topic)) != records:
+        raise StalledError(f"{target.name} recovered {end} of {records} records of {directory}")
+    notes.step(f"fetches from {size}")
+    with Reader.of(target.bootstrap[0], topic) as reader:
+        _measure_fetches(reader, notes, records, size)
+    notes.step(f"opening {size} after a clean stop")
     target.faults.do("stop", 0)
     target.faults.do("start", 0)
-    figures[f"opening {size} after a clean stop (s)"] = seconds_to_load(target.broker.log.read_bytes())
-    target.faults.do("stop", 0)
-    for path in directory.glob("0*"):
-        path.unlink()
-    target.faults.do("start", 0)
-    return figures
+    notes.figure(f"opening {size} after a clean stop (s)", seconds_to_load(target.broker.log.read_bytes()))
+    notes.step(f"appending to {size}")
+    end_of(target, topic)  # when it is led, it can be appended to
+    workload = evolve(LARGE_BATCHES, total_bytes=appended_bytes)
+    warm_up(target, workload)
+    notes.figure(f"append to {size}, {workload.name} (MB/s)", produce(target, [(topic, 0)], workload))
+
+
+def _measure_fetches(reader: Reader, notes: Notes, records: int, size: str) -> None:
+    """Pieces spread over all of a log, in the page cache, and single records at random."""
+    starts = [number * records // PIECES for number in range(PIECES)]
+    speeds = []
+    for counted in (False, *[True] * READS):  # once before: then it is in the page cache, and Java has compiled it
+        began = time.perf_counter()
+        fetched = sum(reader.read_piece(offset)[1] for offset in starts)
+        if counted:
+            speeds.append(fetched / (time.perf_counter() - began) / 1e6)
+    notes.figure(f"fetch from all over {size}, warm, sparse (MB/s)", median(speeds))
+    chosen = random.Random(_SEED)  # noqa: S311  places to look at
+    times = []
+    for _ in range(LOOKUPS):
+        offset = chosen.randrange(records)
+        began = time.perf_counter()
+        reader.read_piece(offset, MIB)
+        times.append(time.perf_counter() - began)
+    notes.figure(f"one record of 1 MB of {size} (ms)", 1_000 * median(times))
 
 
 def write_sparse(directory: Path, log_bytes: int) -> tuple[int, int]:
@@ -102,23 +140,5 @@ def write_sparse(directory: Path, log_bytes: int) -> tuple[int, int]:
                 file.write((base + number).to_bytes(8, "big"))
                 file.write(batch[8:WRITTEN_BYTES])
             file.truncate(here * len(batch))
+            os.fsync(file.fileno())  # or it is written to the disk while brokers are measured
     return count, count * len(batch)
-
-
-def _seconds_to_find(target: ProcessTarget, topic: str, records: int) -> float:
-    """The median time from asking for a record somewhere in the log to having it."""
-    chosen = random.Random(_SEED)  # noqa: S311  places to look at
-    consumer = consumer_of(target)
-    times = []
-    try:
-        for _ in range(LOOKUPS):
-            began = time.perf_counter()
-            offset = chosen.randrange(records)
-            consumer.assign([TopicPartition(topic, 0, offset)])
-            message = consumer.poll(START_CEILING_S)
-            if message is None or message.error() is not None or message.offset() != offset:
-                raise StalledError(f"{target.name} did not answer with offset {offset} of {topic}")
-            times.append(time.perf_counter() - began)
-    finally:
-        consumer.close()
-    return median(times)

@@ -9,110 +9,125 @@ to start a process varies by more than that. Not measured: several logs at once,
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from mmap import mmap
 from pathlib import Path
+from statistics import median
 
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
 
-from conformance.benchmarks.broker import DEADLINE_S, MIB, StalledError, resident_mib
-from conformance.benchmarks.reader import seconds_to_read_all
+from conformance.benchmarks.broker import (
+    DEADLINE_S,
+    MIB,
+    SEGMENT_BYTES,
+    StalledError,
+    create_topic,
+    data_of,
+    end_of,
+    seconds_to_recover,
+)
+from conformance.benchmarks.figures import LIMIT, Notes
+from conformance.benchmarks.partitions import open_many
+from conformance.benchmarks.reader import Reader
 from conformance.targets.process_target import ProcessTarget
 from conformance.wire.batch import HEADER_BYTES, encode_batch
 from model.reference.batch import Batch, Record
 
 BATCH_BYTES = (16_384, 1_024)
-SEGMENT_BYTES = 1 << 30
-PARTITIONS_AT_ONCE = 2_000  # Kafka's controller refuses to make 10,000 by one request
-CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
 READ_BYTES = 8 * MIB
-_LOADED = re.compile(rb"Loaded \d+ logs .*?in (\d+)ms")
-NOT_YET = frozenset(
-    {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE}
-)
-"""What a broker answers that has started and does not lead its partitions yet."""
+READS = 3
+"""How often a file is read; the median counts, so that one slow moment of a disk does not decide."""
 _RECORD_BYTES_ABOUT = 10
 """What a record has beside its value."""
 
 
-def measure(target: ProcessTarget, *, log_bytes: int = SEGMENT_BYTES, partitions: int = 1_000) -> Mapping[str, float]:
+def measure(target: ProcessTarget, notes: Notes, *, log_bytes: int = SEGMENT_BYTES, partitions: int = 1_000) -> None:
     """Give the broker a log of each batch size and many partitions, and start it again.
+
+    Figures are GB/s and MB/s of decimal bytes, seconds, MiB.
 
     Args:
         target: not started yet; ended at the end.
+        notes: where the figures go.
         log_bytes: how long each log is.
         partitions: how many there are in another topic.
-
-    Returns:
-        Figures by name; GB/s and MB/s of decimal bytes, seconds, MiB.
     """
-    figures: dict[str, float] = {}
     with target:
-        figures |= limits(data_of(target))
+        notes.step("limits of the machine")
+        _measure_limits(notes, data_of(target), max(log_bytes // 2, MIB))
         for batch_bytes in BATCH_BYTES:
-            figures |= _of_one_log(target, batch_bytes, log_bytes)
-        figures |= of_many_partitions(target, partitions)
-    return figures
+            _measure_log(target, notes, batch_bytes, log_bytes)
+        open_many(target, notes, partitions)
 
 
-def data_of(target: ProcessTarget) -> Path:
-    """Where the broker keeps its logs."""
-    return target.broker.log.parent / "data"
-
-
-def create_topic(target: ProcessTarget, topic: str, partitions: int = 1) -> None:
-    """Make a topic of large segments that are kept."""
-    admin = AdminClient({"bootstrap.servers": str(target.bootstrap[0])})
-    configs = {"segment.bytes": str(SEGMENT_BYTES), "retention.ms": "-1"}
-    made = admin.create_topics([NewTopic(topic, partitions, 1, config=configs)], operation_timeout=DEADLINE_S)
-    made[topic].result(timeout=DEADLINE_S)
-
-
-def limits(folder: Path) -> Mapping[str, float]:
+def _measure_limits(notes: Notes, folder: Path, written_bytes: int) -> None:
     """What nobody can be quicker than: a copy in memory on one core, and `dd` that writes and flushes a file."""
     source, copy = np.ones(256 * MIB, np.uint8), np.ones(256 * MIB, np.uint8)  # both have memory, unlike zeros
     began = time.perf_counter()
     np.copyto(copy, source)
-    figures = {"limit: a copy in memory (GB/s)": source.size / (time.perf_counter() - began) / 1e9}
-    file, size = folder / "dd", 512 * MIB
-    command = ["dd", "if=/dev/zero", f"of={file}", f"bs={MIB}", f"count={size // MIB}", "conv=fdatasync"]
+    notes.figure(f"{LIMIT}a copy in memory (GB/s)", source.size / (time.perf_counter() - began) / 1e9)
+    file, pieces = folder / "dd", written_bytes // MIB
+    command = ["dd", "if=/dev/zero", f"of={file}", f"bs={MIB}", f"count={pieces}", "conv=fdatasync"]
     began = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True, timeout=DEADLINE_S)  # noqa: S603  as it is
-    figures["limit: dd, flushed at the end (MB/s)"] = size / (time.perf_counter() - began) / 1e6
+    notes.figure(f"{LIMIT}dd, flushed at the end (MB/s)", pieces * MIB / (time.perf_counter() - began) / 1e6)
     file.unlink()
-    return figures
 
 
 # -- one long log ----------------------------------------------------------------------------------------------------
 
 
-def _of_one_log(target: ProcessTarget, batch_bytes: int, log_bytes: int) -> Mapping[str, float]:
+def _measure_log(target: ProcessTarget, notes: Notes, batch_bytes: int, log_bytes: int) -> None:
     topic, size = f"long-{batch_bytes}", f"{batch_bytes // 1024} KB batches"
+    notes.step(f"writing a log, {size}")
     create_topic(target, topic)
     target.faults.do("stop", 0)
     log = data_of(target) / f"{topic}-0" / f"{0:020d}.log"
     batches = write_log(log, batch_bytes, log_bytes)
-    (data_of(target) / CLEAN_SHUTDOWN).unlink(missing_ok=True)
-    target.faults.do("start", 0)
-    seconds = seconds_to_load(target.broker.log.read_bytes())
+    notes.step(f"recovery, {size}")
+    seconds = seconds_to_recover(target)
     if (end := end_of(target, topic)) != batches:
         raise StalledError(f"{target.name} recovered {end} of {batches} records of {log}")
-    length = log.stat().st_size
-    figures = {f"recovery, {size} (GB/s)": length / seconds / 1e9}
-    figures[f"fetch warm, {size} (MB/s)"] = _read_all(target, topic, batches)
-    forget_pages(log)
-    figures[f"fetch cold, {size} (MB/s)"] = _read_all(target, topic, batches)
-    figures[f"limit: reading the file, {size} (GB/s)"] = length / seconds_to_read(log) / 1e9
+    notes.figure(f"recovery, {size} (GB/s)", log.stat().st_size / seconds / 1e9)
+    _measure_reads(target, notes, log, batches, size)
     target.faults.do("stop", 0)
     for path in log.parent.glob(f"{0:020d}.*"):  # or it were recovered again beside the next one
         path.unlink()
     target.faults.do("start", 0)
-    return figures
+
+
+def _measure_reads(target: ProcessTarget, notes: Notes, log: Path, batches: int, size: str) -> None:
+    """Read all of a log, from the page cache and from the disk, as a client and as a file."""
+    topic, length = log.parent.name.removesuffix("-0"), log.stat().st_size
+
+    def fetch() -> float:
+        began = time.perf_counter()
+        with Reader.of(target.bootstrap[0], topic) as reader:
+            reader.read_to(batches)
+        return time.perf_counter() - began
+
+    def read() -> float:
+        return seconds_to_read(log)
+
+    notes.step(f"fetches, warm, {size}")
+    fetch()  # a Java machine compiles what it has seen run
+    notes.figure(f"fetch warm, {size} (MB/s)", length / _median_of(fetch) / 1e6)
+    notes.figure(f"{LIMIT}reading the file from the page cache, {size} (GB/s)", length / _median_of(read) / 1e9)
+    notes.step(f"fetches, cold, {size}")
+    notes.figure(f"fetch cold, {size} (MB/s)", length / _median_of(fetch, cold=log) / 1e6)
+    notes.figure(f"{LIMIT}reading the file from the disk, {size} (MB/s)", length / _median_of(read, cold=log) / 1e6)
+
+
+def _median_of(seconds_of: Callable[[], float], *, cold: Path | None = None) -> float:
+    """The median time of some runs; with a file that is `cold`, it is out of the page cache before each."""
+    times = []
+    for _ in range(READS):
+        if cold is not None:
+            forget_pages(cold)
+        times.append(seconds_of())
+    return median(times)
 
 
 def write_log(path: Path, batch_bytes: int, log_bytes: int) -> int:
@@ -139,58 +154,6 @@ def _batch(batch_bytes: int) -> bytes:
     return encode_batch(Batch(records=(Record(value=value),), partition_leader_epoch=0))
 
 
-def seconds_to_load(text: bytes) -> float:
-    """How long the logs took to load when the broker was last started, as its log says. Raises StalledError."""
-    if not (said := _LOADED.findall(text)):
-        raise StalledError("the broker's log does not say how long it took to load its logs")
-    return max(int(said[-1]), 1) / 1000
-
-
-def _seconds_to_start(target: ProcessTarget) -> float:
-    began = time.perf_counter()
-    target.faults.do("start", 0)
-    return time.perf_counter() - began
-
-
-def consumer_of(target: ProcessTarget) -> Consumer:
-    """A consumer that asks for much at once."""
-    return Consumer(
-        {
-            "bootstrap.servers": str(target.bootstrap[0]),
-            "group.id": "bench",
-            "enable.auto.commit": False,
-            "check.crcs": False,
-            "fetch.max.bytes": 50 * MIB,
-            "max.partition.fetch.bytes": 8 * MIB,
-            "queued.max.messages.kbytes": 256 * 1024,
-        }
-    )
-
-
-def end_of(target: ProcessTarget, topic: str, partition: int = 0) -> int:
-    """A partition's end, as soon as the broker leads it. Raises StalledError."""
-    consumer = consumer_of(target)
-    deadline = time.monotonic() + DEADLINE_S
-    try:
-        while True:
-            try:
-                _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=DEADLINE_S)
-                return int(end)
-            except KafkaException as error:
-                if error.args[0].code() not in NOT_YET:
-                    raise
-                if time.monotonic() > deadline:
-                    raise StalledError(f"{target.name} does not lead {topic}-{partition}: {error}") from error
-    finally:
-        consumer.close()
-
-
-def _read_all(target: ProcessTarget, topic: str, records: int) -> float:
-    """MB/s from asking for the first batch to the last."""
-    size, seconds = seconds_to_read_all(target, topic, records)
-    return size / seconds / 1e6
-
-
 def forget_pages(path: Path) -> None:
     """Write a file's pages to disk and have the operating system forget them."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -202,35 +165,10 @@ def forget_pages(path: Path) -> None:
 
 
 def seconds_to_read(path: Path) -> float:
-    """How long it takes to copy a file out of the page cache: no broker can be quicker on one core."""
+    """How long it takes to read a file, from wherever it is: no broker can be quicker on one core."""
     buffer = memoryview(mmap(-1, READ_BYTES))  # it begins with a page, and a bytearray does where copies are slow
     with path.open("rb", buffering=0) as file:
-        while file.readinto(buffer):  # so that it is in the page cache
-            pass
-        file.seek(0)
         began = time.perf_counter()
         while file.readinto(buffer):
             pass
         return time.perf_counter() - began
-
-
-# -- many partitions -------------------------------------------------------------------------------------------------
-
-
-def of_many_partitions(target: ProcessTarget, partitions: int) -> Mapping[str, float]:
-    """What a start with many partitions takes beyond one with none, and their memory."""
-    target.faults.do("restart", 0)
-    before = resident_mib(target)
-    target.faults.do("stop", 0)
-    alone = _seconds_to_start(target)
-    for first in range(0, partitions, PARTITIONS_AT_ONCE):
-        create_topic(target, f"many-{first}", min(PARTITIONS_AT_ONCE, partitions - first))
-    target.faults.do("stop", 0)
-    began = time.perf_counter()
-    target.faults.do("start", 0)
-    end_of(target, f"many-{first}", partitions - first - 1)
-    seconds = time.perf_counter() - began
-    return {
-        f"opening {partitions} partitions (s)": max(seconds - alone, 0.0),
-        f"memory of {partitions} partitions (MiB)": max(resident_mib(target) - before, 0.0),
-    }

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from conformance.benchmarks import growth, storage
+from conformance.benchmarks import __main__ as program
+from conformance.benchmarks import broker, growth, partitions, storage
 from conformance.benchmarks.broker import StalledError
+from conformance.benchmarks.figures import LESS_IS_BETTER, LIMIT, MORE_IS_BETTER, Figures, Notes, Row
+from conformance.benchmarks.reader import BUFFER_BYTES, Reader
 from conformance.targets.bundled import Bundled
 from conformance.wire.batch import decode_batches
 
@@ -24,9 +30,15 @@ def test_a_log_is_written_as_a_leader_writes_it(tmp_path: Path, batch_bytes: int
 
 
 def test_what_was_written_is_recovered_and_read() -> None:
-    figures = storage.measure(Bundled(), log_bytes=1 << 20, partitions=3)
-    assert {name.partition(",")[0] for name in figures} >= {"recovery", "fetch warm", "fetch cold"}
-    assert all(each >= 0 for each in figures.values())
+    figures: dict[str, float] = {}
+    storage.measure(Bundled(), Notes(figures.__setitem__), log_bytes=1 << 20, partitions=3)
+    assert _kinds(figures) == {
+        "recovery": 2, "fetch warm": 2, "fetch cold": 2, "opening 3 partitions (s)": 1,
+        "memory of the broker alone (MiB)": 1, "memory added by 3 partitions (MiB)": 1,
+        "limit: a copy in memory (GB/s)": 1, "limit: dd": 1,
+        "limit: reading the file from the page cache": 2, "limit: reading the file from the disk": 2,
+    }  # fmt: skip
+    _every_unit_is_known(figures)
 
 
 def test_a_sparse_log_holds_what_a_whole_one_would(tmp_path: Path) -> None:
@@ -39,14 +51,111 @@ def test_a_sparse_log_holds_what_a_whole_one_would(tmp_path: Path) -> None:
     assert path.stat().st_blocks * 512 < size / 10
 
 
-def test_what_is_sparse_is_recovered_and_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(growth, "LOOKUPS", 3)  # at the end of so short a log each waits for the fetch before it
-    figures = growth.measure(Bundled(), log_bytes=(3_000_000,), partitions=(3,))
-    assert len(figures) == 5
-    assert all(each >= 0 for each in figures.values())
+def test_what_is_sparse_is_recovered_and_found_and_appended_to() -> None:
+    figures: dict[str, float] = {}
+    steps: list[str] = []
+    growth.measure(
+        Bundled(), Notes(figures.__setitem__, steps.append), log_bytes=(1 << 22,), partitions=(3,), appended_bytes=10**6
+    )
+    size = f"{(1 << 22) / growth.GIB:g} GiB"
+    assert list(figures) == [
+        f"recovery of {size} (GB/s)",
+        f"fetch from all over {size}, warm, sparse (MB/s)",
+        f"one record of 1 MB of {size} (ms)",
+        f"opening {size} after a clean stop (s)",
+        f"append to {size}, 1 MB batches (MB/s)",
+        "memory of the broker alone (MiB)",
+        "opening 3 partitions (s)",
+        "memory added by 3 partitions (MiB)",
+        "produce to 3 partitions, 16 KB batches (MB/s)",
+        "consume from 3 partitions, 16 KB batches (MB/s)",
+    ]
+    _every_unit_is_known(figures)
+    assert f"recovery of {size}" in steps
+
+
+def test_partitions_are_made_by_several_requests() -> None:
+    assert partitions.topics_of(0) == {}
+    assert partitions.topics_of(4_500) == {"many-0": 2_000, "many-2000": 2_000, "many-4000": 500}
 
 
 def test_a_log_that_does_not_say_how_long_it_took_is_told() -> None:
-    assert storage.seconds_to_load(b"x\nLoaded 2 logs of /d in 10ms\nLoaded 2 logs of /d in 1500ms (unclean)\n") == 1.5
+    assert broker.seconds_to_load(b"x\nLoaded 2 logs of /d in 10ms\nLoaded 2 logs of /d in 1500ms (unclean)\n") == 1.5
     with pytest.raises(StalledError, match="does not say"):
-        storage.seconds_to_load(b"listening\n")
+        broker.seconds_to_load(b"listening\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((BUFFER_BYTES + 1).to_bytes(4, "big"), "more than the .* make BUFFER_BYTES .* larger"),
+        ((8).to_bytes(4, "big") + bytes(8), "only 8 bytes"),
+        (b"", "closed"),
+    ],
+)
+def test_an_answer_that_a_reader_cannot_take_is_told(answer: bytes, said: str) -> None:
+    ours, theirs = socket.socketpair()
+    with Reader(ours, "topic") as reader, theirs:
+        theirs.sendall(answer)
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises(StalledError, match=said):
+            reader.read_piece(0)
+
+
+@pytest.mark.parametrize(
+    ("figure", "ours", "theirs", "ratio", "ahead"),
+    [
+        ("produce (MB/s)", 2.0, 1.0, 2.0, "bundled"),
+        ("opening (s)", 2.0, 1.0, 2.0, "apache-kafka"),
+        ("opening (s)", 2.0, 0.0, None, "apache-kafka"),
+        ("memory (MiB)", 1.0, None, None, None),
+        (f"{LIMIT}dd (MB/s)", 2.0, 1.0, None, None),
+    ],
+)
+def test_the_unit_says_who_is_ahead(
+    figure: str, ours: float, theirs: float | None, ratio: float | None, ahead: str | None
+) -> None:
+    row = Row(figure, ours, theirs)
+    assert (row.ratio, row.ahead) == (ratio, ahead)
+
+
+def test_a_figure_without_a_unit_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not end with a unit"):
+        _ = Row("produce", 1.0, 1.0).ahead
+
+
+def test_figures_are_medians_by_part() -> None:
+    figures = Figures()
+    for value in (1.0, 2.0, 30.0):
+        figures.keep("traffic", "bundled", "produce (MB/s)", value)
+    figures.keep("growth", "bundled", "produce (MB/s)", 4.0)
+    assert [row.ours for part in figures.parts for row in figures.rows(part)] == [2.0, 4.0]
+
+
+def test_what_was_measured_before_a_failure_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def measure(target: object, notes: Notes) -> None:
+        notes.step("a step")
+        notes.figure("opening (s)", 2.5)
+        if target == "kafka":
+            raise StalledError("not in time")
+
+    monkeypatch.setattr(program, "PARTS", {"growth": program.Part(measure, rounds=1)})
+    monkeypatch.setattr(program, "BROKERS", {"bundled": lambda: "ours", "apache-kafka": lambda: "kafka"})
+    file = tmp_path / "figures.json"
+    result = CliRunner().invoke(program.main, ["--json", str(file)])
+    assert result.exit_code == 1
+    assert "growth, round 1 of 1, apache-kafka: a step" in result.output
+    assert "growth, round 1 of 1, apache-kafka: not in time" in result.output
+    assert "growth: one round" in result.output
+    assert json.loads(file.read_text())["growth"]["opening (s)"]["rounds"] == {"bundled": [2.5], "apache-kafka": [2.5]}
+
+
+def _kinds(figures: dict[str, float]) -> dict[str, int]:
+    """How many figures there are of each kind, which is what comes before a comma."""
+    kinds = [name.partition(",")[0] for name in figures]
+    return {kind: kinds.count(kind) for kind in kinds}
+
+
+def _every_unit_is_known(figures: dict[str, float]) -> None:
+    assert {name.rpartition("(")[2][:-1] for name in figures} <= MORE_IS_BETTER | LESS_IS_BETTER
+    assert all(each >= 0 for each in figures.values())

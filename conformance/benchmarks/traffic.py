@@ -1,0 +1,130 @@
+"""One round of measurements of one broker with one client (librdkafka): produce, consume, start-up, memory.
+
+The client and its settings are the same for every broker. What is compared is the medians of alternating rounds,
+because a machine's speed drifts. Not measured: latency, several clients at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from itertools import cycle, islice
+
+from attrs import frozen
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from conformance.benchmarks.broker import DEADLINE_S, MIB, StalledError, address_of, create_topic, resident_mib
+from conformance.benchmarks.figures import Notes
+from conformance.targets.process_target import ProcessTarget
+
+TOTAL_BYTES = 256 * MIB
+Place = tuple[str, int]
+"""A topic and a partition of it."""
+
+
+@frozen
+class Workload:
+    """How records are produced: batches of `batch_bytes`, made of records of `record_bytes`."""
+
+    name: str
+    batch_bytes: int
+    record_bytes: int
+    total_bytes: int = TOTAL_BYTES
+
+    @property
+    def records(self) -> int:
+        """How many records make up the whole."""
+        return self.total_bytes // self.record_bytes
+
+
+SMALL_BATCHES = Workload("16 KB batches", 16_384, 16_000)
+LARGE_BATCHES = Workload("1 MB batches", 1_000_000, 16_000)
+
+
+def measure(target: ProcessTarget, notes: Notes) -> None:
+    """Start the broker, put every workload through it, and end it: seconds for the start, MiB for memory, MB/s."""
+    notes.step("start-up")
+    started = time.perf_counter()
+    with target:
+        notes.figure("start-up (s)", time.perf_counter() - started)
+        notes.figure("memory after the start (MiB)", resident_mib(target))
+        notes.step("warming up")
+        warm_up(target, SMALL_BATCHES)
+        for workload in (SMALL_BATCHES, LARGE_BATCHES):
+            notes.step(f"produce and consume, {workload.name}")
+            topic = f"bench-{workload.batch_bytes}"
+            create_topic(target, topic)
+            notes.figure(f"produce, {workload.name} (MB/s)", produce(target, [(topic, 0)], workload))
+            notes.figure(f"consume, {workload.name} (MB/s)", consume(target, [(topic, 0)], workload))
+        notes.figure("memory at the end (MiB)", resident_mib(target))
+
+
+def warm_up(target: ProcessTarget, workload: Workload) -> None:
+    """Produce and consume without measuring it: a Java machine compiles what it has seen run."""
+    create_topic(target, "bench-warm-up")
+    produce(target, [("bench-warm-up", 0)], workload)
+    consume(target, [("bench-warm-up", 0)], workload)
+
+
+def produce(target: ProcessTarget, places: Sequence[Place], workload: Workload) -> float:
+    """Produce to all these partitions in turn: MB/s from the first record handed over to the last acknowledged."""
+    producer = Producer(
+        {
+            "bootstrap.servers": address_of(target),
+            "acks": "all",
+            "linger.ms": 5,
+            "batch.size": workload.batch_bytes,
+            "message.max.bytes": 2 * MIB,
+            "queue.buffering.max.kbytes": 256 * 1024,
+        }
+    )
+    failures: list[str] = []
+
+    def delivered(error: KafkaError | None, _message: object) -> None:
+        if error is not None:
+            failures.append(str(error))
+
+    value = bytes(range(256)) * (workload.record_bytes // 256)
+    for topic in {topic for topic, _ in places}:
+        producer.list_topics(topic, timeout=30)
+    started = time.perf_counter()
+    for topic, partition in islice(cycle(places), workload.records):
+        producer.produce(topic, value, partition=partition, on_delivery=delivered)
+        producer.poll(0)
+    if producer.flush(DEADLINE_S) or failures:
+        raise StalledError(f"not everything was acknowledged: {failures[:1] or 'the deadline passed'}")
+    return workload.records * len(value) / (time.perf_counter() - started) / 1e6
+
+
+def consume(target: ProcessTarget, places: Sequence[Place], workload: Workload) -> float:
+    """MB/s from the first records read to the last; those first ones, which came after the set-up, don't count."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": address_of(target),
+            "group.id": "bench",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "fetch.max.bytes": 50 * MIB,
+            "max.partition.fetch.bytes": 8 * MIB,
+            "queued.max.messages.kbytes": 256 * 1024,
+        }
+    )
+    consumer.assign([TopicPartition(topic, partition, 0) for topic, partition in places])
+    count = size = 0
+    started = time.perf_counter()
+    deadline = started + DEADLINE_S
+    while count < workload.records:
+        first = count == 0
+        for message in consumer.consume(1000, timeout=1.0):
+            failure = message.error()
+            if failure is not None:
+                raise KafkaException(failure)
+            count += 1
+            size += len(message.value() or b"")
+        if first:
+            size, started = 0, time.perf_counter()
+        if time.perf_counter() > deadline:
+            raise StalledError(f"read {count} of {workload.records} records in {DEADLINE_S:g} s")
+    seconds = time.perf_counter() - started
+    consumer.close()
+    return size / seconds / 1e6
