@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.case import Run, case
 from conformance.disk import DAY, NEEDS, TIME, Pair, append, end_transaction, play
 from model.reference.compaction import CleaningPolicy
-from model.reference.disk_steps import Append, Clean, Restart
+from model.reference.disk_steps import Append, Clean, RaiseStart, Restart
 from model.reference.segments import Limits
 
 TINY = Limits(segment_bytes=1)
@@ -66,6 +66,13 @@ def a_tombstone_goes_in_the_end(run: Run) -> None:
     play(run, *steps, clean(at=9000), again, clean(at=9000 + DAY), limits=TINY)
 
 
+@case("CMP-02", needs=NEEDS)
+def a_tombstone_that_is_outdated(run: Run) -> None:
+    """A key is deleted and has a value again: the tombstone goes at once, like any older record."""
+    steps = batches(keyed(("a", "1")), keyed(("a", None)), keyed(("a", "2")), keyed(("z", "1")))
+    play(run, *steps, clean(), limits=TINY)
+
+
 @case("CMP-07", "CMP-08", needs=NEEDS)
 def the_active_segment_is_spared(run: Run) -> None:
     """The active segment has older and newer records of keys: it stays, and deletes nothing elsewhere."""
@@ -77,6 +84,14 @@ def the_active_segment_is_spared(run: Run) -> None:
 def a_log_that_is_clean_enough(run: Run) -> None:
     """A part of a log as large as min.cleanable.dirty.ratio allows is dirty, and not a byte more: it stays."""
     play(run, *OUTDATED, clean(min_cleanable_dirty_ratio=1.0), limits=TINY)
+
+
+@case("CMP-09", "CMP-02", needs=NEEDS)
+def the_start_is_in_the_midst_of_a_segment(run: Run) -> None:
+    """Raise the start into the only full segment: it is clean and dirty at once, and so half of the log is dirty."""
+    steps = batches(keyed(("a", "1"), ("a", "2"), ("a", "3")), keyed(("z", "1")))
+    cleanings = (clean(min_cleanable_dirty_ratio=ratio) for ratio in (0.5, 0.49))
+    play(run, *steps, RaiseStart(1), *cleanings, limits=TINY)
 
 
 @case("CMP-10", needs=NEEDS)

@@ -1,10 +1,10 @@
 """Compaction: what a cleaning of a log with `cleanup.policy=compact` must keep, and what it may drop.
 
-The newest record of every key stays. An older one goes when a cleaning comes by; one without a value (a tombstone) goes
-too, but not before `delete.retention.ms` have passed since a cleaning first saw it, so that whoever reads the log from
-its start in that time learns of the deletion. Offsets, order and timestamps of what stays do not change. What was
-aborted goes, and counts for no key; the marker that ends a transaction goes `delete.retention.ms` after a cleaning
-found nothing of it.
+The newest record of every key stays. An older one is removed the next time the log is cleaned; one without a value (a
+tombstone) goes too, but not before `delete.retention.ms` have passed since a cleaning first saw it, so that whoever
+reads the log from its start in that time learns of the deletion. Offsets, order and timestamps of what stays do not
+change. What was aborted goes, and counts for no key; the marker that ends a transaction goes `delete.retention.ms`
+after a cleaning found nothing of it.
 
 Source: LogCleaner.scala, LogCleanerManager.cleanableOffsets, MemoryRecords.filterTo, KIP-58, KIP-354, KIP-534
 (3.9). Not modelled: markers of epochs that have no records, the size of the offset map, and the merging of small
@@ -40,6 +40,15 @@ class Cleanable:
     end: int
 
 
+def closed_from(segments: Sequence[Segment], offset: int) -> list[Segment]:
+    """The segments before the active one, from the one that holds an offset on (LogSegments.nonActiveLogSegmentsFrom).
+
+    A segment holds all offsets up to the next one's first, also where it has no records.
+    """
+    following = (each.base_offset for each in segments[1:])
+    return [segment for segment, end in zip(segments, following, strict=False) if end > offset]
+
+
 def cleanable(
     segments: Sequence[Segment],
     last_clean_offset: int | None,
@@ -61,8 +70,7 @@ def cleanable(
     bounds = [stable_offset, segments[-1].base_offset]
     if policy.min_compaction_lag_ms > 0:
         young = now_ms - policy.min_compaction_lag_ms
-        later = (each for each in segments[:-1] if each.next_offset > first)
-        bounds += [each.base_offset for each in later if each.largest_timestamp > young][:1]
+        bounds += [each.base_offset for each in closed_from(segments, first) if each.largest_timestamp > young][:1]
     return Cleanable(first, max(first, min(bounds)))
 
 
@@ -72,20 +80,21 @@ def is_overdue(segments: Sequence[Segment], first_dirty_offset: int, policy: Cle
     Told by the time of each segment's first batch; the active one does not count.
     Source: KIP-354, LogCleanerManager.maxCompactionDelay.
     """
-    dirty = (each for each in segments[:-1] if each.next_offset > first_dirty_offset and each.batches)
-    begun = (each.batches[0].max_timestamp for each in dirty)
+    begun = (each.batches[0].max_timestamp for each in closed_from(segments, first_dirty_offset) if each.batches)
     return any(0 < time_ms < now_ms - policy.max_compaction_lag_ms for time_ms in begun)
 
 
 def is_due(segments: Sequence[Segment], offsets: Cleanable, policy: CleaningPolicy, now_ms: int) -> bool:
     """Whether a log is cleaned.
 
-    The part that would be cleaned anew is more than `min.cleanable.dirty.ratio` of all, or has waited for too long.
-    Source: LogToClean.cleanableRatio, LogCleanerManager.grabFilthiestCompactedLog.
+    The part that would be cleaned anew is more than `min.cleanable.dirty.ratio` of all, or has waited for too long. A
+    segment in the midst of which that part begins counts twice: as clean, and as dirty.
+    Source: LogToClean.cleanableRatio, LogCleanerManager.calculateCleanableBytes, grabFilthiestCompactedLog.
     """
-    clean = sum(each.size for each in segments if each.base_offset < offsets.first_dirty_offset)
-    dirty = sum(each.size for each in segments if offsets.first_dirty_offset <= each.base_offset < offsets.end)
-    is_late = is_overdue(segments, offsets.first_dirty_offset, policy, now_ms)
+    first, end = offsets.first_dirty_offset, offsets.end
+    clean = sum(each.size for each in segments if each.base_offset < first)
+    dirty = sum(each.size for each in closed_from(segments, first) if each.base_offset < end) if first < end else 0
+    is_late = is_overdue(segments, first, policy, now_ms)
     return dirty > 0 and (is_late or dirty / (clean + dirty) > policy.min_cleanable_dirty_ratio)
 
 
@@ -180,8 +189,8 @@ def cleaned(
     gone, needed = aborted(batches), {marker.base_offset for marker in endings(batches).values()}
     data = [each for each in batches if each.ending is None]
     counts = (each for each in data if each.base_offset not in gone)
-    dirty = (each for each in counts if offsets.first_dirty_offset <= each.base_offset < offsets.end)
-    newest = newest_offsets(record for batch in dirty for record in batch.records)
+    records = (record for batch in counts for record in batch.records)
+    newest = newest_offsets(each for each in records if offsets.first_dirty_offset <= each.offset < offsets.end)
     last_of = {each.producer_id: each.last_offset for each in data if each.producer_id >= 0}
     made = []
     for batch in batches:

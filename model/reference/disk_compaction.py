@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from model.reference.compaction import NO_LAG_MAX, aborted
+from model.reference.compaction import NO_LAG_MAX, aborted, newest_offsets
 from model.reference.disk_log import DiskLog
 from model.reference.disk_seen import Seen, expect, meets, records_of
 from model.reference.disk_steps import Clean
@@ -36,6 +36,13 @@ class _Cleaned:
         return frozenset(each.offset for each in self.before.records if each.value is None and each.offset < self.end)
 
     @property
+    def newest_tombstones(self) -> frozenset[int]:
+        """Those that no newer record outdated: what was aborted outdates nothing, nor does a marker."""
+        others = self.aborted | self.markers
+        found = (each for each in self.before.records if each.offset < self.end and each.offset not in others)
+        return self.tombstones & frozenset(newest_offsets(found).values())
+
+    @property
     def later(self) -> frozenset[int]:
         """What is not cleaned."""
         return frozenset(each.offset for each in self.before.records if each.offset >= self.end)
@@ -65,15 +72,15 @@ def compaction(before: DiskLog, step: Clean, log: DiskLog) -> list[Expect]:
     if log.offsets_cleaned is None:
         return [expect("records", records_of(log), _why_not_cleaned(before, step))]
     found = _Cleaned(before, log, log.offsets_cleaned.end)
-    allowed = found.kept | found.tombstones | found.later | found.aborted | found.markers
+    allowed = found.kept | found.newest_tombstones | found.later | found.aborted | found.markers
     older = "CMP-27" if step.policy.max_compaction_lag_ms < NO_LAG_MAX else "CMP-02"
     was = set(records_of(before))
     spans = {(each.base_offset, each.last_offset) for each in before.batches}
     empty = {each.base_offset for each in log.batches if not each.records}
     expects = [
         _there("the newest record of each key", found.held, "CMP-01"),
-        meets("records", "no older record", lambda seen: _offsets(seen) <= allowed, older),
-        meets("records", "nothing but what was there, in order", lambda seen: _in_order(seen, was), "CMP-03"),
+        meets("records", "no older record", lambda seen: offsets_of(seen) <= allowed, older),
+        meets("records", "nothing but what was there, in order", lambda seen: in_order(seen, was), "CMP-03"),
         meets("batches", "the offsets of batches as they were", lambda seen: {b[:2] for b in seen} <= spans, "CMP-04"),
         _there("all of the active segment", found.later, "CMP-07"),
         expect("log_end", log.log_end_offset, "CMP-12"),
@@ -86,11 +93,10 @@ def compaction(before: DiskLog, step: Clean, log: DiskLog) -> list[Expect]:
 
 def _particular(found: _Cleaned) -> list[Expect]:
     """What only some logs can be held to: those with tombstones, or transactions."""
-    before, kept, end = found.before, found.kept, found.end
-    newest = frozenset(each for each in found.tombstones if _is_newest(before, each, end))
+    kept = found.kept
     expects = [
         (_there, "tombstones that were not seen for long", found.tombstones & kept, "CMP-05"),
-        (_gone, "tombstones that were seen for delete.retention.ms", newest - kept, "CMP-06"),
+        (_gone, "tombstones that were seen for delete.retention.ms", found.newest_tombstones - kept, "CMP-06"),
         (_there, "what only the active segment has newer ones of", found.with_newer_in(found.later), "CMP-08"),
         (_gone, "records that were aborted", found.aborted, "CMP-28"),
         (_there, "what only aborted transactions have newer ones of", found.with_newer_in(found.aborted), "CMP-28"),
@@ -101,11 +107,11 @@ def _particular(found: _Cleaned) -> list[Expect]:
 
 
 def _there(words: str, offsets: frozenset[int], requirement: str) -> Expect:
-    return meets("records", words, lambda seen: offsets <= _offsets(seen), requirement)
+    return meets("records", words, lambda seen: offsets <= offsets_of(seen), requirement)
 
 
 def _gone(words: str, offsets: frozenset[int], requirement: str) -> Expect:
-    return meets("records", f"no {words}", lambda seen: not offsets & _offsets(seen), requirement)
+    return meets("records", f"no {words}", lambda seen: not offsets & offsets_of(seen), requirement)
 
 
 def _why_not_cleaned(before: DiskLog, step: Clean) -> str:
@@ -116,16 +122,12 @@ def _why_not_cleaned(before: DiskLog, step: Clean) -> str:
     return "CMP-27" if step.policy.max_compaction_lag_ms < NO_LAG_MAX else "CMP-09"
 
 
-def _offsets(seen: Seen) -> set[int]:
+def offsets_of(seen: Seen) -> set[int]:
+    """The offsets of what was read."""
     return {each[0] for each in seen}
 
 
-def _in_order(seen: Seen, was: set[tuple[int, bytes | None, bytes | None]]) -> bool:
+def in_order(seen: Seen, was: set[tuple[int, bytes | None, bytes | None]]) -> bool:
+    """Whether all that was read had been there so, at rising offsets."""
     found = [each[0] for each in seen]
     return found == sorted(set(found)) and set(seen) <= was
-
-
-def _is_newest(log: DiskLog, offset: int, end: int) -> bool:
-    """Whether a record is the newest of its key before an offset."""
-    keys = {each.offset: each.key for each in log.records if each.offset < end}
-    return not any(each > offset and key == keys[offset] for each, key in keys.items())

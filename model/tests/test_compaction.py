@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from model.reference.compaction import Cleanable, CleaningPolicy, cleanable, cleaned, endings, is_due, is_overdue
+from model.reference.disk_compaction import compaction
+from model.reference.disk_log import DiskLog, taken
+from model.reference.disk_seen import records_of
+from model.reference.disk_steps import Clean
 from model.reference.segments import DiskBatch, DiskRecord, Ending, Segment
 
 DAY = 86_400_000
@@ -90,6 +95,32 @@ def test_how_dirty_a_log_must_be() -> None:
     assert not is_due(segments, Cleanable(2, 2), CleaningPolicy(min_cleanable_dirty_ratio=0.0), 0)
 
 
+@pytest.mark.parametrize("start", [1, 2])
+def test_a_segment_in_which_the_log_starts_is_clean_and_dirty(start: int) -> None:
+    segments = log([(b"a", b"1"), (b"b", b"1"), (b"b", b"2")])
+    offsets = cleanable(segments, None, start, 3, POLICY, 0)
+    assert offsets == Cleanable(start, 3)
+    assert [is_due(segments, offsets, CleaningPolicy(min_cleanable_dirty_ratio=of), 0) for of in (0.49, 0.5)] == [
+        True, False,
+    ]  # fmt: skip
+    lag = CleaningPolicy(max_compaction_lag_ms=9, min_cleanable_dirty_ratio=1.0)
+    later = (evolve(segments[0], batches=(evolve(segments[0].batches[0], max_timestamp=1),)), segments[1])
+    assert is_due(later, offsets, lag, 11)
+
+
+def test_a_log_that_starts_in_the_active_segment_has_nothing_dirty() -> None:
+    *_, first, active = log([(b"a", b"1")], [(b"a", b"2"), (b"a", b"3")])[:2]
+    offsets = cleanable((first, active), None, 2, 3, POLICY, 0)
+    assert offsets == Cleanable(2, 2)
+    assert not is_due((first, active), offsets, CleaningPolicy(min_cleanable_dirty_ratio=0.0), 0)
+
+
+def test_records_before_the_start_outdate_none() -> None:
+    segments = log([(b"a", b"1"), (b"b", b"1"), (b"a", b"2"), (b"b", b"2"), (b"b", b"3")])
+    made = cleaned(segments, cleanable(segments, None, 3, 5, POLICY, 0), POLICY, 0)
+    assert left(made) == [(0, b"a", b"1"), (2, b"a", b"2"), (4, b"b", b"3")]
+
+
 def test_for_how_long_a_log_may_wait() -> None:
     segments = log([(b"a", b"1")], [(b"b", b"1")], [(b"c", b"1")])
     lag = CleaningPolicy(max_compaction_lag_ms=9, min_cleanable_dirty_ratio=1.0)
@@ -139,6 +170,46 @@ def test_a_transaction_that_is_open_has_no_ending() -> None:
     segments = transactions("7:a=1", "8:a=1", "8:abort", "7:b=1")
     batches = [batch for each in segments for batch in each.batches]
     assert {base: marker.base_offset for base, marker in endings(batches).items()} == {1: 2}
+
+
+def broken_by(segments: tuple[Segment, ...], kept: set[int]) -> set[str]:
+    """The requirements that a cleaning breaks which leaves records at these offsets."""
+    before = DiskLog(segments=segments)
+    step = Clean(policy=CleaningPolicy(min_cleanable_dirty_ratio=0.0), now_ms=DAY)
+    seen = tuple(each for each in records_of(before) if each[0] in kept)
+    expects = compaction(before, step, taken(before, step))
+    return {each.requirement for each in expects if each.field == "records" and not each.allowed.admits(seen)}
+
+
+def with_tombstone(segments: tuple[Segment, ...], offset: int, horizon_ms: int | None) -> tuple[Segment, ...]:
+    """The segments where the batch at an offset has a tombstone instead, which may go at a time."""
+    made = []
+    for segment in segments:
+        (batch,) = segment.batches or (None,)
+        if batch is not None and batch.base_offset == offset:
+            records = (evolve(batch.records[0], value=None),)
+            batch = evolve(batch, records=records, delete_horizon_ms=horizon_ms)
+        made.append(segment if batch is None else evolve(segment, batches=(batch,)))
+    return tuple(made)
+
+
+def test_a_tombstone_that_is_outdated_must_go() -> None:
+    segments = log([(b"a", b"1")], [(b"a", None)], [(b"a", b"2")])
+    assert broken_by(segments, {2}) == set()
+    assert broken_by(segments, {1, 2}) == {"CMP-02"}
+
+
+def test_what_was_aborted_outdates_no_tombstone() -> None:
+    words = ("7:a=1", "7:commit", "7:a=2", "7:commit", "8:a=3", "8:abort")
+    segments = with_tombstone(transactions(*words), 2, horizon_ms=1)
+    assert broken_by(segments, {1, 3, 5}) == set()
+    assert broken_by(segments, {1, 2, 3, 5}) == {"CMP-06"}
+
+
+def test_a_tombstone_that_was_aborted_goes_as_such() -> None:
+    segments = with_tombstone(transactions("7:a=1", "7:commit", "8:a=2", "8:abort"), 2, horizon_ms=None)
+    assert broken_by(segments, {0, 1, 3}) == set()
+    assert broken_by(segments, {0, 1, 2, 3}) == {"CMP-28"}
 
 
 PAIRS = st.tuples(st.sampled_from([b"a", b"b", b"c"]), st.sampled_from([b"1", b"2", None]))
