@@ -1,8 +1,8 @@
 """What the cases of retention and compaction at the wire have in common: logs of many segments, and waiting.
 
 Segments end by the records' own times (`segment.ms`), so that a log of few records has several, on every release and
-whatever the clock says. When a broker looks at its logs is its own affair: a look is repeated
-until it is right, or time is up.
+whatever the clock says. When a broker looks at its logs is its own affair: a look is repeated until it is right, or
+time is up.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def log_of_segments(run: Run, config: Mapping[str, str] | None = None, partition
     """A topic whose segments end where a batch is later by more than a second than their first.
 
     Raises:
-        Unsupported: the broker runs it too seldom.
+        Unsupported: the broker runs retention or compaction too seldom.
     """
     need_brisk(run.client)
     return run.topic(partitions, {"segment.ms": str(SECOND_MS), **(config or {})})

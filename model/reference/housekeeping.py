@@ -1,17 +1,17 @@
 """Retention and compaction as clients see them: what a broker does unasked to the logs of its partitions.
 
-When it comes by is its own affair (`log.retention.check.interval.ms`, `log.cleaner.backoff.ms`): an answer is right
-once it has. Which segments go is said by `model.reference.retention`, which records stay by
+When they run is the broker's own affair (`log.retention.check.interval.ms`, `log.cleaner.backoff.ms`): an answer is
+right once they have run. Which segments go is said by `model.reference.retention`, which records stay by
 `model.reference.compaction`; here segments are told from what was appended. What is seen of a partition: where it
 starts and ends, the records in between, the error of a fetch just before the start, and which record a reader is given
 who asks for an offset that has none.
 
-Of a topic that is both compacted and deleted from, nobody knows which comes by first, and compaction makes one segment
-of several: what goes in any order must go, what stays in any order must stay.
+For a topic that is both compacted and deleted from, it is not specified which runs first, and compaction makes one
+segment of several: what goes in any order must go, what stays in any order must stay.
 
 Not modelled: batches that end below a start raised by DeleteRecords, in a segment that has others; timestamps that the
-broker sets; producers with ids and transactions in compacted topics, and records in them whose times do not ascend; a
-`min.compaction.lag.ms` that rises.
+broker sets; how small compaction made what is clean, so that a log may be due a little sooner; producers with ids and
+transactions in compacted topics, and records in them whose times do not ascend; a `min.compaction.lag.ms` that rises.
 
 Source: LogManager.cleanupLogs, UnifiedLog.deleteOldSegments, LogCleaner (3.9).
 """
@@ -25,7 +25,9 @@ from attrs import evolve, frozen
 
 from model.reference.compaction import Cleanable, CleaningPolicy, cleanable, cleaned, is_due
 from model.reference.deletion import starting_at
+from model.reference.disk_compaction import in_order, offsets_of
 from model.reference.disk_log import DiskLog, taken
+from model.reference.disk_seen import Seen
 from model.reference.disk_steps import Append
 from model.reference.errors import ErrorCode
 from model.reference.operations import LookAtLogs
@@ -53,13 +55,10 @@ COMPACTED = declare("housekeeping.compacted", "the log holds what compaction lea
 LONG_MS = 3_600_000
 """No run takes so long: a tombstone that is to stay for at least this time is there whenever it is looked for."""
 
-Seen = tuple[int, bytes | None, bytes | None]
-"""A record as a reader is given it: offset, key, value."""
-
 
 @rule(LookAtLogs)
 def look_at_logs(cluster: Cluster, operation: LookAtLogs, context: Context) -> tuple[Section, ...]:
-    """What partitions must be once retention and compaction have come by."""
+    """What partitions must be once retention and compaction have run."""
     topic = cluster.topics[operation.topic]
     look = _compacted if "compact" in _policies(topic, context) else _retained
     whole = Section("request", (Permitted(LOOKED, ()),))
@@ -87,11 +86,11 @@ def _policies(topic: Topic, context: Context) -> frozenset[str]:
     return frozenset(each.strip() for each in setting(topic, context, "cleanup.policy").split(","))
 
 
-def _meets(field: str, words: str, holds: Callable[[Sequence[Seen]], bool], requirement: str) -> Expect:
+def _meets(field: str, words: str, holds: Callable[[Seen], bool], requirement: str) -> Expect:
     return Expect(field, Meets(words, holds), requirement)  # type: ignore[arg-type]  # by the field's name
 
 
-def _seen(record: DiskRecord) -> Seen:
+def _seen(record: DiskRecord) -> tuple[int, bytes | None, bytes | None]:
     return record.offset, record.key, record.value
 
 
@@ -143,7 +142,7 @@ def _retained(topic: Topic, index: int, context: Context) -> Section:
 def _retention_rule(left: Retained, partition: Partition) -> str:
     """Which rule says where the log starts."""
     reasons = [why for _, why in left.gone]
-    if left.log_start_offset == partition.log_end_offset and reasons:
+    if left.log_start_offset == partition.log_end_offset and Breach.TIME in reasons:
         return "RET-17"
     if Breach.SIZE in reasons:
         return "RET-14"
@@ -171,10 +170,12 @@ class Leftover:
     """Where the active segment begins."""
     end: int
     """Up to where compaction comes: the active segment, or one before it that is too young."""
-    kept: tuple[Seen, ...]
+    kept: Seen
     """All that is to be read, and tombstones."""
     outdated: frozenset[int]
-    """What a newer record of its key makes superfluous."""
+    """What must be gone since a newer record of its key was compacted."""
+    compacted_to: int
+    """Up to where that is so: `end`, or less if too little of the log is dirty."""
     tombstones: frozenset[int]
     """The newest records of keys that were deleted."""
     starts: tuple[int, int]
@@ -184,7 +185,7 @@ class Leftover:
 
 
 def leftover(topic: Topic, partition: Partition, context: Context) -> Leftover:
-    """What a compaction leaves of all that was ever appended to a partition, however often it came by."""
+    """What compaction leaves of all that was ever appended to a partition, however often it runs."""
     segments = segments_of(topic, partition, context)
     policy = CleaningPolicy(
         min_cleanable_dirty_ratio=float(setting(topic, context, "min.cleanable.dirty.ratio")),
@@ -192,17 +193,23 @@ def leftover(topic: Topic, partition: Partition, context: Context) -> Leftover:
         max_compaction_lag_ms=int(setting(topic, context, "max.compaction.lag.ms")),
     )
     first, now_ms = segments[0].base_offset, context.answered_ms
-    offsets = cleanable(segments, None, first, partition.high_watermark, policy, now_ms)
-    batches = cleaned(segments, Cleanable(first, offsets.end), policy, now_ms)
-    stays = [record for batch in batches for record in batch.records]
+    offsets = cleanable(segments, partition.compacted_to or None, first, partition.high_watermark, policy, now_ms)
+
+    def left_by_cleaning_to(end: int) -> list[DiskRecord]:
+        batches = cleaned(segments, Cleanable(first, end), policy, now_ms)
+        return [record for batch in batches for record in batch.records]
+
+    stays = left_by_cleaning_to(offsets.end)
+    compacted_to = offsets.end if is_due(segments, offsets, policy, now_ms) else partition.compacted_to
     everything = [record for segment in segments for batch in segment.batches for record in batch.records]
-    went = {each.offset for each in everything} - {each.offset for each in stays}
+    went = {each.offset for each in everything} - {each.offset for each in left_by_cleaning_to(compacted_to)}
     least, most, why = _starts_of_compacted(segments, topic, partition, context)
     return Leftover(
         segments[-1].base_offset,
         offsets.end,
         tuple(map(_seen, stays)),
-        frozenset(went if is_due(segments, offsets, policy, now_ms) else ()),
+        frozenset(went),
+        compacted_to,
         frozenset(each.offset for each in stays if each.value is None and each.offset < offsets.end),
         (least, most),
         why,
@@ -214,15 +221,18 @@ def _starts_of_compacted(
 ) -> tuple[int, int, str]:
     """Where a compacted log must start at least and may start at most, and which rule asks for the least.
 
-    At most: retention came by before compaction made the log smaller. At least: compaction had made one segment, as old
+    At most: retention ran before compaction made the log smaller. At least: compaction had made one segment, as old
     as its newest record, of all before the active one.
     """
     *older, active = segments
     merged = evolve(segments[0], batches=tuple(batch for each in older for batch in each.batches))
     least = _kept_of((merged, active) if older else segments, topic, partition, context)
     most = _kept_of(segments, topic, partition, context)
-    is_by_size = any(why is Breach.SIZE for _, why in least.gone)
-    return least.log_start_offset, most.log_start_offset, "RET-22" if is_by_size else "RET-21"
+    reasons = {why for _, why in least.gone}
+    why = "RET-22" if Breach.SIZE in reasons else "RET-21"
+    if least.log_start_offset == partition.log_end_offset and Breach.TIME in reasons:
+        why = "RET-17"
+    return least.log_start_offset, most.log_start_offset, why
 
 
 @frozen
@@ -240,13 +250,15 @@ class _Rules:
 
 def _rules(topic: Topic, context: Context) -> _Rules:
     by_ratio = float(setting(topic, context, "min.cleanable.dirty.ratio")) < 1
+    lags = int(setting(topic, context, "min.compaction.lag.ms")) > 0
+    spared = "CMP-24" if lags else "CMP-19"
     if "delete" in _policies(topic, context):
-        return _Rules("RET-23", "CMP-23", "CMP-19", "RET-23")
-    if int(setting(topic, context, "min.compaction.lag.ms")) > 0:
-        return _Rules("CMP-24", "CMP-25", "CMP-24", "CMP-18")
+        return _Rules("RET-23", "CMP-25" if lags else "CMP-23", spared, "RET-23")
+    if lags:
+        return _Rules("CMP-24", "CMP-25", spared, "CMP-18")
     is_limited = any(int(setting(topic, context, f"retention.{of}")) >= 0 for of in ("ms", "bytes"))
     newest, start = ("RET-19", "RET-19") if is_limited else ("CMP-15", "CMP-18")
-    return _Rules(newest, "CMP-16" if by_ratio else "CMP-26", "CMP-19", start)
+    return _Rules(newest, "CMP-16" if by_ratio else "CMP-26", spared, start)
 
 
 def _compacted(topic: Topic, index: int, context: Context) -> Section:
@@ -268,47 +280,37 @@ def _compacted(topic: Topic, index: int, context: Context) -> Section:
         Expect("start", Meets(f"at least {least}", lambda seen: _is_in(seen, least, None)), raised_by),
         Expect("start", Meets(f"at most {most}", lambda seen: _is_in(seen, None, most)), rules.start),
         _meets("records", "the newest value of each key", lambda seen: values <= set(seen), rules.newest),
-        _meets("records", "no older ones", lambda seen: not _offsets(seen) & left.outdated, rules.older),
+        _meets("records", "no older ones", lambda seen: not offsets_of(seen) & left.outdated, rules.older),
         _meets("between", "the next record that is there", _all_next, "CMP-17"),
         Expect("end", Exactly(partition.log_end_offset), "CMP-18"),
         Expect("below", Exactly(ErrorCode.OFFSET_OUT_OF_RANGE), "RET-16", vital=False),
         _meets("records", "all that is too young to be compacted", lambda seen: spared <= set(seen), rules.spared),
         _meets("records", "all of the active segment", lambda seen: active <= set(seen), "CMP-19"),
-        _meets("records", "what was written, in order", lambda seen: _in_order(seen, written), "CMP-22"),
+        _meets("records", "what was written, in order", lambda seen: in_order(seen, written), "CMP-22"),
         *_tombstones_stay_or_go(topic, partition, context, left),
     ]
-    then = _clean_to(topic.name, index, left.end)
+    then = _clean_to(topic.name, index, left.compacted_to)
     return Section(f"{topic.name}-{index}", (Permitted(COMPACTED, tuple(expects), then),))
 
 
 def _tombstones_stay_or_go(topic: Topic, partition: Partition, context: Context, left: Leftover) -> tuple[Expect, ...]:
     retention_ms = int(setting(topic, context, "delete.retention.ms"))
     there = frozenset(each for each in left.tombstones if each >= left.starts[1])
-    spent = {each for each in left.tombstones if each < partition.compacted_to < left.end}
+    spent = {each for each in left.tombstones if each < partition.compacted_to < left.compacted_to}
     if there and retention_ms >= LONG_MS:
         text = "the tombstones, for delete.retention.ms"
-        return (_meets("records", text, lambda seen: there <= _offsets(seen), "CMP-20"),)
+        return (_meets("records", text, lambda seen: there <= offsets_of(seen), "CMP-20"),)
     if spent and retention_ms == 0:
         text = "no tombstones that were there when compaction ran before"
-        return (_meets("records", text, lambda seen: not spent & _offsets(seen), "CMP-21"),)
+        return (_meets("records", text, lambda seen: not spent & offsets_of(seen), "CMP-21"),)
     return ()
-
-
-def _offsets(seen: Sequence[Seen]) -> set[int]:
-    return {each[0] for each in seen}
 
 
 def _is_in(seen: object, least: int | None, most: int | None) -> bool:
     return isinstance(seen, int) and (least is None or seen >= least) and (most is None or seen <= most)
 
 
-def _in_order(seen: Sequence[Seen], written: set[Seen]) -> bool:
-    """Whether all that was read had been written so, at rising offsets."""
-    places = [each[0] for each in seen]
-    return set(seen) <= written and places == sorted(set(places))
-
-
-def _all_next(seen: Sequence[Seen]) -> bool:
+def _all_next(seen: Seen) -> bool:
     """Whether a reader at an offset without a record was given the next one there is: (asked, there, given)."""
     return all(there == given for _, there, given in seen)
 

@@ -336,7 +336,7 @@ class DeleteRecords(Operation):
 class LookAtLogs(Operation):
     """Look at whole partitions: where they start and end, all that a reader gets, and what one gets before or between.
 
-    It says nothing of when: whoever performs it does so until retention, or compaction, has come by.
+    It says nothing of when: whoever performs it does so until retention, or compaction, has run.
     """
 
     topic: str

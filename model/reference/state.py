@@ -82,7 +82,7 @@ class Partition:
     restarts: int = 0
     """How often the brokers had been restarted when this partition was last written to."""
     compacted_to: int = 0
-    """Up to where compaction was seen to have come by; `entries` keeps all that was appended nevertheless."""
+    """Up to where compaction was seen to have run; `entries` keeps all that was appended nevertheless."""
 
     @property
     def high_watermark(self) -> int:

@@ -76,6 +76,7 @@ def test_which_requirement_a_wrong_start_breaks() -> None:
     assert wrong(topic_of(FOUR_DAYS, retention_bytes=str(SIZE)), start=0) == {"RET-14"}
     assert wrong(topic_of(FOUR_DAYS, retention_ms=str(2 * DAY_MS)), start=0) == {"RET-15"}
     assert wrong(topic_of(FOUR_DAYS, retention_ms="0"), start=3) == {"RET-17"}
+    assert wrong(topic_of(FOUR_DAYS, retention_bytes="0"), start=3) == {"RET-14"}
     assert wrong(topic_of(FOUR_DAYS), start=1) == {"RET-18"}
     raised = evolve(FOUR_DAYS, log_start_offset=1, entries=FOUR_DAYS.entries[1:])
     assert wrong(topic_of(raised), start=0) == {"RET-20"}
@@ -133,10 +134,23 @@ def test_tombstones_that_need_not_stay_go_the_second_time() -> None:
     assert wrong_records(0, 1, delete_retention_ms="0") == set()
     assert wrong_records(0, 1, 4, delete_retention_ms="0") == set()
     later = partition_of(("a=1 b=1", 5), ("a=2 c=1", 4), ("b", 3), ("c=2", 2), ("d=1", 1))
-    config = {"cleanup_policy": "compact", "delete_retention_ms": "0"}
+    config = {"cleanup_policy": "compact", "delete_retention_ms": "0", "min_cleanable_dirty_ratio": "0.2"}
     seen = (*left_out(0, 1, 3), *records("6:d=1"))
     assert wrong(topic_of(later, **config), records=seen) == set()
-    assert wrong(topic_of(evolve(later, compacted_to=5), **config), records=seen) == {"CMP-21"}
+    compacted = evolve(later, compacted_to=5)
+    assert wrong(topic_of(compacted, **config), records=seen) == {"CMP-21"}
+    assert wrong(topic_of(compacted, **{**config, "min_cleanable_dirty_ratio": "0.3"}), records=seen) == set()
+
+
+def test_what_is_clean_enough_stays_as_the_last_compaction_left_it() -> None:
+    """Of four segments three are clean, so that a quarter is dirty."""
+    later = partition_of(("a=1 b=1", 5), ("a=2 c=1", 4), ("b", 3), ("c=2", 2), ("d=1", 1))
+    for ratio, ends in (("0.25", 5), ("0.24", 6)):
+        topic = topic_of(evolve(later, compacted_to=5), cleanup_policy="compact", min_cleanable_dirty_ratio=ratio)
+        left = leftover(topic, topic.partitions[0], CONTEXT)
+        assert left.compacted_to == ends
+        assert left.outdated == ({0, 1} if ends == 5 else {0, 1, 3})
+        assert left.kept == (*left_out(0, 1, 3), *records("6:d=1"))
 
 
 def test_a_look_moves_the_start() -> None:
@@ -165,9 +179,11 @@ def test_who_is_compacted_and_deleted_from() -> None:
     assert wrong_of_both(0, 1, 2, 3, 4, 5, start=6, retention_ms=old) == {"RET-23", "CMP-19"}
     topic = topic_of(COMPACTABLE, cleanup_policy="compact,delete", retention_ms=old)
     assert wrong(topic, start=5, below=0) == {"RET-16"}
+    assert wrong_of_both(0, 1, 2, 3, 4, start=5, retention_ms="0") == {"RET-17"}
+    assert wrong_of_both(0, 1, 2, 3, min_compaction_lag_ms=str(9 * DAY_MS // 2)) == {"CMP-24", "RET-23"}
 
 
-def test_nobody_knows_whether_compaction_or_retention_comes_by_first() -> None:
+def test_compaction_or_retention_may_run_first() -> None:
     """Of a segment that is too old beside one that is not, compaction may make one."""
     some_are_old = str(9 * DAY_MS // 2)
     for start in (0, 2):
@@ -176,7 +192,7 @@ def test_nobody_knows_whether_compaction_or_retention_comes_by_first() -> None:
     assert wrong_of_both(0, 1, 2, 3, start=4, retention_ms=some_are_old) == {"RET-23"}
 
 
-def test_where_both_have_come_by_the_log_starts_where_it_was_seen_to() -> None:
+def test_where_both_have_run_the_log_starts_where_it_was_seen_to() -> None:
     topic = topic_of(COMPACTABLE, cleanup_policy="delete, compact", retention_ms=str(5 * DAY_MS // 2))
     cluster = Cluster({"t": topic})
     (_, section) = allowed(cluster, LOOK, CONTEXT)
