@@ -165,7 +165,9 @@ def clean(
 def _note_keys(log: Log, part: Cleanable, newest: NewestOffsets) -> Generator[int, None, None]:
     """Note the newest offsets of the keys in the dirty part, or in as much of it as there is room for.
 
-    Keys of what was aborted are none.
+    Keys of what was aborted are none. A pass may begin inside a segment. Transactions that were over by then must not
+    be expected, though Kafka's cleaner does (`UnifiedLog.collectAbortedTransactions`): their markers don't come again,
+    so that what their producers commit next would be taken for aborted and, if it is a tombstone, for nothing.
     """
     transactions = CleanedTransactions()
     transactions.expect(log.aborted_between(part.first_dirty, part.end))

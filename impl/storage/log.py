@@ -24,7 +24,7 @@ from impl.storage.producer_state import ProducerState
 from impl.storage.recovery import LogRecovery, LogStart
 from impl.storage.segment import DELETED, Segment, SegmentLimits
 from impl.storage.snapshots import Snapshots
-from impl.storage.timestamps import TimestampAndOffset, first_record
+from impl.storage.timestamps import TimestampAndOffset, find_max_timestamp, find_timestamp
 from impl.storage.transactions import AbortedTransaction, collect_aborted, read_marker
 
 NO_LIMIT: Final = 2**63 - 1
@@ -320,11 +320,11 @@ class Log:
 
         Their markers may be in later segments (`LocalLog.addAbortedTransactions`).
         """
-        segments = self._segments[self._segment_number(records.base_offset) :]
-        end = segments[0].offset_after(records.position + records.size)
+        number = self._segment_number(records.base_offset)
+        end = self._segments[number].offset_after(records.position + records.size)
         if end is None:
-            end = segments[1].base_offset if len(segments) > 1 else self.log_end_offset
-        return collect_aborted((segment.aborted for segment in segments), offset, end)
+            end = self._segments[number + 1].base_offset if number + 1 < len(self._segments) else self.log_end_offset
+        return self.aborted_between(offset, end)
 
     def batches(self, from_offset: int) -> Iterator[tuple[BatchHeader, Segment, int]]:
         """Headers of all batches that end at or after `from_offset`, with their segment and position."""
@@ -336,25 +336,16 @@ class Log:
 
     def find_timestamp(self, timestamp: int) -> TimestampAndOffset | None:
         """The first record at or after `timestamp` in the first segment that reaches it (ListOffsets)."""
-        for segment in self._segments:
-            if segment.largest_timestamp() >= timestamp:
-                for batch in segment.find_timestamp(timestamp, self.log_start_offset):
-                    found = first_record(segment, batch, timestamp, self.log_start_offset)
-                    if found is not None:
-                        return found
-                return None
-        return None
+        return find_timestamp(self._segments, timestamp, self.log_start_offset)
 
     def find_max_timestamp(self) -> TimestampAndOffset | None:
         """The first record with the largest timestamp (KIP-734)."""
-        segment = max(self._segments, key=lambda each: each.max_timestamp)
-        batch = segment.find_max_timestamp()
-        return first_record(segment, batch, batch.header.max_timestamp, 0) if batch else None
+        return find_max_timestamp(self._segments)
 
     def aborted_between(self, offset: int, end: int) -> list[AbortedTransaction]:
-        """Those with records before `end`, of the markers from the segment of `offset` on."""
+        """Aborted transactions that overlap [offset, end), from the transaction indexes."""
         segments = self._segments[self._segment_number(offset) :]
-        return collect_aborted((segment.aborted for segment in segments), self.log_start_offset, end)
+        return collect_aborted((segment.aborted for segment in segments), offset, end)
 
     def raise_start(self, log_start_offset: int) -> None:
         """Forget what is before an offset; the caller has checked that it is not beyond the high watermark."""

@@ -1,11 +1,11 @@
-"""Lookups by timestamp: the record in a batch that answers one (`FileRecords.searchForTimestamp`)."""
+"""Lookups by timestamp: the record that answers one, in segments and in a batch (`FileRecords.searchForTimestamp`)."""
+
+from collections.abc import Sequence
 
 import attrs
 
-from impl.storage.batch import HEADER_SIZE
-from impl.storage.compression import decompress
-from impl.storage.records import read_records
 from impl.storage.segment import BatchAt, Segment
+from impl.storage.stored_records import records_in
 
 
 @attrs.frozen(slots=True)
@@ -18,15 +18,33 @@ class TimestampAndOffset:
 
 
 def first_record(segment: Segment, batch: BatchAt, timestamp: int, from_offset: int) -> TimestampAndOffset | None:
-    """The first record of a batch at or after a timestamp and an offset. Raises CompressionError."""
+    """The first record of a batch at or after a timestamp and an offset. Raises DamagedBatchError."""
     header = batch.header
     if header.has_log_append_time:
         offset = max(header.base_offset, from_offset)
         return TimestampAndOffset(header.max_timestamp, offset, header.partition_leader_epoch)
-    body = segment.read(batch.position + HEADER_SIZE, header.size - HEADER_SIZE)
-    for record in read_records(decompress(header.compression, body), header.record_count):
+    for record in records_in(segment, batch):
         offset = header.base_offset + record.offset_delta
         record_timestamp = header.base_timestamp + record.timestamp_delta
         if record_timestamp >= timestamp and offset >= from_offset:
             return TimestampAndOffset(record_timestamp, offset, header.partition_leader_epoch)
     return None
+
+
+def find_timestamp(segments: Sequence[Segment], timestamp: int, from_offset: int) -> TimestampAndOffset | None:
+    """The first record at or after a timestamp and an offset, in the first segment that reaches the timestamp."""
+    for segment in segments:
+        if segment.largest_timestamp() >= timestamp:
+            for batch in segment.find_timestamp(timestamp, from_offset):
+                found = first_record(segment, batch, timestamp, from_offset)
+                if found is not None:
+                    return found
+            return None
+    return None
+
+
+def find_max_timestamp(segments: Sequence[Segment]) -> TimestampAndOffset | None:
+    """The first record with the largest timestamp (KIP-734)."""
+    segment = max(segments, key=lambda each: each.max_timestamp)
+    batch = segment.find_max_timestamp()
+    return first_record(segment, batch, batch.header.max_timestamp, 0) if batch else None

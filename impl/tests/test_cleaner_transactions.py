@@ -130,19 +130,39 @@ def test_nothing_undecided_is_compacted(tmp_path: Path) -> None:
     assert offsets(log) == [1, 2, 3, 4]
 
 
+def test_what_was_aborted_before_a_pass_begins_is_over(tmp_path: Path) -> None:
+    """The first pass ends inside a segment, after the abort of a producer that then deletes a key."""
+    log = open_log(tmp_path)
+    append(log, plain(b"k", b"old"))
+    write(log, 1, pair=(b"x", b"aborted"))
+    end(log, 1)
+    append(log, plain(b"a", b"1"))
+    append(log, plain(b"b", b"1"))
+    tombstone = write(log, 1, 1, pair=(b"k", None))
+    end(log, 1, aborts=False)
+    log.roll(NOW)
+    append(log, plain(b"z", b"active"))
+    clean_to, _ = compact(log, keys_max=3)
+    assert clean_to == tombstone
+    compact(log, clean_to, keys_max=3)
+    assert [each[:3] for each in contents(log) if each[1] == b"k"] == [(tombstone, b"k", None)]
+
+
 def left_of(committed: list[Found], clean_to: int) -> list[Found]:
     """What compaction leaves of records that were committed."""
     newest = {key: offset for offset, key, _ in committed if offset < clean_to}
     return [each for each in committed if each[0] >= clean_to or newest[each[1]] == each[0]]
 
 
+@pytest.mark.parametrize("keys_max", [2, 3, 5, 1000])
 @pytest.mark.parametrize("seed", range(6))
-def test_a_reader_finds_what_is_committed_after_every_compaction(tmp_path: Path, seed: int) -> None:
+def test_a_reader_finds_what_is_committed_after_every_compaction(tmp_path: Path, seed: int, keys_max: int) -> None:
     drawn = DrawnLog(tmp_path, seed)
     clean_to: int | None = None
     for round_ in range(4):
         drawn.go_on()
-        clean_to, _ = compact(drawn.log, clean_to, now_ms=NOW + round_ * RETENTION_MS // 2)
+        now_ms = NOW + round_ * RETENTION_MS // 2
+        clean_to, _ = compact(drawn.log, clean_to, now_ms=now_ms, keys_max=keys_max)
         expected, partition = left_of(drawn.committed, clean_to), leader_of(drawn.log)
         for offset in (0, clean_to // 2, clean_to):
             for bytes_max in (1, 300, 1 << 20):

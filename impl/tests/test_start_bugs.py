@@ -1,28 +1,37 @@
-"""Every bug of `start_bugs` is seen by a check, and none of the checks sees anything where there is no bug."""
+"""Every bug of `start_bugs` and `transaction_bugs` is seen by a check, and no check sees what is not there."""
 
+from collections.abc import Callable, Sequence
 from pkgutil import resolve_name
 
 import pytest
 
+from impl.tests import start_bugs, transaction_bugs
 from impl.tests.durability import Violation
-from impl.tests.start_bugs import BUGS, CHECKS
 from impl.tests.storage_bugs import StorageBug
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
+Checks = Sequence[Callable[[], None]]
+LISTS: tuple[tuple[Checks, Sequence[StorageBug]], ...] = (
+    (start_bugs.CHECKS, start_bugs.BUGS),
+    (transaction_bugs.CHECKS, transaction_bugs.BUGS),
+)
+PLANTED = [pytest.param(checks, bug, id=bug.name.replace(" ", "-")) for checks, bugs in LISTS for bug in bugs]
 
-def run_checks() -> None:
-    """Run the checks up to the first that fails. Raises Violation."""
-    for check in CHECKS:
+
+def run_checks(checks: Checks) -> None:
+    """Run checks up to the first that fails. Raises Violation."""
+    for check in checks:
         check()
 
 
-@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name.replace(" ", "-"))
-def test_every_planted_bug_is_seen(bug: StorageBug, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("checks", "bug"), PLANTED)
+def test_every_planted_bug_is_seen(checks: Checks, bug: StorageBug, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bug.place, bug.plant(resolve_name(bug.place)))
     with pytest.raises(Violation):
-        run_checks()
+        run_checks(checks)
 
 
 def test_no_check_sees_what_is_not_there() -> None:
-    run_checks()
+    for checks, _ in LISTS:
+        run_checks(checks)
