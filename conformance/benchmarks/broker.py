@@ -48,7 +48,8 @@ def resident_mib(target: ProcessTarget) -> float:
 
 def create_topic(target: ProcessTarget, topic: str, partitions: int = 1) -> None:
     """Make a topic of large segments that are kept."""
-    admin = AdminClient({"bootstrap.servers": address_of(target)})
+    warnings_only = {"log_level": 4}  # or librdkafka tells whoever waits what it purges
+    admin = AdminClient({"bootstrap.servers": address_of(target), **warnings_only})
     configs = {"segment.bytes": str(SEGMENT_BYTES), "retention.ms": "-1"}
     made = admin.create_topics(
         [NewTopic(topic, partitions, 1, config=configs)], operation_timeout=_CREATION_S, request_timeout=_CREATION_S

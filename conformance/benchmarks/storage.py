@@ -113,21 +113,24 @@ def _measure_reads(target: ProcessTarget, notes: Notes, log: Path, batches: int,
 
     notes.step(f"fetches, warm, {size}")
     fetch()  # a Java machine compiles what it has seen run
-    notes.figure(f"fetch warm, {size} (MB/s)", length / _median_of(fetch) / 1e6)
-    notes.figure(f"{LIMIT}reading the file from the page cache, {size} (GB/s)", length / _median_of(read) / 1e9)
+    fetched_s, read_s = _medians(fetch, read)
+    notes.figure(f"fetch warm, {size} (MB/s)", length / fetched_s / 1e6)
+    notes.figure(f"{LIMIT}reading the file from the page cache, {size} (GB/s)", length / read_s / 1e9)
     notes.step(f"fetches, cold, {size}")
-    notes.figure(f"fetch cold, {size} (MB/s)", length / _median_of(fetch, cold=log) / 1e6)
-    notes.figure(f"{LIMIT}reading the file from the disk, {size} (MB/s)", length / _median_of(read, cold=log) / 1e6)
+    fetched_s, read_s = _medians(fetch, read, cold=log)
+    notes.figure(f"fetch cold, {size} (MB/s)", length / fetched_s / 1e6)
+    notes.figure(f"{LIMIT}reading the file from the disk, {size} (MB/s)", length / read_s / 1e6)
 
 
-def _median_of(seconds_of: Callable[[], float], *, cold: Path | None = None) -> float:
-    """The median time of some runs; with a file that is `cold`, it is out of the page cache before each."""
-    times = []
+def _medians(*runs: Callable[[], float], cold: Path | None = None) -> list[float]:
+    """The median time of each run, taken in turn; with a file that is `cold`, it leaves the page cache before each."""
+    times: list[list[float]] = [[] for _ in runs]
     for _ in range(READS):
-        if cold is not None:
-            forget_pages(cold)
-        times.append(seconds_of())
-    return median(times)
+        for each, seconds_of in zip(times, runs, strict=True):
+            if cold is not None:
+                forget_pages(cold)
+            each.append(seconds_of())
+    return [median(each) for each in times]
 
 
 def write_log(path: Path, batch_bytes: int, log_bytes: int) -> int:
