@@ -18,7 +18,7 @@ import attrs
 from impl.errors import BrokerError, ErrorCode, StorageError
 from impl.replica.config import PartitionConfig
 from impl.replica.validator import validate
-from impl.storage.batch import parse_header, stamp
+from impl.storage.batch import CorruptBatchError, parse_header, stamp
 from impl.storage.log import Log, LogSlice
 from impl.storage.retention import delete_old_segments
 from impl.storage.segment import Segment
@@ -45,7 +45,10 @@ Result = TypeVar("Result")
 def _needs_disk(
     method: Callable[Concatenate[Self, Rest], Result],
 ) -> Callable[Concatenate[Self, Rest], Result]:
-    """Have a method raise KAFKA_STORAGE_ERROR when the disk fails, and from then on (`HostedPartition.Offline`)."""
+    """Have a method raise KAFKA_STORAGE_ERROR when the disk fails, and from then on (`HostedPartition.Offline`).
+
+    A batch that is damaged on the disk is CORRUPT_MESSAGE, and takes nothing offline.
+    """
 
     @wraps(method)
     def guarded(self: Self, /, *args: Rest.args, **kwargs: Rest.kwargs) -> Result:
@@ -57,6 +60,9 @@ def _needs_disk(
         except StorageError as error:
             log.fail(error)
             raise BrokerError(ErrorCode.KAFKA_STORAGE_ERROR, str(error)) from error
+        except CorruptBatchError as error:
+            logger.warning("%s: %s", self.name, error)
+            raise BrokerError(ErrorCode.CORRUPT_MESSAGE, str(error)) from error
 
     return guarded
 
@@ -130,7 +136,7 @@ class Partition:
 
     @property
     def told_leader_epoch(self) -> int:
-        """The leader epoch that clients are told; one without a leader follows when the disk fails."""
+        """The leader epoch that clients are told; raised by one while there is none, as its disk failed."""
         has_followed = self.is_offline and self.leader_epoch != NO_EPOCH
         return self.leader_epoch + 1 if has_followed else self.leader_epoch
 

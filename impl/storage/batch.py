@@ -6,6 +6,7 @@ the log and only written here. Formats v0 and v1 are not read: Kafka 3.9 stores 
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from struct import Struct
 from typing import Final
 
@@ -45,10 +46,24 @@ NO_PRODUCER_ID: Final = -1
 NO_SEQUENCE: Final = -1
 NO_TIMESTAMP: Final = -1
 SEQUENCE_MODULUS: Final = 2**31
+# What an operator can do about a batch that is damaged on the disk.
+ADVICE: Final = "check the disk; later segments can be read, and deleting the records before them removes this one"
 
 
 class CorruptBatchError(Exception):
     """Bytes that are no record batch: a wrong length, magic or checksum. The text says which."""
+
+
+class DamagedBatchError(CorruptBatchError):
+    """Bytes on the disk that were a batch, or should be: in which file, at which byte, and what is wrong there."""
+
+    def __init__(self, path: Path, position: int, why: str) -> None:
+        super().__init__(path, position, why)
+        self.where = f"{path} at byte {position}"
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.where}: no good batch ({self.why}); {ADVICE}"
 
 
 class OversizedBatchError(CorruptBatchError):

@@ -16,7 +16,7 @@ from typing import Final
 
 import attrs
 
-from impl.storage.batch import MAGIC, BatchHeader, parse_header
+from impl.storage.batch import MAGIC, BatchHeader, CorruptBatchError, parse_header
 from impl.storage.checkpoints import LeaderEpochs
 from impl.storage.filesystem import FileSystem
 from impl.storage.producer_state import ProducerState
@@ -61,7 +61,7 @@ class LogRecovery:
         trusts = self.start.was_clean and not self.epochs.was_damaged
         first = len(self.segments) - 1 if trusts else self._first_unflushed()
         for number, segment in enumerate(self.segments[:first]):
-            if not segment.indexes_fit():
+            if not self._indexes_fit(segment):
                 logger.warning("the indexes of %s do not fit it; they are made again", segment.path(".log"))
                 recover_segment(segment)
                 segment.sync()
@@ -86,6 +86,19 @@ class LogRecovery:
                 self.directory, end, self.start.high_watermark,
             )  # fmt: skip
         return end
+
+    @staticmethod
+    def _indexes_fit(segment: Segment) -> bool:
+        """Whether the indexes of a trusted segment are used as they are.
+
+        That one of its batches is damaged says nothing against them: whoever reads it is told, and nothing is cut of
+        what can still be read.
+        """
+        try:
+            return segment.indexes_fit()
+        except CorruptBatchError as error:
+            logger.warning("%s", error)
+            return True
 
     def _first_unflushed(self) -> int:
         """The number of the segment that holds the recovery point."""
@@ -119,17 +132,24 @@ class LogRecovery:
         earlier, start = self.segments[: number + 1], self.start.log_start_offset
         self.snapshots.rebuild(producers, earlier, start, segment.base_offset)
         segment.forget_aborted()
-        for batch in segment.batches_from(0):
-            self._follow(producers, segment, batch)
+        try:
+            for batch in segment.batches_from(0):
+                self._follow(producers, segment, batch)
+        except CorruptBatchError as error:
+            logger.warning("transactions are not known that were aborted after this: %s", error)
         segment.sync()
 
     def _trust_last(self) -> int:
         """The end of a log that was closed cleanly, and is durable up to there."""
         last = self.segments[-1]
-        if not last.indexes_fit() or not last.aborted_fit(NO_LIMIT):
-            logger.warning("the indexes of %s do not fit it; they are made again", last.path(".log"))
+        try:
+            if not last.indexes_fit() or not last.aborted_fit(NO_LIMIT):
+                logger.warning("the indexes of %s do not fit it; they are made again", last.path(".log"))
+                return self._check_from(len(self.segments) - 1)
+            tail = last.catch_up()
+        except CorruptBatchError as error:
+            logger.warning("a log that was closed cleanly is damaged: %s", error)
             return self._check_from(len(self.segments) - 1)
-        tail = last.catch_up()
         if tail is None and last.size == 0:
             return self._trusted(last.base_offset)
         if tail is None or tail.position + tail.header.size != last.size or tail.header.magic != MAGIC:

@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 from crc32c import crc32c
 
-from impl.storage.batch import HEADER_SIZE, MAGIC, NO_TIMESTAMP, BatchHeader, parse_header
+from impl.storage.batch import HEADER_SIZE, MAGIC, NO_TIMESTAMP, BatchHeader, DamagedBatchError, parse_header
 from impl.storage.buffers import Buffer
 from impl.storage.filesystem import File, FileSystem
 from impl.storage.indexes import OFFSET_ENTRY, TIME_ENTRY, OffsetIndex, TimeIndex
@@ -156,18 +156,32 @@ class Segment:
         """The header of the batch that begins at `position`. Raises CorruptBatchError at the end."""
         return parse_header(self._log.read_at(position, HEADER_SIZE))
 
-    def batches_from(self, position: int, end: int | None = None) -> Iterator[BatchAt]:
-        """The batches from `position` on, up to `end` (a position; the segment's size when None)."""
-        end = self.size if end is None else end
-        window, window_from = b"", position
+    def batches_from(self, position: int) -> Iterator[BatchAt]:
+        """The batches from `position` on.
+
+        Raises DamagedBatchError where none can begin. Unlike in Kafka, one that reaches beyond the segment is not
+        taken for its end, and offsets must ascend (`FileLogInputStream.nextBatch`).
+        """
+        end, window, window_from = self.size, b"", position
+        next_offset, furthest = self.base_offset, self.base_offset + RELATIVE_OFFSET_MAX
+        if not 0 <= position <= end:
+            raise DamagedBatchError(self.path(LOG), position, f"the index points there, of {end} bytes")
         while end - position >= HEADER_SIZE:
             if position + HEADER_SIZE > window_from + len(window):
                 window, window_from = self._log.read_at(position, SCAN_SIZE), position
                 if len(window) < HEADER_SIZE:
                     return
             header = parse_header(window, position - window_from)
+            size, last_offset = header.size, header.last_offset
+            if header.magic != MAGIC or not HEADER_SIZE <= size <= end - position:
+                why = f"magic {header.magic}, {size} bytes where {end - position} are left"
+                raise DamagedBatchError(self.path(LOG), position, why)
+            if not next_offset <= header.base_offset <= last_offset <= furthest:
+                raise DamagedBatchError(
+                    self.path(LOG), position, f"offset {header.base_offset} after {next_offset - 1}"
+                )
             yield BatchAt(position, header)
-            position += header.size
+            position, next_offset = position + size, last_offset + 1
 
     def find(self, offset: int) -> BatchAt | None:
         """The first batch whose last offset is at least `offset`; None when all are before it."""
@@ -350,11 +364,14 @@ class Segment:
             self._opened[TRANSACTION_INDEX].close()
 
     def rename(self, ending: str) -> None:
-        """Give all files another ending, durably; they stay open for those who read them (`changeFileSuffixes`).
+        """Give all files another ending; they stay open for those who read them (`changeFileSuffixes`).
 
-        Where they get their final names the batches are last, so that there are no indexes still to come then.
+        Whenever this is interrupted, no batches are found without their indexes: one of aborted transactions is not
+        missed. Where files are let go the batches are therefore first, and elsewhere last; their name is durable on
+        return. An index without batches is removed by the next start.
         """
-        for suffix in (INDEX, TIME_INDEX, TRANSACTION_INDEX, LOG):
+        indexes = (INDEX, TIME_INDEX, TRANSACTION_INDEX)
+        for suffix in (LOG, *indexes) if ending == DELETED else (*indexes, LOG):
             if suffix == LOG and not ending:
                 self._files.sync_directory(self._directory)
             old = self.path(suffix)
@@ -363,7 +380,8 @@ class Segment:
                 self._files.move(old, new)
             if suffix in self._opened:
                 self._opened[suffix].moved_to(new)
-        self._files.sync_directory(self._directory)
+            if suffix == LOG:
+                self._files.sync_directory(self._directory)
         self._ending = ending
 
     def set_modified_ms(self, time_ms: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
+from impl.storage.batch import CorruptBatchError
 from impl.storage.filesystem import FileSystem
 from impl.storage.producer_state import ProducerState, SnapshotError
 from impl.storage.segment import BatchAt, Segment, file_name
@@ -20,7 +21,7 @@ SUFFIX: Final = ".snapshot"
 
 
 def follow(producers: ProducerState, segment: Segment, batch: BatchAt) -> AbortedTransaction | None:
-    """Remember what a batch of a segment tells of its producer; answers a transaction that it aborts.
+    """Remember what a batch of a segment says about its producer; answers a transaction that it aborts.
 
     Raises InvalidRecordError.
     """
@@ -57,16 +58,22 @@ class Snapshots:
         self._remove([each for each in offsets[:-1] if each not in bases])
 
     def rebuild(self, producers: ProducerState, segments: Sequence[Segment], log_start_offset: int, end: int) -> None:
-        """Know the producers before `end`: from the newest usable snapshot, and from the batches after it."""
+        """Know the producers before `end`: from the newest usable snapshot, and from the batches after it.
+
+        Where a segment is damaged, what its later batches say about producers is not known.
+        """
         producers.clear()
         known_to = self._load_newest(end, producers)
         read_from = log_start_offset if known_to is None else max(known_to, log_start_offset)
         ends = [*(segment.base_offset for segment in segments[1:]), end]
         for segment, segment_end in zip(segments, ends, strict=True):
             if segment.base_offset < end and segment_end > read_from:
-                for batch in segment.batches_from(0):
-                    if read_from <= batch.header.last_offset < end:
-                        follow(producers, segment, batch)
+                try:
+                    for batch in segment.batches_from(0):
+                        if read_from <= batch.header.last_offset < end:
+                            follow(producers, segment, batch)
+                except CorruptBatchError as error:
+                    logger.warning("duplicates of what was sent after this may be taken for new: %s", error)
 
     def _load_newest(self, up_to: int, producers: ProducerState) -> int | None:
         """Load the newest usable snapshot at or before an offset; answers its offset, None when there is none."""
