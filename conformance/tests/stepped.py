@@ -1,4 +1,4 @@
-"""The durability machine, run beside the bundled log on a simulated disk: each file operation is steps of the machine.
+"""The durability machine, run beside the bundled log on a simulated disk: file operations are steps of the machine.
 
 `Beside` looks at the disk after each operation and finds the machine's actions that explain what has changed. It takes
 them on Python's values, so that a guard that does not hold is a failure of the log; then what is read, the recovery
@@ -7,7 +7,8 @@ written meanwhile is read from what is found; that has to be explained as well. 
 offset the number of the batch since the log began; batches that retention or DeleteRecords has deleted the machine
 still has.
 
-Two things are looked at, not taken from the log: up to where the segments are synced, and whether their names are.
+Two things are looked at, not taken from the log: up to where the segments are synced, and whether their names are. Not
+followed: files of producers and epochs, compaction, and operations that fail.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from conformance.tests.disks import (
     run_on,
     segment_names,
 )
-from impl.storage.faults import READING, Fault, Faults, Kind
+from impl.storage.faults import Kind
 from impl.storage.log import Log
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.durability import Violation, must
@@ -58,8 +59,8 @@ class Beside:
         self._log: Log | None = None
         """None while it is opened."""
         self._was_clean = False
-        self._tail_is_synced = True
-        """Whether the last segment's file was synced after it was cut, and since the process began."""
+        self._cut_open: set[str] = set()
+        """The segments' files that were cut, or found after a stop that was not clean, and not synced since."""
         self._batches: tuple[bytes, ...] = ()
         self._ends: tuple[int, ...] = ()
         """The offsets after each batch that the machine has."""
@@ -100,9 +101,13 @@ class Beside:
         elif path == self.home / MARKER and kind == "remove":
             self.take("log_is_opened")
         elif path.name.endswith(LOG) and path.parent == directory and kind != "sync":
-            is_only = segment_names(self.files, self.home) == [path.name]
-            self._tail_is_synced = (self._tail_is_synced and kind != "truncate") or (kind == "open" and is_only)
+            if kind == "truncate":
+                self._cut_open.add(path.name)
+            elif kind == "open":  # the file is new
+                self._cut_open.discard(path.name)
             self._follow_log()
+        elif path.suffix in INDEXES and kind in ("truncate", "write") and self._log is None:
+            self.take("index_is_rebuilt")
         if kind in ("sync", "sync directory"):
             self._follow_sync(kind, path)
         if self._log is not None:
@@ -138,8 +143,8 @@ class Beside:
             self.take("process_stops" if stops else "log_directory_is_synced")
 
     def _follow_segments_sync(self, kind: Kind, path: Path) -> None:
-        names = segment_names(self.files, self.home)
-        self._tail_is_synced = self._tail_is_synced or (bool(names) and path == directory_in(self.home) / names[-1])
+        if path.parent == directory_in(self.home):
+            self._cut_open.discard(path.name)
         self._tell_synced()
         if kind == "sync directory" and self.state.has_new_names and are_named(self.files, self.home):
             self.take("directory_is_synced")
@@ -150,7 +155,8 @@ class Beside:
         inside = self.files.names(directory)
         run = self._run()
         gone = [int(each.removesuffix(LOG)) for each in inside.durable.keys() - inside.cached if each.endswith(LOG)]
-        closes = self._tail_is_synced and all(offset < (run.first or 0) for offset in gone)
+        is_open = self._cut_open.intersection(segment_names(self.files, self.home))
+        closes = not is_open and all(offset < (run.first or 0) for offset in gone)
         since = 0
         for name, to in run.whole_segments.items():
             paths = [directory / name.replace(LOG, suffix) for suffix in (LOG, *INDEXES)]
@@ -191,8 +197,10 @@ class Beside:
     def starts(self) -> None:
         """A process starts. If there is a marker the log counts as opened once that is removed."""
         self._log = None
-        self._was_clean = self._tail_is_synced = self.files.exists(self.home / MARKER)
+        self._was_clean = self.files.exists(self.home / MARKER)
+        self._cut_open = set()
         if not self._was_clean:
+            self._cut_open.update(segment_names(self.files, self.home)[-1:])
             self.take("log_is_opened")
 
     def opened(self, log: Log) -> None:
@@ -207,6 +215,7 @@ class Beside:
         self._batches, self._ends = run.batches, run.ends
         end = self._number(log.log_end_offset)
         must(end == self.state.end, f"recovery yields {end} batches, and the machine's {self.state.end}")
+        must(all(run.leads), f"the index does not lead to batch {[*run.leads, False].index(False)}")
         if self.state.active_is_named and not are_named(self.files, self.home):
             self.take("segment_is_rolled")
         self._hold_records(run)
@@ -251,6 +260,7 @@ class Beside:
         other = copy(self)
         other.files = files
         other._openings = dict(self._openings)
+        other._cut_open = set(self._cut_open)
         if self._before_cut is not None:
             state, run, since = self._before_cut
             other._before_cut = state, run, list(since)
@@ -267,6 +277,7 @@ class Beside:
         self.state, _, since = self._before_cut
         self._before_cut = None
         self._write_log(run)
+        self.seen.subtract(name for name, _ in since)
         for name, arguments in since:
             self.take(name, **arguments)
 
@@ -307,6 +318,8 @@ class Beside:
         run = run_on(self.files, self.home)
         start = offset_in(self.files, self.home / LOG_STARTS)
         if start > max((run.first or 0, *run.ends)):  # all that is left is deleted, and goes when the log opens
+            if run.batches:
+                self._records(run, since=self._number(run.first or 0))
             before = self._deleted = bisect_right(self._ends, start)
             return Run(run.first, self._batches[:before], self._ends[:before], (True,) * before)
         if not run.first:
@@ -343,9 +356,9 @@ class Beside:
         must(offset in run_ends, f"offset {offset} is not between two batches of the machine's: {run_ends}")
         return run_ends.index(offset)
 
-    def _records(self, run: Run) -> list[int]:
+    def _records(self, run: Run, since: int = 0) -> list[int]:
         """The batches, as the machine knows them: by the openings in which they were appended."""
-        found = [self._openings.get((number, batch), 0) for number, batch in enumerate(run.batches)]
+        found = [self._openings.get(each, 0) for each in enumerate(run.batches, since)]
         must(0 not in found, f"batch {found.index(0) if 0 in found else 0} was never appended there")
         return found
 
@@ -370,26 +383,3 @@ class Beside:
         )
         is_marked = self.files.exists(home / MARKER)
         must(is_marked == self.state.marker, f"that there is a marker is {is_marked}, and not so in the machine")
-
-
-class Watched(Faults):
-    """What goes wrong with a disk, while the machine is told of each operation once it is done."""
-
-    def __init__(self, beside: Beside) -> None:
-        super().__init__()
-        self.beside = beside
-        self._doing: tuple[Kind, Path] | None = None
-
-    def meet(self, kind: Kind, path: str) -> Fault | None:
-        """See `Faults`."""
-        self.settle()
-        fault = super().meet(kind, path)
-        if kind not in READING:
-            self._doing = kind, Path(path)
-        return fault
-
-    def settle(self) -> None:
-        """Tell the machine of the last operation, which is done."""
-        if self._doing is not None:
-            (kind, path), self._doing = self._doing, None
-            self.beside.after(kind, path)
