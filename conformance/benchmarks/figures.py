@@ -108,4 +108,7 @@ class Figures:
 
 
 def _shown(value: float | None) -> str:
-    return "" if value is None else f"{value:,.2f}"
+    """With two places, or with as many as it takes to see what is far below one."""
+    if value is None:
+        return ""
+    return f"{value:,.2f}" if value >= 0.1 else f"{value:.2g}"
