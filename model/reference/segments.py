@@ -51,7 +51,7 @@ class DiskBatch:
     """Whether its bytes are all there and the checksum is theirs."""
     records: tuple[DiskRecord, ...] = ()
     delete_horizon_ms: int | None = None
-    """From when on its tombstones may go; it is set when a cleaning first comes by them. A marker has one, too."""
+    """From when on its tombstones may go; it is set by the first cleaning that sees them. A marker has one, too."""
     producer_id: int = -1
     is_transactional: bool = False
     ending: Ending | None = None
@@ -207,7 +207,7 @@ def is_flush_due(unflushed: int, flush_messages: int) -> bool:
 
 
 def is_flush_overdue(last_flush_ms: int, now_ms: int, flush_ms: int) -> bool:
-    """Whether the scheduler flushes the log when it comes by, each `log.flush.scheduler.interval.ms`: after `flush.ms`.
+    """Whether the scheduler flushes the log when it runs, each `log.flush.scheduler.interval.ms`: after `flush.ms`.
 
     Source: LogManager.flushDirtyLogs.
     """
@@ -244,25 +244,49 @@ def valid_batches(segment: Segment) -> tuple[DiskBatch, ...]:
     return segment.batches
 
 
+def first_checked(found: Sequence[Segment], point: int) -> int:
+    """Which segment holds the recovery point, by its place: a recovery begins with it (LogSegments.values)."""
+    return max((place for place, each in enumerate(found) if each.base_offset <= point), default=0)
+
+
+def _checked(found: Sequence[Segment], point: int, *, may_have_gaps: bool) -> list[Segment]:
+    """The segments that are left when those from the one with the recovery point on were checked."""
+    first = first_checked(found, point)
+    left = list(found[:first])
+    for segment in found[first:]:
+        if len(left) > first and not may_have_gaps and left[-1].next_offset != segment.base_offset:
+            break
+        left.append(evolve(segment, batches=valid_batches(segment)))
+        if left[-1] != segment:
+            break
+    return left
+
+
 def recovered(
-    found: Sequence[Segment], point: int, log_start_offset: int, *, was_clean: bool, now_ms: int = 0
+    found: Sequence[Segment],
+    point: int,
+    log_start_offset: int,
+    *,
+    was_clean: bool,
+    may_have_gaps: bool = True,
+    now_ms: int = 0,
 ) -> Recovered:
     """What is left of a log after a start.
 
     After a clean stop the segments are believed. After any other, those from the one that holds the recovery point on
     are checked batch by batch; the log is cut at the first batch that is not valid, and all later segments go. If what
     is left ends before the log's start, all of it goes, and the log begins anew at its start.
+
+    `may_have_gaps` is whether offsets may be missing between two of the segments that are checked: true of Kafka's
+    logs, where a compaction or a leader's gaps leave them, and where nobody looks. A log of which it is false is cut
+    there, too: a loss of power may leave less of a segment than of the next one, and what is recovered is a prefix of
+    what was appended (the theorem RECOVERED-IS-PREFIX of `model.machines.durability`).
     Source: LogLoader.recoverLog.
     """
     segments, dropped = list(found), []
     if not was_clean:
-        first = max((n for n, each in enumerate(segments) if each.base_offset <= point), default=0)
-        for place in range(first, len(segments)):
-            kept = valid_batches(segments[place])
-            if len(kept) < len(segments[place].batches):
-                dropped = segments[place + 1 :]
-                segments = [*segments[:place], evolve(segments[place], batches=kept)]
-                break
+        segments = _checked(found, point, may_have_gaps=may_have_gaps)
+        dropped = list(found[len(segments) :])
     if segments and segments[-1].next_offset < log_start_offset:
         segments, dropped = [], [*segments, *dropped]
     if not segments:

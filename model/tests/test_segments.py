@@ -119,6 +119,22 @@ def test_recovery_begins_with_the_segment_of_the_recovery_point(point: int, end:
     assert made.recovery_point == min(point, end)
 
 
+HOLED = (
+    segment(batch(0), batch(1)),
+    segment(batch(3), base=3),
+    segment(batch(4), base=4),
+)
+
+
+@pytest.mark.parametrize(("point", "bases"), [(0, [0]), (2, [0]), (3, [0, 3, 4])])
+def test_a_hole_ends_a_log_that_has_no_gaps(point: int, bases: list[int]) -> None:
+    made = recovered(HOLED, point, 0, was_clean=False, may_have_gaps=False)
+    assert [each.base_offset for each in made.segments] == bases
+    assert (*made.segments, *made.dropped) == HOLED
+    assert recovered(HOLED, point, 0, was_clean=False).segments == HOLED
+    assert recovered(HOLED, point, 0, was_clean=True, may_have_gaps=False).segments == HOLED
+
+
 def test_a_clean_stop_is_believed() -> None:
     made = recovered(BROKEN, 0, 0, was_clean=True)
     assert (made.segments, made.log_end_offset, made.recovery_point, made.dropped) == (BROKEN, 6, 6, ())
