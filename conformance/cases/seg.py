@@ -14,8 +14,8 @@ HOUR = 3_600_000
 
 @case("SEG-01", "SEG-10", needs=NEEDS)
 def segments_roll_by_size(run: Run) -> None:
-    """Append until segments of two batches are full, and a batch that is larger than a segment."""
-    large = append((b"k", b"v" * 4 * ONE_BYTES))
+    """Append until segments of two batches are full, and a batch that leaves no room for another."""
+    large = append((b"k", b"v" * (ONE_BYTES // 2)))
     play(run, *some(5), large, *some(3), limits=segments_of(2))
 
 

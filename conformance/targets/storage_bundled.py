@@ -9,6 +9,7 @@ import base64
 import json
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ KEYS_MAX = 10_000
 
 def leave(_segment: Segment) -> None:
     """The files of a segment that was given up stay where they are."""
+
+
+def flush_full_segments(log: Log) -> None:
+    """Flush all but the active segment: the broker does so soon after it has begun a new one."""
+    log.flush_job(log.active.base_offset)()
 
 
 class Driver:
@@ -79,10 +85,12 @@ class Driver:
             recovery_point=command["recovery_point"],
             may_have_gaps=command["may_have_gaps"],
         )
-        self.log = Log(self.files, Path(command["directory"]), limits, command["now_ms"], start)
-        self.log.flush_messages_max = command["flush_messages"]
-        self.log.flush_ms_max = command["flush_ms"]
-        self.log.clock = lambda: self.now_ms
+        log = Log(self.files, Path(command["directory"]), limits, command["now_ms"], start)
+        log.flush_messages_max = command["flush_messages"]
+        log.flush_ms_max = command["flush_ms"]
+        log.clock = lambda: self.now_ms
+        log.on_roll = partial(flush_full_segments, log)
+        self.log = log
         self.delete_delay_ms = command["delete_delay_ms"]
 
     def flush_overdue(self, log: Log, command: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ from conformance.translate.parts import numbered
 from conformance.wire.batch import decode_batches, encode_batches
 from conformance.wire.errors import MalformedAnswer
 from model.reference.batch import Batch
+from model.reference.disk_log import begun, taken
 from model.reference.disk_steps import (
     Append,
     Clean,
@@ -41,6 +42,7 @@ from model.reference.outcomes import Values
 from model.reference.state import Cluster
 
 OFFSET_ENTRY, TIME_ENTRY = struct.Struct(">ii"), struct.Struct(">qi")
+INDEXES = (".index", ".timeindex")
 LENGTH = struct.Struct(">i")
 LENGTH_AT, FRAME_BYTES = 8, 12
 GARBAGE = b"\x00\x00\x00\x07" * 64
@@ -52,6 +54,7 @@ class Disk:
 
     def __init__(self, launch: Launch, folder: Path, history: DiskHistory) -> None:
         self._history = history
+        self._log = begun(history)
         self._directory = folder / "t-0"
         self._may_have_gaps = any(isinstance(each, Clean) for each in history.steps)
         self._process = StorageProcess(launch, folder)
@@ -62,7 +65,7 @@ class Disk:
         """End the process."""
         self._process.kill()
 
-    def _open(self, *, was_clean: bool, log_start: int, now_ms: int) -> None:
+    def _open(self, *, was_clean: bool, log_start: int, recovery_point: int, now_ms: int) -> None:
         self._process.start()
         self.told = self._process.ask(
             "open",
@@ -72,7 +75,7 @@ class Disk:
             flush_ms=self._history.flush_ms,
             delete_delay_ms=self._history.delete_delay_ms,
             log_start=log_start,
-            recovery_point=self.told.get("recovery_point", 0),
+            recovery_point=recovery_point,
             was_clean=was_clean,
             may_have_gaps=self._may_have_gaps,
             now_ms=now_ms,
@@ -86,7 +89,7 @@ class Disk:
             MalformedAnswer: what it reads is no batch.
         """
         if not self.told:
-            self._open(was_clean=True, log_start=0, now_ms=0)
+            self._open(was_clean=True, log_start=0, recovery_point=0, now_ms=0)
         match step:
             case Append():
                 self.told = self._appended(step)
@@ -106,6 +109,7 @@ class Disk:
                 self.told = self._process.ask("flush_overdue", now_ms=step.now_ms)
             case Remove():
                 self.told = self._process.ask("remove", now_ms=step.now_ms)
+        self._log = taken(self._log, step)
         return self._seen()
 
     def _appended(self, step: Append) -> Mapping[str, Any]:
@@ -120,11 +124,21 @@ class Disk:
 
     def _restart(self, step: Restart) -> None:
         if step.clean:
-            self._process.ask("close")
+            self.told = self._process.ask("close")
         self._process.kill()
-        self._damage(step)
+        point = self.told["recovery_point"] if step.clean else self._checkpointed()
+        self._damage(step, point)
         start = self.told["log_start"] if step.log_start_offset is None else step.log_start_offset
-        self._open(was_clean=step.clean, log_start=start, now_ms=step.now_ms)
+        self._open(was_clean=step.clean, log_start=start, recovery_point=point, now_ms=step.now_ms)
+
+    def _checkpointed(self) -> int:
+        """The recovery point that a kill leaves in the checkpoint: what the steps so far had to flush, and no more.
+
+        A log may flush more than that, as Kafka does when a segment is full (UnifiedLog.roll); but its checkpoint is
+        written once in a while (LogManager.checkpointLogRecoveryOffsets), so that it may say less.
+        """
+        told: int = self.told["recovery_point"]
+        return min(told, self._log.recovery_point)
 
     # -- what is on disk ---------------------------------------------------------------------------------------------
 
@@ -137,7 +151,15 @@ class Disk:
             raise StorageFailedError("there is no segment on the disk")
         return logs
 
-    def _damage(self, step: Restart) -> None:
+    def _unflushed(self, suffixes: Sequence[str], point: int) -> Iterator[Path]:
+        """Files of the segments that a recovery looks at: those from the one that holds the recovery point on.
+
+        Source: LogSegments.values(from, to), by LogLoader.recoverLog.
+        """
+        first = max((base for each in self._segments() if (base := _base_offset(each)) <= point), default=0)
+        return (each for suffix in suffixes for each in self._files(suffix) if _base_offset(each) >= first)
+
+    def _damage(self, step: Restart, point: int) -> None:
         logs = self._segments()
         last = next(each for each in reversed(logs) if each.stat().st_size or each is logs[0])
         match step.damage:
@@ -154,10 +176,10 @@ class Disk:
             case Damage.ZEROS | Damage.NO_BATCH:
                 last.write_bytes(last.read_bytes() + (ZEROS if step.damage is Damage.ZEROS else TOO_FEW))
             case Damage.INDEXES:
-                for path in (*self._files(".index"), *self._files(".timeindex")):
+                for path in self._unflushed(INDEXES, point):
                     path.write_bytes(GARBAGE)
             case Damage.NO_INDEXES:
-                for path in (*self._files(".index"), *self._files(".timeindex")):
+                for path in (each for suffix in INDEXES for each in self._files(suffix)):
                     path.unlink()
 
     def _seen(self) -> Values:

@@ -58,8 +58,12 @@ class DiskLog:
     """Up to where it was compacted; None: never."""
     sizes_are_known: bool = True
     """Whether the sizes of all batches are known: not those of batches that compaction wrote anew."""
-    was_closed: bool = False
-    """Whether the log was ever closed or recovered: then the active segment's time index has one more entry."""
+    reopened: frozenset[int] = frozenset()
+    """First offsets of the segments that were active at a start: their indexes need not go on as they began.
+
+    Kafka counts `index.interval.bytes` from zero again (LogSegment.bytesSinceLastIndexEntry), and a stop or a recovery
+    adds an entry to the time index (LogSegment.onBecomeInactiveSegment, recover).
+    """
     given_up: tuple[tuple[int, int], ...] = ()
     """The first offsets of segments that retention deleted, whose files are not removed yet, and when it did so."""
     rolled: RollReason | None = None
@@ -169,7 +173,7 @@ def _flushed_if_overdue(log: DiskLog, step: FlushOverdue) -> DiskLog:
 
 
 class UndecidedError(ValueError):
-    """What the log is after a step depends on what was drawn by lot, or not told."""
+    """What the log is after a step depends on what is random, or unknown."""
 
 
 def _roll_reason(log: DiskLog, batch: DiskBatch, now_ms: int) -> RollReason | None:
@@ -189,13 +193,14 @@ def _restarted(log: DiskLog, step: Restart) -> DiskLog:
     place = damaged_place(log, step)
     found = log.segments if place is None else _broken(log.segments, place)
     made = recovered(found, log.recovery_point, start, was_clean=step.clean, now_ms=step.now_ms)
+    bases = frozenset(each.base_offset for each in made.segments)
     return evolve(
         log,
         segments=made.segments,
         log_start_offset=max(start, made.segments[0].base_offset),
         recovery_point=made.recovery_point,
         last_flush_ms=step.now_ms,
-        was_closed=True,
+        reopened=bases & {*log.reopened, made.segments[-1].base_offset},
         given_up=(),
     )
 

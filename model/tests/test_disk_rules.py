@@ -88,6 +88,16 @@ def test_what_was_flushed_is_believed() -> None:
     assert (log.log_end_offset, log.recovery_point) == (2, 2)
 
 
+def test_the_index_of_a_segment_that_was_active_at_a_start_is_not_judged() -> None:
+    """Its last entry may be missing: what was appended before a start need not count for it."""
+    steps = (*THREE, Restart(clean=True), append(), append(), append(), append())
+    (*_, last) = allowed(Cluster(), DiskHistory(steps=steps, limits=PAIR), CONTEXT)
+    (found,) = (each for each in last.choices[0].expects if each.field == "offset_indexes")
+    first, second, third = ((1, 100),), ((3, 100),), ((5, 100),)
+    assert all(found.allowed.admits((first, any_, third)) for any_ in (second, (), ((3, 7),)))
+    assert not any(found.allowed.admits(seen) for seen in ((first, second, ()), ((), second, third), (first, second)))
+
+
 def test_a_log_is_flushed_when_its_last_flush_is_long_ago() -> None:
     log = evolve(after(append(), Restart(now_ms=1000)), flush_ms=50)
     assert [taken(log, FlushOverdue(now_ms=now)).recovery_point for now in (1049, 1050)] == [0, 1]

@@ -178,6 +178,28 @@ def test_no_case_passes_a_process_that_ended() -> None:
     assert all("failed to open: it ended" in each.detail for each in results)
 
 
+KAFKA_LIKE = Path(__file__).parents[2] / "tests" / "kafka_like_storage.py"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "DUR-01/after_a_clean_stop",
+        "DUR-04/a_bit_is_wrong",
+        "DUR-08/indexes_hold_anything",
+        "DUR-10/a_flush_raises_the_recovery_point",
+        "DUR-14/what_was_flushed_stays",
+        "SEG-01/segments_roll_by_size",
+        "SEG-09/closed_segments_stay_as_they_are",
+    ],
+)
+def test_a_log_that_does_no_more_than_kafkas_passes(case: str) -> None:
+    launch = Launch([sys.executable, "-P", str(KAFKA_LIKE)], {"PYTHONPATH": str(KAFKA_LIKE.parents[2])})
+    with bench_of(Stored(launch)) as bench:
+        result = run_case(CASES[case], bench, "highest")
+    assert (result.verdict, result.beside) == (Verdict.PASS, ()), result.detail
+
+
 TWICE = base64.b64encode(encode_batches((one().batch, one().batch))).decode()
 TOO_LONG = bytes(8) + b"\x00\x00\x00\x01"
 
