@@ -10,7 +10,7 @@ from conformance.session import now_ms
 ONE = [(b"k", b"v" * 100)]
 
 
-def _come_by_twice(run: Run, topic: str) -> None:
+def _let_retention_run_twice(run: Run, topic: str) -> None:
     """Partition 1 has a record too much, twice: once both have gone, partition 0 was looked at in between."""
     look(run, topic, 0, 1)
     for _ in range(2):
@@ -61,7 +61,7 @@ def what_is_not_too_much_stays(run: Run) -> None:
     sizes = write_segments(run, topic, [ONE] * 3)
     write_segments(run, topic, [ONE] * 3, partition=1)
     change(run, topic, {"retention.bytes": str(sum(sizes[1:]) + 1)})
-    _come_by_twice(run, topic)
+    _let_retention_run_twice(run, topic)
 
 
 @case("RET-18", "RET-15")
@@ -95,7 +95,7 @@ def a_raised_start_stays(run: Run) -> None:
     delete_records(run, topic, 4)
     look(run, topic)
     change(run, topic, {"retention.bytes": str(sum(sizes[1:]))})
-    _come_by_twice(run, topic)
+    _let_retention_run_twice(run, topic)
 
 
 TABLE = [[(b"a", b"1"), (b"b", b"1")], [(b"a", b"2")], [(b"c", b"1")]]
