@@ -92,6 +92,7 @@ __all__ = [
     "ONE_BYTES",
     "TIME",
     "WIDE",
+    "Pair",
     "append",
     "end_transaction",
     "one",

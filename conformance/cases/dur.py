@@ -33,27 +33,27 @@ def the_last_batch_is_torn(run: Run) -> None:
 
 @case("DUR-04", "DUR-07", needs=NEEDS)
 def a_bit_is_wrong(run: Run) -> None:
-    """A bit of a batch is another: the log ends before it, and later segments go."""
+    """A bit of a batch has flipped: the log ends before it, and later segments go."""
     for place in (0, 2, 3, -1):
         play(run, *some(7), Restart(damage=Damage.FLIPPED, place=place), *some(1, at=9000), limits=PAIR)
 
 
 @case("DUR-05", "DUR-06", needs=NEEDS)
 def there_is_more_than_batches(run: Run) -> None:
-    """There are zeros, or too few bytes, after the last batch: they go, and the next batch stands in their place."""
+    """There are zeros, or too few bytes, after the last batch: they go, and the next batch takes their place."""
     for damage in (Damage.ZEROS, Damage.NO_BATCH):
         play(run, *some(3), Restart(damage=damage), *some(2, at=9000), Restart(), limits=PAIR)
 
 
 @case("DUR-08", needs=NEEDS)
 def indexes_hold_anything(run: Run) -> None:
-    """The index files hold garbage after a kill: every batch is found all the same."""
+    """The index files of what was not flushed hold garbage after a kill: they are rebuilt."""
     play(run, *some(9), Restart(damage=Damage.INDEXES), *some(2, at=20_000), limits=PAIR)
 
 
 @case("DUR-09", needs=NEEDS)
 def there_are_no_indexes(run: Run) -> None:
-    """There are no index files, after a kill and after a clean stop: every batch is found all the same."""
+    """There are no index files, after a kill and after a clean stop: they are rebuilt."""
     for clean in (False, True):
         play(run, *some(9), Restart(clean=clean, damage=Damage.NO_INDEXES), *some(2, at=20_000), limits=PAIR)
 
@@ -101,5 +101,5 @@ def what_was_flushed_stays(run: Run) -> None:
 
 @case("DUR-15", needs=NEEDS)
 def the_log_ends_before_its_start(run: Run) -> None:
-    """What is written beside a log says that it starts past all that is found: it begins anew there."""
+    """By its checkpoint the log starts beyond all that is found: it begins anew there."""
     play(run, *some(3), Restart(log_start_offset=10), *some(2, at=9000), limits=PAIR)

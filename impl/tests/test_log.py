@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from impl.errors import BrokerError, ErrorCode
 from impl.storage.batch import parse_header, split_batches
+from impl.storage.filesystem import RealFileSystem
 from impl.storage.log import Log
 from impl.storage.records import Record
+from impl.storage.recovery import LogStart
 from impl.storage.segment import SegmentLimits
 from impl.tests.support import LIMITS, NOW, append, make_batch, open_log, records
 
@@ -212,6 +214,22 @@ def test_segments_after_a_damaged_one_are_removed(tmp_path: Path) -> None:
     assert len(again.segments) == 2
     append(again, make_batch(records(b"a")))
     assert stored(again)[-1] == (second.base_offset, second.base_offset)
+
+
+def test_indexes_before_the_recovery_point_are_made_again_if_they_do_not_fit(tmp_path: Path) -> None:
+    """More than Kafka does: it believes them."""
+    log = open_log(tmp_path, SMALL)
+    for _ in range(12):
+        append(log, make_batch(records(b"x" * 50)))
+    log.flush()
+    indexes = [segment.path(suffix) for segment in log.segments[:-1] for suffix in (".index", ".timeindex")]
+    contents = [each.read_bytes() for each in indexes]
+    log.abandon()
+    for each in indexes:
+        each.write_bytes(b"\x00\x00\x00\x07" * 6)
+    again = Log(RealFileSystem(), tmp_path, SMALL, NOW, LogStart(recovery_point=12))
+    assert [each.read_bytes() for each in indexes] == contents
+    assert stored(again) == [(offset, offset) for offset in range(12)]
 
 
 def test_a_log_may_begin_after_an_offset(tmp_path: Path) -> None:

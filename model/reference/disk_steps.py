@@ -24,7 +24,7 @@ DELETE_DELAY_MS = 60_000
 
 @frozen(kw_only=True)
 class Append:
-    """Append a batch, whose bytes are so many, when it is so late."""
+    """Append a batch of that many bytes, at that time."""
 
     batch: Batch
     size: int
@@ -41,10 +41,10 @@ class Damage(StrEnum):
 
     NONE = "nothing"
     TORN = "the last batch lacks its last byte"
-    FLIPPED = "a bit of a batch is another"
+    FLIPPED = "a bit of a batch has flipped"
     ZEROS = "there are zeros after the last batch"
     NO_BATCH = "there are bytes after the last batch that are too few for one"
-    INDEXES = "the index files hold anything"
+    INDEXES = "the index files of what was not flushed hold garbage"
     NO_INDEXES = "there are no index files"
 
 
@@ -70,7 +70,7 @@ class RaiseStart:
 
 @frozen(kw_only=True)
 class Retain:
-    """Delete what need not be kept, when it is so late; `high_watermark` None: all is committed."""
+    """Delete what need not be kept at that time; `high_watermark` None: all is committed."""
 
     policy: Policy
     now_ms: int
@@ -88,14 +88,14 @@ class Clean:
 
 @frozen(kw_only=True)
 class Remove:
-    """Remove the files of deleted segments whose wait is over, when it is so late."""
+    """Remove the files of deleted segments whose wait is over at that time."""
 
     now_ms: int
 
 
 @frozen(kw_only=True)
 class FlushOverdue:
-    """Flush the log if its last flush is too long ago, when it is so late."""
+    """Flush the log if its last flush is too long ago at that time."""
 
     now_ms: int
 

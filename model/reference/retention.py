@@ -17,7 +17,7 @@ from attrs import evolve, frozen
 from model.reference.segments import Segment
 
 NO_LIMIT = -1
-"""What a file's name ends in from when its segment is given up until it is removed, `file.delete.delay.ms` later."""
+"""No limit is set."""
 
 
 @frozen(kw_only=True)
