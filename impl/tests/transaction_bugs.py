@@ -1,12 +1,19 @@
 """Bugs that storage could have where logs with transactions are compacted or deleted, and the checks that see each."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from random import Random
 from typing import Any, Final
 from unittest.mock import patch
 
+from impl.storage.faults import Crash, Faults, crash_before
 from impl.storage.log import Log
+from impl.storage.recovery import LogStart
+from impl.storage.segment import INDEX, LOG, TIME_INDEX, TRANSACTION_INDEX, Segment, file_name
 from impl.storage.simulated import SimulatedFileSystem
 from impl.storage.transactions import collect_aborted
+from impl.tests.committed import consumed, leader_of
 from impl.tests.durability import Violation
 from impl.tests.logs import COMPACTION, compact, contents
 from impl.tests.storage_bugs import StorageBug
@@ -14,6 +21,7 @@ from impl.tests.support import LIMITS, NOW, append
 from impl.tests.transactions import HOME, end, plain, write
 
 Planted = Callable[..., Any]
+SEEDS: Final = range(8)
 
 # -- checks ----------------------------------------------------------------------------------------------------------
 
@@ -44,7 +52,41 @@ def check_a_tombstone_after_an_aborted_transaction() -> None:
             raise Violation(f"with room for {keys_max} keys the values of one that was deleted long ago are {values}")
 
 
-CHECKS: Final[tuple[Callable[[], None], ...]] = (check_a_tombstone_after_an_aborted_transaction,)
+def check_deletion() -> None:
+    """A stop before every change of a deletion: what is still there of a segment is served without what was aborted.
+
+    Raises Violation.
+    """
+    changes = _deleted_until(None)[0].faults.changes
+    for change in range(changes + 1):
+        files, start = _deleted_until(change)
+        for left in (files.after_kill(), *(files.after_power_loss(Random(seed)) for seed in SEEDS)):
+            log = Log(left, HOME, LIMITS, NOW, start)
+            found = [value for _, _, value in consumed(leader_of(log), log.log_start_offset)]
+            if b"aborted" in found or found[-1] != b"newest":
+                raise Violation(f"a stop before change {change} of a deletion leaves {found} to be consumed")
+
+
+def _deleted_until(crash_at: int | None) -> tuple[SimulatedFileSystem, LogStart]:
+    """A durable log whose oldest segments are let go, on a disk that fails before a change; and how it begins again."""
+    files = SimulatedFileSystem()
+    files.make_directory(HOME.parent)
+    files.sync_directory(Path("/"))
+    log = Log(files, HOME, LIMITS, NOW)
+    for producer, value in ((1, b"older"), (2, b"old"), (3, b"newest")):
+        write(log, producer, pair=(b"k", b"aborted"))
+        end(log, producer)
+        append(log, plain(b"k", value))
+        log.roll(NOW)
+    log.flush()
+    files.faults = Faults(before_change=None if crash_at is None else crash_before(crash_at))
+    with suppress(Crash):
+        log.delete_oldest(2, NOW)
+    files.faults.before_change = None
+    return files, LogStart(recovery_point=log.recovery_point)
+
+
+CHECKS: Final[tuple[Callable[[], None], ...]] = (check_a_tombstone_after_an_aborted_transaction, check_deletion)
 
 # -- bugs ------------------------------------------------------------------------------------------------------------
 
@@ -62,8 +104,24 @@ def _tell_what_is_over(right: Any) -> Planted:
     return note_keys
 
 
+def _batches_last(_: Any) -> Planted:
+    """The indexes of a segment that is let go are renamed before its batches."""
+
+    def rename(self: Segment, ending: str) -> None:
+        for suffix in (INDEX, TIME_INDEX, TRANSACTION_INDEX, LOG):
+            new = self._directory / file_name(self.base_offset, suffix + ending)
+            if suffix in self._opened:
+                self._files.move(self.path(suffix), new)
+                self._opened[suffix].moved_to(new)
+        self._files.sync_directory(self._directory)
+        self._ending = ending
+
+    return rename
+
+
 BUGS: Final = (
     StorageBug(
         "a pass expects transactions that were over before it", "impl.storage.cleaner._note_keys", _tell_what_is_over
     ),
+    StorageBug("a deleted segment's batches are renamed last", "impl.storage.segment.Segment.rename", _batches_last),
 )
