@@ -9,6 +9,7 @@ epochs are learned again from what is read. Nothing is repaired beyond that, and
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -91,14 +92,19 @@ class LogRecovery:
     def _indexes_fit(segment: Segment) -> bool:
         """Whether the indexes of a trusted segment are used as they are.
 
-        That one of its batches is damaged says nothing against them: whoever reads it is told, and nothing is cut of
-        what can still be read.
+        That a batch is damaged says nothing against them: whoever reads it is told, and nothing is cut of what can
+        still be read. But it may be an index that points between batches.
         """
         try:
             return segment.indexes_fit()
+        except CorruptBatchError:
+            pass
+        try:
+            deque(segment.batches_from(0), maxlen=0)
         except CorruptBatchError as error:
             logger.warning("%s", error)
             return True
+        return False
 
     def _first_unflushed(self) -> int:
         """The number of the segment that holds the recovery point."""

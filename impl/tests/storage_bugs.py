@@ -282,7 +282,12 @@ BUGS: Final = (
     StorageBug("full segments get no last index entry", f"{STORAGE}.segment.Segment.seal", _nothing, 13),
     StorageBug("indexes are off by one", f"{STORAGE}.indexes.OffsetIndex.append", _index_off_by_one),
     StorageBug("indexes are trusted after a clean stop", f"{STORAGE}.segment.Segment.indexes_fit", _answer(True)),
-    StorageBug("indexes are trusted after a crash", f"{STORAGE}.recovery.recover_segment", _reuse_indexes),
+    StorageBug(
+        "indexes are trusted after a crash",
+        f"{STORAGE}.recovery.recover_segment",
+        _reuse_indexes,
+        shows_as=CorruptBatchError,  # they point to where no batch is
+    ),
     StorageBug("names of segments are not flushed", f"{STORAGE}.log.Log._sync_names", _sync_names_in_mind),
     StorageBug(
         "names in log directories are not flushed",

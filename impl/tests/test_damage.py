@@ -13,8 +13,8 @@ from impl.server.broker import Broker
 from impl.server.housekeeping import Housekeeping
 from impl.storage.batch import SIZE_FIELD, SIZE_POSITION, CorruptBatchError
 from impl.storage.filesystem import RealFileSystem
-from impl.storage.segment import LOG
-from impl.tests.damage_bugs import BUGS, CHECKS, HOME, kept, open_log
+from impl.storage.segment import INDEX, LOG, file_name
+from impl.tests.damage_bugs import BATCHES, BUGS, CHECKS, HOME, SEGMENTS, kept, open_log
 from impl.tests.durability import Violation
 from impl.tests.logs import contents, pairs_batch
 from impl.tests.storage_bugs import StorageBug
@@ -78,3 +78,17 @@ def test_an_index_that_points_out_of_its_segment_is_told() -> None:
     for position in (-1, segment.size + 1):
         with pytest.raises(CorruptBatchError, match=f"{HOME}.* at byte {position}"):
             next(segment.batches_from(position))
+
+
+@pytest.mark.usefixtures("quiet")
+def test_an_index_that_points_between_batches_is_made_again() -> None:
+    files = kept().files
+    path = HOME / file_name(SEGMENTS[1], INDEX)
+    right = files.read_file(path)
+    wrong = bytearray(right)
+    wrong[7] ^= 1  # the position in the first entry
+    files.replace_file(path, bytes(wrong))
+    log = open_log(files)
+    assert [each[0] for each in contents(log)] == list(range(2 * BATCHES))
+    log.close()
+    assert files.read_file(path) == right
