@@ -82,6 +82,10 @@ class BrokerError(Exception):
         self.message = message
 
 
+class DataDirectoryError(Exception):
+    """A data directory that this broker can't use: locked, of another node, or damaged. The text says what to do."""
+
+
 # What an operator can do about a failure of the disk, by its number.
 ADVICE: Final = {
     errno.ENOSPC: "free space on this file system, then restart the broker",

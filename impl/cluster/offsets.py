@@ -12,11 +12,8 @@ from typing import Final
 
 import attrs
 
-from impl.storage.batch import HEADER_SIZE, parse_header, stamp
-from impl.storage.builder import build_plain_batch
-from impl.storage.compression import decompress
+from impl.cluster.state_log import StateLog
 from impl.storage.log import Log
-from impl.storage.records import read_records
 
 INT16 = Struct(">h")
 INT32 = Struct(">i")
@@ -26,7 +23,7 @@ VALUE_START = Struct(">hqi")  # version, offset, leader epoch
 VALUE_TIME = Struct(">q")
 
 
-class OffsetsLogError(Exception):
+class OffsetsLogError(ValueError):
     """A record in the offsets' log that can't be understood."""
 
 
@@ -47,12 +44,10 @@ class CommittedOffsets:
     """All groups' offsets, and the log that they are kept in."""
 
     def __init__(self, log: Log) -> None:
-        self._log = log
+        """Replay the log. Raises DataDirectoryError."""
+        self._log = StateLog(log, "committed offsets are lost")
         self._groups: dict[str, dict[TopicPartition, CommittedOffset]] = {}
-        for header, segment, position in log.batches(log.log_start_offset):
-            body = segment.read(position + HEADER_SIZE, header.size - HEADER_SIZE)
-            for record in read_records(decompress(header.compression, body), header.record_count):
-                self._replay(record.key or b"", record.value)
+        self._log.replay(self._replay)
 
     def groups(self) -> list[str]:
         """The groups that have offsets."""
@@ -65,7 +60,7 @@ class CommittedOffsets:
     def commit(self, group: str, offsets: Mapping[TopicPartition, CommittedOffset], now_ms: int) -> None:
         """Keep offsets; all of a request go in one batch."""
         if offsets:
-            self._append([(encode_key(group, *tp), encode_value(entry)) for tp, entry in offsets.items()], now_ms)
+            self._log.append([(encode_key(group, *tp), encode_value(entry)) for tp, entry in offsets.items()], now_ms)
             self._groups.setdefault(group, {}).update(offsets)
 
     def remove_group(self, group: str, now_ms: int) -> bool:
@@ -73,27 +68,22 @@ class CommittedOffsets:
         entries = self._groups.pop(group, None)
         if entries is None:
             return False
-        self._append([(encode_key(group, *tp), None) for tp in entries], now_ms)
+        self._forget(group, list(entries), now_ms)
         return True
 
     def remove_topic(self, topic: str, now_ms: int) -> None:
         """Forget the offsets of a deleted topic in all groups."""
         for group, entries in list(self._groups.items()):
             gone = [tp for tp in entries if tp[0] == topic]
-            self._append([(encode_key(group, *tp), None) for tp in gone], now_ms)
+            self._forget(group, gone, now_ms)
             for tp in gone:
                 del entries[tp]
             if not entries:
                 del self._groups[group]
 
-    def _append(self, pairs: Sequence[tuple[bytes, bytes | None]], now_ms: int) -> None:
-        if not pairs:
-            return
-        batch = build_plain_batch(pairs, now_ms)
-        offset = self._log.log_end_offset
-        self._log.roll_for(len(batch), now_ms, offset + len(pairs) - 1, now_ms)
-        stamp(batch, offset, 0)
-        self._log.append(batch, parse_header(batch), now_ms)
+    def _forget(self, group: str, gone: Sequence[TopicPartition], now_ms: int) -> None:
+        if gone:
+            self._log.append([(encode_key(group, *tp), None) for tp in gone], now_ms)
 
     def _replay(self, key: bytes, value: bytes | None) -> None:
         group, topic, partition = decode_key(key)

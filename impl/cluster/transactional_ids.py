@@ -12,12 +12,9 @@ from typing import Final
 
 import attrs
 
+from impl.cluster.state_log import StateLog
 from impl.errors import BrokerError, ErrorCode
-from impl.storage.batch import HEADER_SIZE, parse_header, stamp
-from impl.storage.builder import build_plain_batch
-from impl.storage.compression import decompress
 from impl.storage.log import Log
-from impl.storage.records import read_records
 
 NO_PRODUCER_ID: Final = -1
 NO_EPOCH: Final = -1
@@ -42,15 +39,17 @@ class TransactionalIds:
     """All transactional ids, and the log that they are kept in. `allocate` gives producer ids."""
 
     def __init__(self, log: Log, allocate: Callable[[], int]) -> None:
-        self._log = log
+        """Replay the log. Raises DataDirectoryError."""
+        self._log = StateLog(log, "transactional ids are given new producers")
         self._allocate = allocate
         self._known: dict[str, TransactionalId] = {}
-        for header, segment, position in log.batches(log.log_start_offset):
-            body = segment.read(position + HEADER_SIZE, header.size - HEADER_SIZE)
-            for record in read_records(decompress(header.compression, body), header.record_count):
-                _, producer_id, epoch, *_ = VALUE.unpack(record.value or b"")
-                name = (record.key or b"")[KEY_START.size :].decode()
-                self._known[name] = TransactionalId(producer_id, epoch)
+        self._log.replay(self._replay)
+
+    def _replay(self, key: bytes, value: bytes | None) -> None:
+        version, producer_id, epoch, *_ = VALUE.unpack(value or b"")
+        if version != VERSION:
+            raise ValueError(f"unknown value version {version}")
+        self._known[key[KEY_START.size :].decode()] = TransactionalId(producer_id, epoch)
 
     def get(self, name: str) -> TransactionalId | None:
         """What a transactional id stands for."""
@@ -68,11 +67,7 @@ class TransactionalIds:
         following = self._following(known, None if expected is None else expected[1])
         key = KEY_START.pack(VERSION, len(name.encode())) + name.encode()
         value = VALUE.pack(VERSION, following.producer_id, following.epoch, timeout_ms, EMPTY, -1, now_ms, -1)
-        batch = build_plain_batch([(key, value)], now_ms)
-        offset = self._log.log_end_offset
-        self._log.roll_for(len(batch), now_ms, offset, now_ms)
-        stamp(batch, offset, 0)
-        self._log.append(batch, parse_header(batch), now_ms)
+        self._log.append([(key, value)], now_ms)
         self._known[name] = following
         return following
 

@@ -20,7 +20,7 @@ from impl.cluster.configs import BrokerConfig
 from impl.cluster.offsets import CommittedOffsets
 from impl.cluster.producer_ids import ProducerIds
 from impl.cluster.transactional_ids import TransactionalIds
-from impl.errors import BrokerError, ErrorCode, StorageError
+from impl.errors import BrokerError, DataDirectoryError, ErrorCode, StorageError
 from impl.replica.fetch_session import FetchSessions
 from impl.replica.partition import Partition
 from impl.server.log_directories import LogDirectories
@@ -54,10 +54,6 @@ METADATA_VERSION: Final = "0"
 # Each partition that is led writes down its new epoch and waits for the disk, which takes many such at once.
 MANY_PARTITIONS: Final = 64
 FLUSHES_AT_ONCE: Final = 8
-
-
-class DataDirectoryError(Exception):
-    """A data directory that this broker can't use: it is locked, or belongs to another node."""
 
 
 class NestedDirectoriesError(DataDirectoryError):
@@ -109,9 +105,13 @@ class Broker:
             self.clean_offsets = CleanOffsets(files, directory / CLEANER_OFFSETS)
             self._remove_deleted()
             self._open_logs()
-            self.offsets = CommittedOffsets(self.directories.log(OFFSETS_LOG))
-            log = self.directories.log(TRANSACTIONAL_LOG)
-            self.transactional_ids = TransactionalIds(log, self.producer_ids.allocate)
+            try:
+                self.offsets = CommittedOffsets(self.directories.log(OFFSETS_LOG))
+                log = self.directories.log(TRANSACTIONAL_LOG)
+                self.transactional_ids = TransactionalIds(log, self.producer_ids.allocate)
+            except DataDirectoryError:
+                self.directories.close()  # or the next start would cut the log, and go on without what it lost
+                raise
             self._locks = locks.pop_all()
 
     def _claim(self, paths: Sequence[Path]) -> dict[Path, StorageError]:

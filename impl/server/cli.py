@@ -17,8 +17,8 @@ from typing import Final
 import click
 
 from impl.cluster.configs import BrokerConfig
-from impl.errors import BrokerError
-from impl.server.broker import Broker, DataDirectoryError, NestedDirectoriesError
+from impl.errors import BrokerError, DataDirectoryError
+from impl.server.broker import Broker, NestedDirectoriesError
 from impl.server.dispatch import Dispatcher
 from impl.server.framing import Connection
 from impl.server.housekeeping import Housekeeping

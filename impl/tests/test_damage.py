@@ -8,17 +8,24 @@ import pytest
 
 from impl.cluster.catalog import TopicRequest
 from impl.cluster.configs import BrokerConfig
+from impl.cluster.offsets import CommittedOffset
+from impl.errors import DataDirectoryError
 from impl.replica.partition import Partition
-from impl.server.broker import Broker
+from impl.server.broker import OFFSETS_LOG, TRANSACTIONAL_LOG, Broker
 from impl.server.housekeeping import Housekeeping
-from impl.storage.batch import SIZE_FIELD, SIZE_POSITION, CorruptBatchError
+from impl.storage.batch import HEADER_SIZE, SIZE_FIELD, SIZE_POSITION, CorruptBatchError
 from impl.storage.filesystem import RealFileSystem
+from impl.storage.log import Log
+from impl.storage.recovery import LogStart
 from impl.storage.segment import INDEX, LOG, file_name
+from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.damage_bugs import BATCHES, BUGS, CHECKS, HOME, SEGMENTS, kept, open_log
 from impl.tests.durability import Violation
 from impl.tests.logs import contents, pairs_batch
 from impl.tests.storage_bugs import StorageBug
-from impl.tests.support import NOW
+from impl.tests.support import LIMITS, NOW, append
+
+DISK = Path("/disk")
 
 
 def run_checks() -> None:
@@ -92,3 +99,50 @@ def test_an_index_that_points_between_batches_is_made_again() -> None:
     assert [each[0] for each in contents(log)] == list(range(2 * BATCHES))
     log.close()
     assert files.read_file(path) == right
+
+
+def own_log(name: str) -> Path:
+    """The file of one of the broker's own logs."""
+    return DISK / name / file_name(0, LOG)
+
+
+def open_broker(files: SimulatedFileSystem) -> Broker:
+    return Broker(files, DISK, BrokerConfig(), 1, lambda: NOW)
+
+
+def stopped() -> SimulatedFileSystem:
+    """What is left by a broker that knows of a group and of a transactional id."""
+    files = SimulatedFileSystem()
+    broker = open_broker(files)
+    broker.offsets.commit("g", {("t", 0): CommittedOffset(1, -1, "", NOW)}, NOW)
+    broker.transactional_ids.initialize("id", 1000, None, NOW)
+    broker.close()
+    return files
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("name", [OFFSETS_LOG[0], TRANSACTIONAL_LOG[0]])
+def test_a_log_of_the_brokers_own_that_is_damaged_stops_every_start_until_it_is_moved_away(name: str) -> None:
+    whole = stopped()
+    for place in range(HEADER_SIZE, len(whole.read_file(own_log(name)))):
+        files = whole.after_kill()
+        files.content(own_log(name)).flip(place, place % 8)
+        for _ in range(2):
+            with pytest.raises(DataDirectoryError, match=f"{own_log(name)} at byte 0.*move it away"):
+                open_broker(files)
+    files.move(DISK / name, DISK / "aside")
+    broker = open_broker(files)
+    assert broker.offsets.groups() == ([] if name == OFFSETS_LOG[0] else ["g"])
+    broker.close()
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("name", [OFFSETS_LOG[0], TRANSACTIONAL_LOG[0]])
+@pytest.mark.parametrize("key", [b"", b"\x00\x00", b"\x00\x01\x00\x01\xff\x00\x01t\x00\x00\x00\x00"])
+def test_a_record_that_the_broker_has_not_written_is_told_by_its_offset(name: str, key: bytes) -> None:
+    files = stopped()
+    log = Log(files, DISK / name, LIMITS, NOW, LogStart(was_clean=True))
+    append(log, pairs_batch([(key, b"\x00\x09")]))
+    log.close()
+    with pytest.raises(DataDirectoryError, match=f"{own_log(name)} at byte .*, offset 1: "):
+        open_broker(files)

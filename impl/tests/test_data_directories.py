@@ -8,7 +8,8 @@ import pytest
 
 from impl.cluster.catalog import TopicRequest
 from impl.cluster.configs import BrokerConfig
-from impl.server.broker import Broker, DataDirectoryError
+from impl.errors import DataDirectoryError
+from impl.server.broker import Broker
 from impl.storage.checkpoints import CLEAN_SHUTDOWN, META_PROPERTIES, PARTITION_METADATA
 from impl.storage.faults import Fault
 from impl.storage.filesystem import FileSystem
