@@ -43,7 +43,8 @@ WRITTEN_BYTES = 4_096
 LOOKUPS = 50
 PIECES = 64
 """How many pieces of 8 MiB are fetched, spread evenly over a log: half of 1 GiB, where a reader skips every other."""
-READS = 3
+REPEATS = 3
+"""How often pieces are fetched, and batches appended; the median counts."""
 START_CEILING_S = 1_800.0
 _SEED = 1
 
@@ -65,7 +66,7 @@ def measure(
         notes: where the figures go.
         log_bytes: how long the logs are.
         partitions: how many there are.
-        appended_bytes: how much is appended to each log, and spread over each number of partitions.
+        appended_bytes: how much is appended to each log at a time, and spread over each number of partitions.
 
     Raises:
         StalledError: the broker did not recover all records.
@@ -104,14 +105,15 @@ def _measure_log(target: ProcessTarget, notes: Notes, log_bytes: int, appended_b
     end_of(target, topic)  # when it is led, it can be appended to
     workload = evolve(LARGE_BATCHES, total_bytes=appended_bytes)
     warm_up(target, workload)
-    notes.figure(f"append to {size}, {workload.name} (MB/s)", produce(target, [(topic, 0)], workload))
+    speeds = [produce(target, [(topic, 0)], workload) for _ in range(REPEATS)]
+    notes.figure(f"append to {size}, {workload.name} (MB/s)", median(speeds))
 
 
 def _measure_fetches(reader: Reader, notes: Notes, records: int, size: str) -> None:
     """Pieces spread over all of a log, in the page cache, and single records at random."""
     starts = [number * records // PIECES for number in range(PIECES)]
     speeds = []
-    for counted in (False, *[True] * READS):  # once before: then it is in the page cache, and Java has compiled it
+    for counted in (False, *[True] * REPEATS):  # once before: then it is in the page cache, and Java has compiled it
         began = time.perf_counter()
         fetched = sum(reader.read_piece(offset)[1] for offset in starts)
         if counted:

@@ -86,7 +86,7 @@ def produce(target: ProcessTarget, places: Sequence[Place], workload: Workload) 
 
     value = bytes(range(256)) * (workload.record_bytes // 256)
     for topic in {topic for topic, _ in places}:
-        producer.list_topics(topic, timeout=30)
+        producer.list_topics(topic, timeout=DEADLINE_S)
     started = time.perf_counter()
     for topic, partition in islice(cycle(places), workload.records):
         producer.produce(topic, value, partition=partition, on_delivery=delivered)
