@@ -4,7 +4,8 @@ A frame is a length of four bytes and that many bytes of request. Requests of a 
 the other; while one waits (a long poll) nothing more is read, as in Kafka, whose `SocketServer` mutes the channel.
 Memory is one buffer that grows with the bytes that arrive of a large request and shrinks after it. What is in a
 frame is the dispatcher's business. Records go from file to socket by sendfile. A disk that fails then takes its log
-offline, and the connection is closed: the answer has begun, and the next one tells the error.
+offline, and the connection is closed: the answer has begun, and the next one tells the error. Records that were deleted
+while a client did not read their answer only close its connection, as in Kafka, which closes their file.
 """
 
 import asyncio
@@ -209,8 +210,20 @@ class Connection(asyncio.BufferedProtocol):
         try:
             return records.file.read_at(records.position, records.size)
         except StorageError as error:
-            records.fail(error)
+            if error.errno != errno.ENOENT:
+                records.fail(error)
             raise self._give_up(error) from error
+
+    def _descriptor(self, records: LogSlice) -> int:
+        """The descriptor of the records' file, which may have been closed since they were found."""
+        try:
+            return records.file.fileno()
+        except FileNotFoundError as error:
+            raise self._give_up(error) from error
+        except OSError as error:
+            failure = StorageError("open", records.file.path, error.errno or 0)
+            records.fail(failure)
+            raise self._give_up(failure) from error
 
     def _give_up(self, error: Exception) -> CloseConnectionError:
         """What closes a connection on which an answer has begun that can't be finished."""
@@ -227,7 +240,7 @@ class Connection(asyncio.BufferedProtocol):
         transport = self._transport
         if transport is None or transport.is_closing() or transport.get_write_buffer_size():
             return 0
-        descriptor = part.file.fileno()
+        descriptor = self._descriptor(part)
         try:
             socket = transport.get_extra_info("socket")
             return os.sendfile(socket.fileno(), descriptor, part.position, part.size)
@@ -239,8 +252,9 @@ class Connection(asyncio.BufferedProtocol):
 
     async def _send_later(self, records: LogSlice, rest: Sequence[Part]) -> None:
         """Send what the socket did not take at once. The descriptor is duplicated, as the log may be deleted."""
-        source = _Duplicate(records)
+        source: _Duplicate | None = None
         try:
+            source = _Duplicate(self._descriptor(records))
             if self._transport is not None and not self._transport.is_closing():
                 loop = asyncio.get_running_loop()
                 await loop.sendfile(
@@ -255,10 +269,12 @@ class Connection(asyncio.BufferedProtocol):
         except CloseConnectionError as error:
             self.close(str(error))
         except (OSError, asyncio.SendfileNotAvailableError) as error:
-            _tell_if_disk_failed(source.fileno(), records, error)
+            if source is not None:
+                _tell_if_disk_failed(source.fileno(), records, error)
             self.close(str(self._give_up(error)))
         finally:
-            source.close()
+            if source is not None:
+                source.close()
         if self._pending is asyncio.current_task():
             self._pending = None
         self._advance()
@@ -279,8 +295,8 @@ def _tell_if_disk_failed(descriptor: int, records: LogSlice, error: Exception) -
 class _Duplicate:
     """Just enough of a binary file for `loop.sendfile`."""
 
-    def __init__(self, records: LogSlice) -> None:
-        self._descriptor = os.dup(records.file.fileno())
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = os.dup(descriptor)
 
     def fileno(self) -> int:
         return self._descriptor

@@ -16,7 +16,7 @@ from impl.errors import BrokerError, ErrorCode
 from impl.replica.partition import Partition, ReadRequest
 from impl.server.broker import Broker
 from impl.server.framing import FRAME_LENGTH, SENDFILE_FROM, Connection, Reply
-from impl.storage.filesystem import RealFileSystem
+from impl.storage.filesystem import RealFile, RealFileSystem
 from impl.tests.support import NOW, make_batch, records
 
 LARGE = 8 << 20
@@ -98,6 +98,60 @@ def fetch(partition: Partition, *, reads: bool = True) -> bytes:
         return received
 
     return asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def fetch_while_deleted(first: Partition, second: Partition) -> bytes:
+    """What a client receives that does not read until the records of the second partition are deleted."""
+
+    async def run() -> bytes:
+        loop = asyncio.get_running_loop()
+        parts = [*answer(first), *answer(second)]  # type: ignore[misc]
+        server = await loop.create_server(lambda: Connection(lambda _: parts, 100, set()), "127.0.0.1", 0)
+        with socket.create_connection(server.sockets[0].getsockname()) as client:
+            client.setblocking(False)
+            await loop.sock_sendall(client, FRAME_LENGTH.pack(1) + b"x")
+            received = await loop.sock_recv(client, 1)  # the answer waits for the client to read on
+            second.log.active.remove()
+            while more := await loop.sock_recv(client, 1 << 20):
+                received += more
+        server.close()
+        await server.wait_closed()
+        return received
+
+    return asyncio.run(asyncio.wait_for(run(), 20))
+
+
+@pytest.mark.parametrize("size", [SENDFILE_FROM // 4, SENDFILE_FROM])
+def test_records_that_are_deleted_before_a_slow_client_reads_them_take_nothing_offline(
+    broker: Broker, caplog: pytest.LogCaptureFixture, size: int
+) -> None:
+    first, second = partition_in(broker, "first", LARGE), partition_in(broker, "second", size)
+    received = fetch_while_deleted(first, second)
+    assert LARGE < len(received) < whole_size(first) + whole_size(second)
+    assert [each.failure for each in broker.directories.all] == [None, None]
+    assert [(each.levelname, second.log.active.path(".log").name in each.message) for each in caplog.records] == [
+        ("WARNING", True)
+    ]
+
+
+@pytest.mark.parametrize("calls", [1, 2])  # the first finds the batch
+def test_a_file_that_can_not_be_opened_again_closes_the_connection(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    partition = partition_in(broker, "second", LARGE)
+    found = answer(partition)[1]  # type: ignore[index]
+    right, left = RealFile.fileno, [calls]
+
+    def fileno(self: RealFile) -> int:
+        if self is found.file:  # type: ignore[union-attr]
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return right(self)
+
+    monkeypatch.setattr(RealFile, "fileno", fileno)
+    assert len(fetch(partition)) < whole_size(partition)
+    assert [each.failure is None for each in broker.directories.all] == [True, False]
 
 
 def whole_size(partition: Partition) -> int:
