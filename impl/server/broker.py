@@ -21,6 +21,7 @@ from impl.cluster.offsets import CommittedOffsets
 from impl.cluster.producer_ids import ProducerIds
 from impl.cluster.transactional_ids import TransactionalIds
 from impl.errors import BrokerError, DataDirectoryError, ErrorCode, StorageError
+from impl.replica.config import PartitionConfig
 from impl.replica.fetch_session import FetchSessions
 from impl.replica.partition import Partition
 from impl.server.log_directories import LogDirectories
@@ -163,7 +164,7 @@ class Broker:
         self.catalog.replace(topic)
         config = self.config.partition_config(topic.overrides)
         for index in range(topic.partition_count):
-            self.directories.configure((topic.name, index), self._settings(topic, index))
+            self.directories.configure((topic.name, index), self._settings(topic.name, index, config))
             self.partitions[topic.name, index].reconfigure(config)
 
     def delete_topic(self, name: str) -> None:
@@ -267,28 +268,31 @@ class Broker:
         own = LogSettings(self.config.partition_config(OWN_LOG_CONFIG).segment_limits)
         # First of all, so that they are in the first directory.
         wanted = {OFFSETS_LOG: own, TRANSACTIONAL_LOG: own}
+        partitions: list[tuple[Topic, int, PartitionConfig]] = []
         for topic in self.catalog.all():
-            for index in range(topic.partition_count):
-                self._remove_stranger((topic.name, index), topic)
-                wanted[topic.name, index] = self._settings(topic, index)
+            config = self.config.partition_config(topic.overrides)
+            partitions += [(topic, index, config) for index in range(topic.partition_count)]
+        for topic, index, config in partitions:
+            self._remove_stranger((topic.name, index), topic)
+            wanted[topic.name, index] = self._settings(topic.name, index, config)
         self.directories.open_all(wanted, self.now_ms())
-        partitions = [(topic, index) for topic in self.catalog.all() for index in range(topic.partition_count)]
         if len(partitions) < MANY_PARTITIONS:
-            found = [self._opened(topic, index) for topic, index in partitions]
+            found = [self._opened(*each) for each in partitions]
         else:
             with ThreadPoolExecutor(FLUSHES_AT_ONCE, "leader epochs") as pool:
                 found = list(pool.map(self._opened, *zip(*partitions, strict=True)))
         self.partitions.update({(each.topic, each.index): each for each in found})
 
     def _open_new_partitions(self, topic: Topic, indexes: range) -> None:
+        config = self.config.partition_config(topic.overrides)
         for index in indexes:
             name = topic.name, index
             self.directories.home_of(name, is_new=True)
             self._remove_stranger(name, topic)
-            self.directories.open(name, self._settings(topic, index), self.now_ms())
-            self.partitions[name] = self._opened(topic, index)
+            self.directories.open(name, self._settings(topic.name, index, config), self.now_ms())
+            self.partitions[name] = self._opened(topic, index, config)
 
-    def _opened(self, topic: Topic, index: int) -> Partition:
+    def _opened(self, topic: Topic, index: int, config: PartitionConfig) -> Partition:
         """A partition whose log is open. Threads may do it for several at once."""
         log = self.directories.log((topic.name, index))
         metadata = {"version": METADATA_VERSION, "topic_id": uuid_text(topic.topic_id)}
@@ -297,16 +301,14 @@ class Broker:
                 write_properties(self._files, log.directory / PARTITION_METADATA, metadata, ": ")
         except StorageError as error:
             self.directories.fail(error)
-        config = self.config.partition_config(topic.overrides)
         return Partition(topic.name, index, topic.topic_id, log, config)
 
-    def _settings(self, topic: Topic, index: int) -> LogSettings:
-        config = self.config.partition_config(topic.overrides)
+    def _settings(self, topic: str, index: int, config: PartitionConfig) -> LogSettings:
         return LogSettings(
             limits=config.segment_limits,
             producer_age_ms_max=self.config.number("producer.id.expiration.ms"),
             # A topic that was compacted once has gaps for ever.
-            may_have_gaps=config.cleanup_compact or self.clean_offsets.may_have_gaps(topic.name, index),
+            may_have_gaps=config.cleanup_compact or self.clean_offsets.may_have_gaps(topic, index),
             flush_messages_max=config.flush_messages,
             flush_ms_max=config.flush_ms,
         )
