@@ -136,7 +136,7 @@ class Partition:
 
     @property
     def told_leader_epoch(self) -> int:
-        """The leader epoch that clients are told; raised by one while there is none, as its disk failed."""
+        """The epoch that clients are told; raised by one while the partition has no leader because its disk failed."""
         has_followed = self.is_offline and self.leader_epoch != NO_EPOCH
         return self.leader_epoch + 1 if has_followed else self.leader_epoch
 

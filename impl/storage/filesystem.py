@@ -304,7 +304,7 @@ class DescriptorPool:
                 oldest.close()
         self._open.append(file)
         descriptor = os.open(file.path, os.O_RDWR | os.O_CLOEXEC)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)  # twice the speed from a disk, for who reads on
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)  # for sequential readers
         return descriptor
 
     def __del__(self) -> None:
@@ -345,7 +345,7 @@ class RealFileSystem(FileSystem):
     def list_names(self, path: Path) -> list[str]:
         """See `FileSystem`."""
         with _failures("list", path):
-            return sorted(os.listdir(path))  # noqa: PTH208 - a third of the time of iterdir, for directories of 10,000
+            return sorted(os.listdir(path))  # noqa: PTH208 - iterdir makes a path of each name
 
     def make_directory(self, path: Path) -> None:
         """See `FileSystem`."""

@@ -12,5 +12,5 @@ def overdue_flush(log: Log, now_ms: int) -> Callable[[], None] | None:
     """
     if log.recovery_point == log.log_end_offset or now_ms - log.flushed_ms < log.flush_ms_max:
         return None
-    log.flushed_ms = now_ms  # soon, so that it is asked for once
+    log.flushed_ms = now_ms  # set before the flush runs, so that it is scheduled only once
     return log.flush_job(log.log_end_offset)

@@ -1,9 +1,9 @@
 """The walk of `scan`, compiled: for segments of so many batches that Python's own pace is what is waited for.
 
-The code is put together for LLVM by hand, because that is ready in a tenth of a second, where a compiler that reads
-Python takes as long to load as most segments take to be walked. It does what `scan.walk_in_python` does, and is tested
-beside it; only of producers it may tell more than is needed, when two of them share a place of the table in which it
-counts. The checksum is the processor's own instruction (SSE 4.2); `is_possible` says whether there is one.
+The code is put together for LLVM by hand, because a compiler that reads Python takes as long to load as most segments
+take to be walked. It does what `scan.walk_in_python` does, and is tested beside it; only of producers it may keep more
+batches than are needed, when two of them share a place of the table in which it counts. The checksum is the processor's
+own instruction (SSE 4.2); `is_possible` says whether there is one.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _FORMATS: Final = HEADER.format.lstrip(">")
 _POSITIONS: Final = (0, *accumulate(calcsize(f">{each}") for each in _FORMATS))
 _NAMES: Final = (each.name for each in attrs.fields(BatchHeader))
 _FIELDS: Final = {name: (place, kind) for name, place, kind in zip(_NAMES, _POSITIONS[:-1], _FORMATS, strict=True)}
-PRODUCERS: Final = 1024  # places of the table, each a producer id and how many of its batches were met
+PRODUCERS: Final = 1024  # places of the table, each a producer id and how many of its batches were counted
 _STATE: Final = tuple(each.name for each in attrs.fields(Walked))
 _RESULTS: Final = ("begin", "count", "offsets", "times", "kept", "places")
-_ARGUMENTS: Final = ("state", "window", "size", "offsets", "times", "telling", "table", "zeros")
-_WORKING: Final = ("end", "at", "block_end", "crc", "second", "third", "candidates", "met")
+_ARGUMENTS: Final = ("state", "window", "size", "offsets", "times", "relevant", "table", "zeros")
+_WORKING: Final = ("end", "at", "block_end", "crc", "second", "third", "candidates", "seen")
 _BLOCK: Final = 256  # bytes; three of them are less than a batch of 1 KB
 _TOGETHER: Final = 3
 _NOBODY: Final = b"\xff" * (PRODUCERS * 2 * _WORD)
@@ -179,7 +179,7 @@ def _write_blocks(code: _Code, take_word: Any) -> None:
 
 
 def _after_block(code: _Code, crc: Any) -> Any:
-    """What a checksum becomes by a block of zeros: looked up for each of its bytes."""
+    """The CRC state after 256 zero bytes, looked up for each byte of the state."""
     builder, found = code.builder, ir.Constant(_WIDE, 0)
     for number in range(4):
         byte = code.bits(builder.lshr(crc, ir.Constant(_WIDE, 8 * number)), 0xFF)
@@ -190,7 +190,7 @@ def _after_block(code: _Code, crc: Any) -> Any:
 
 @cache
 def _zeros() -> array[int]:
-    """For each byte of a checksum, and each value of it, what a block of zeros makes of that."""
+    """What each value of each byte of the CRC state contributes to the state after 256 zero bytes."""
     block = bytes(_BLOCK)
     states = ((value << 8 * number) for number in range(4) for value in range(256))
     return array("q", [crc32c(block, state ^ _ALL_ONES) ^ _ALL_ONES for state in states])
@@ -232,12 +232,12 @@ def _write_index(code: _Code, batch: Any, last_offset: Any) -> None:
 
 
 def _place(code: _Code, number: Any) -> Any:
-    """The address of one of the batches that may be telling."""
-    return code.add(code["telling"], code.builder.mul(number, ir.Constant(_WIDE, _WORD)))
+    """The address of one of the batches that may be relevant."""
+    return code.add(code["relevant"], code.builder.mul(number, ir.Constant(_WIDE, _WORD)))
 
 
 def _write_candidate(code: _Code, batch: Any) -> None:
-    """Note a batch that may be telling: where it begins, doubled, and 1 more if it surely is."""
+    """Note a batch that may be relevant: where it begins, doubled, and 1 more if it surely is."""
     builder = code.builder
     epoch = code.field(batch, "partition_leader_epoch")
     is_later = code.compare(epoch, ">", code["epoch"])
@@ -251,7 +251,7 @@ def _write_candidate(code: _Code, batch: Any) -> None:
 
 
 def _write_choice(code: _Code) -> None:
-    """Keep, at the end of the places, the candidates that surely tell, and of each producer the last few."""
+    """Keep, at the end of the places, the candidates that surely are, and of each producer the last few."""
     builder = code.builder
     code["kept"] = code["candidates"]
     with code.loop() as after:
@@ -259,23 +259,23 @@ def _write_choice(code: _Code) -> None:
         code["candidates"] = code.add(code["candidates"], -1)
         noted = code.load(_place(code, code["candidates"]))
         begin = builder.ashr(noted, ir.Constant(_WIDE, 1))
-        code["met"] = 0
+        code["seen"] = 0
         with code.only_if(code.compare(code.bits(noted, 1), "==", 0)):
-            _write_meeting(code, code.field(code.add(code["window"], begin), "producer_id"))
-        with code.only_if(code.compare(code["met"], "<=", BATCHES_REMEMBERED)):
+            _write_count(code, code.field(code.add(code["window"], begin), "producer_id"))
+        with code.only_if(code.compare(code["seen"], "<=", BATCHES_REMEMBERED)):
             code["kept"] = code.add(code["kept"], -1)
             code.store(_place(code, code["kept"]), begin)
 
 
-def _write_meeting(code: _Code, producer: Any) -> None:
-    """Count how many batches of a producer were met since it took its place in the table."""
+def _write_count(code: _Code, producer: Any) -> None:
+    """Count the batches of a producer since it took its place in the table."""
     number = code.builder.mul(code.bits(producer, PRODUCERS - 1), ir.Constant(_WIDE, 2 * _WORD))
     place = code.add(code["table"], number)
     is_its = code.compare(code.load(place), "==", producer)
     before = code.builder.select(is_its, code.load(code.add(place, _WORD)), ir.Constant(_WIDE, 0))
-    code["met"] = code.add(before, 1)
+    code["seen"] = code.add(before, 1)
     code.store(place, producer)
-    code.store(code.add(place, _WORD), code["met"])
+    code.store(code.add(place, _WORD), code["seen"])
 
 
 def _write_walk() -> _Code:
@@ -314,7 +314,7 @@ def _compiled() -> tuple[Any, Any]:
     target = binding.Target.from_default_triple()
     machine = target.create_target_machine(cpu=binding.get_host_cpu_name(), features="+sse4.2", opt=2)
     module = binding.parse_assembly(str(_write_walk().builder.module))
-    passes = binding.create_new_module_pass_manager()  # all others together cost ten times their time, and gain nothing
+    passes = binding.create_new_module_pass_manager()  # all others take much longer than these, and gain nothing
     passes.add_sroa_pass()
     passes.add_instruction_combine_pass()
     passes.add_simplify_cfg_pass()
@@ -338,7 +338,7 @@ class Walker:
         most = window_size // HEADER_SIZE + 1
         self._room = window_size
         self._offsets, self._times = bytearray(most * OFFSET_ENTRY.size), bytearray(most * TIME_ENTRY.size)
-        self._telling = array("q", bytes(most * _WORD))
+        self._relevant = array("q", bytes(most * _WORD))
 
     def __call__(self, walked: Walked, window: memoryview) -> Found:
         """See `Walk`; the window must be writable memory."""
@@ -347,8 +347,8 @@ class Walker:
         self._table[:] = _NOBODY
         state = array("q", (*attrs.astuple(walked), *[0] * len(_RESULTS)))
         offsets, times = _address(self._offsets), _address(self._times)
-        telling, table, zeros = _address(self._telling), _address(self._table), _address(_zeros())
-        self._walk(_address(state), _address(window), len(window), offsets, times, telling, table, zeros)
+        relevant, table, zeros = _address(self._relevant), _address(self._table), _address(_zeros())
+        self._walk(_address(state), _address(window), len(window), offsets, times, relevant, table, zeros)
         for name, value in zip(_STATE, state, strict=False):
             setattr(walked, name, value)
         results = dict(zip(_RESULTS, state[len(_STATE) :], strict=True))
@@ -357,7 +357,7 @@ class Walker:
             results["count"],
             self._offsets[: results["offsets"] - offsets],
             self._times[: results["times"] - times],
-            self._telling[results["kept"] : results["places"]],
+            self._relevant[results["kept"] : results["places"]],
         )
 
 

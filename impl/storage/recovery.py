@@ -209,8 +209,8 @@ def recover_segment(
 ) -> tuple[int, bool]:
     """Check all batches, rebuild the indexes and cut what is bad.
 
-    Answers the offset after the last good batch, and whether the whole file was good. `note` is told of the batches
-    from which all is learned of producers, and of epochs later than `latest_epoch`.
+    Answers the offset after the last good batch, and whether the whole file was good. `note` is given the headers of
+    the batches that change producer state, or begin a leader epoch later than `latest_epoch`.
     """
     base, size = segment.base_offset, segment.size
     segment.forget_indexes()
@@ -219,7 +219,7 @@ def recover_segment(
     for window, found in good_batches(segment, walked):
         segment.note_indexed(found.offset_entries, found.time_entries)
         if note is not None:
-            for begin in found.telling:
+            for begin in found.relevant:
                 note(parse_header(window, begin))
         on_progress(found.size)
     segment.bytes_since_index_entry = walked.bytes_since_index_entry

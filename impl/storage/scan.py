@@ -1,7 +1,7 @@
 """The good batches of a segment, a window at a time: what recovery reads (`LogSegment.recover`).
 
 A batch is good if its length, magic and CRC are right, and its offsets follow those before it and are within reach of
-the segment's indexes. Records inside a batch are not looked at, like in Kafka. What a walk does is here in Python;
+the segment's indexes. Records inside a batch are not looked at, as in Kafka. What a walk does is here in Python;
 `native` has the same, compiled, for segments of so many batches that Python's own pace is what is waited for.
 """
 
@@ -31,7 +31,7 @@ from impl.storage.indexes import OFFSET_ENTRY, TIME_ENTRY
 from impl.storage.producer_state import BATCHES_REMEMBERED
 from impl.storage.segment import RELATIVE_OFFSET_MAX, Segment
 
-NATIVE_FROM: Final = 100_000  # batches; making the compiled walk takes as long as walking so many in Python
+NATIVE_FROM: Final = 100_000  # batches; for fewer, the compiled walk is not worth the time that it takes to be made
 SPECIAL_BITS: Final = TRANSACTIONAL_BIT | CONTROL_BIT
 _HEADER = Struct(">qiibIhi8xqq")  # up to the producer id, without the base timestamp
 
@@ -63,8 +63,8 @@ class Found:
     offset_entries: bytes | bytearray
     """Their entries in the segment's indexes, as `Segment.note_batch` makes them."""
     time_entries: bytes | bytearray
-    telling: Sequence[int]
-    """Where in the window those begin from which all is learned that the batches say of producers and leader epochs.
+    relevant: Sequence[int]
+    """Positions in the window of the batches that change producer state or leader epochs.
 
     These are the first of each later epoch, those of transactions, and at least the last few of each producer: no more
     of them are remembered (`ProducerStateEntry`).
@@ -118,7 +118,7 @@ def _walk_for(size: int, found: Found) -> Walk:
 def walk_in_python(walked: Walked, window: memoryview) -> Found:
     """See `Walk`."""
     offsets, times = bytearray(), bytearray()
-    telling: list[tuple[int, int]] = []
+    relevant: list[tuple[int, int]] = []
     count = end = 0
     base, waited, interval = walked.base_offset, walked.bytes_since_index_entry, walked.index_interval_bytes
     for begin, end, last_offset, epoch, attributes, timestamp, producer in _good(walked, window):
@@ -133,13 +133,13 @@ def walk_in_python(walked: Walked, window: memoryview) -> Found:
         waited += end - begin
         if epoch > walked.epoch or attributes & SPECIAL_BITS:
             walked.epoch = max(epoch, walked.epoch)
-            telling.append((begin, NO_PRODUCER_ID))
+            relevant.append((begin, NO_PRODUCER_ID))
         elif producer > NO_PRODUCER_ID:
-            telling.append((begin, producer))
+            relevant.append((begin, producer))
         count += 1
     walked.bytes_since_index_entry = waited
     walked.position += end
-    return Found(end, count, offsets, times, _last_of_each(telling))
+    return Found(end, count, offsets, times, _last_of_each(relevant))
 
 
 def _good(walked: Walked, window: memoryview) -> Iterator[tuple[int, int, int, int, int, int, int]]:
@@ -160,11 +160,11 @@ def _good(walked: Walked, window: memoryview) -> Iterator[tuple[int, int, int, i
         begin = end
 
 
-def _last_of_each(telling: Sequence[tuple[int, int]]) -> list[int]:
+def _last_of_each(relevant: Sequence[tuple[int, int]]) -> list[int]:
     """Places of batches: of each producer's only the last few, as many as are remembered; all that are nobody's."""
     seen: Counter[int] = Counter()
     kept = []
-    for place, producer in reversed(telling):
+    for place, producer in reversed(relevant):
         seen[producer] += 1
         if producer == NO_PRODUCER_ID or seen[producer] <= BATCHES_REMEMBERED:
             kept.append(place)

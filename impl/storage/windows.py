@@ -1,9 +1,8 @@
 """A file's bytes in order, a window at a time, for recovery.
 
 Batches don't end where windows do, so whoever asks may keep the end of a window for the next one. The memory is used
-again, as fresh memory costs as much as reading into it, and begins with a page: the kernel copies at a fifth of the
-speed to where `bytearray` begins, 16 bytes after one. Nothing is read ahead by a thread: the kernel does it from the
-disk, and what is in its cache comes no faster by two threads than by one.
+again, as the kernel has to clear fresh memory first. It begins with a page, unlike that of a `bytearray`, because the
+kernel copies faster to there. Nothing is read ahead by a thread: the kernel does that.
 """
 
 from mmap import mmap

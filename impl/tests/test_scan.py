@@ -153,7 +153,7 @@ def test_the_same_is_found_as_one_by_one(
     with pytest.MonkeyPatch.context() as patch:
         sizes_of_windows(patch, window_bytes)
         for window, found in scan.good_batches(segment, walked, make_walk()):
-            told += [parse_header(window, begin) for begin in found.telling]
+            told += [parse_header(window, begin) for begin in found.relevant]
             count += found.count
     assert count == len(expected)
     assert walked.position == sum(header.size for header in headers)
@@ -227,7 +227,7 @@ def test_producers_that_share_a_place_are_all_told(monkeypatch: pytest.MonkeyPat
     content = bytearray(b"".join(contents))
     found = native.Walker()(walked_from(segment_of(b"")), memoryview(content))
     headers = [header for _, header in one_by_one(bytes(content))]
-    told = [parse_header(content, begin) for begin in found.telling]
+    told = [parse_header(content, begin) for begin in found.relevant]
     assert learned(told, headers) == learned(headers, headers)
     assert len(told) < len(headers)
 
