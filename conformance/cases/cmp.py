@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from conformance.case import Run, case
-from conformance.disk import DAY, NEEDS, TIME, Pair, append, end_transaction, play
+from conformance.disk import DAY, NEEDS, ONE_BYTES, TIME, Pair, append, end_transaction, play
 from model.reference.compaction import CleaningPolicy
 from model.reference.disk_steps import Append, Clean, RaiseStart, Restart
 from model.reference.segments import Limits
 
-TINY = Limits(segment_bytes=1)
-"""A segment for each batch."""
+TINY = Limits(segment_bytes=3 * ONE_BYTES // 2)
+"""A segment for each batch: smaller than any two, and as large as the largest, as a log refuses what is larger."""
 ALWAYS = CleaningPolicy(min_cleanable_dirty_ratio=0.0)
 
 
