@@ -311,15 +311,14 @@ def hold(log: Log, promises: Promises, *, lost: bool) -> None:
     wanted = [batch for batch in promises.batches if parse_header(batch).last_offset >= start]
     must(found == wanted[: len(found)], f"offsets {start} to {end} are not a prefix of what was appended")
     headers = [parse_header(batch) for batch in found]
-    must(
-        end == (headers[-1].next_offset if headers else max(start, end)), f"the end {end} is not that of the last batch"
-    )
+    found_to = headers[-1].next_offset if headers else start
+    must(end == found_to, f"the log ends at {end}, and what is found at {found_to}")
     must(
         start >= promises.start_min, f"the log begins at {start}, but everything before {promises.start_min} is deleted"
     )
     must(start <= promises.start_max, f"the log begins at {start}, but nothing after {promises.start_max} was deleted")
     must_reach = promises.flushed if lost else promises.appended_to
-    must(end >= must_reach, f"the log ends at {end}, but everything before {must_reach} must be found")
+    must(found_to >= must_reach, f"{found_to} is reached, but everything before {must_reach} must be found")
     _hold_lookups(log, headers)
     _hold_producers(log, headers)
     for header in headers:

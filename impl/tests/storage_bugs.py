@@ -325,13 +325,9 @@ BUGS: Final = (
     StorageBug(
         "the name of a transaction index is not flushed", f"{STORAGE}.segment.Segment.note_aborted", _index_unnamed
     ),
-    StorageBug(
-        "short writes are taken for whole",
-        f"{STORAGE}.simulated.write_rest",
-        _stop_short,
-        shows_as=CorruptBatchError,  # what was just written can't be read again
-    ),
+    StorageBug("short writes are taken for whole", f"{STORAGE}.simulated.write_rest", _stop_short),
     StorageBug("what a kill left of a cut comes back", f"{STORAGE}.log.Log._settle_cut", _nothing),
+    StorageBug("nothing is found in a log whose end is right", f"{STORAGE}.log.Log.read", _answer(None)),
     StorageBug("a failed write is taken for done", f"{STORAGE}.segment.Segment.append", swallow, 5, is_fault=True),
     StorageBug("a failed flush is taken for done", f"{STORAGE}.segment.Segment.sync", swallow, 25, is_fault=True),
     StorageBug(
