@@ -5,7 +5,7 @@ from pkgutil import resolve_name
 import pytest
 
 from impl.tests.storage_bugs import BUGS, StorageBug
-from impl.tests.storage_checks import CHECKS, check_faults, check_losses_of_power
+from impl.tests.storage_checks import CHECKS, FAULT_SEEDS, SEEDS, check_faults, check_losses_of_power
 from impl.tests.test_durability import drawn_history
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -45,3 +45,5 @@ def test_there_are_enough_bugs() -> None:
 
 def test_no_check_sees_what_is_not_there() -> None:
     run_checks()
+    check_losses_of_power(drawn_history, {bug.seed for bug in BUGS if not bug.is_fault} - set(SEEDS))
+    check_faults(drawn_history, {bug.seed for bug in BUGS if bug.is_fault} - set(FAULT_SEEDS))
