@@ -48,13 +48,20 @@ def _finish(files: FileSystem, directory: Path, limits: SegmentLimits, names: Se
         end = max(_end(files, directory, base, limits) for base in finished)
         _remove_replaced(files, directory, min(finished), end)
     for name in swaps:
-        if base_offset_of(name) not in finished:
-            # An index whose batches have not come so far: it would take the place of the old segment's.
+        if not _is_finished(name, swaps):
             logger.info("removing %s, which a stop has left over", directory / name)
             files.remove(directory / name)
             continue
         logger.info("putting %s in its place, which a stop has prevented", directory / name)
         files.rename(directory / name, directory / name.removesuffix(SWAP))
+
+
+def _is_finished(name: str, swaps: Sequence[str]) -> bool:
+    """Whether the batches of a swapped file's segment have come as far as it has.
+
+    An index without them would take the place of the old segment's.
+    """
+    return file_name(base_offset_of(name), LOG + SWAP) in swaps
 
 
 def base_offset_of(name: str) -> int:
