@@ -20,7 +20,8 @@ from impl.storage.cleaned_transactions import CleanedTransactions
 from impl.storage.compaction import Compaction, NewestOffsets
 from impl.storage.filesystem import FileSystem
 from impl.storage.log import Log
-from impl.storage.segment import RELATIVE_OFFSET_MAX, Segment
+from impl.storage.segment import RELATIVE_OFFSET_MAX, BatchAt, Segment
+from impl.storage.stored_records import checked
 from impl.storage.transactions import read_marker
 
 logger = logging.getLogger(__name__)
@@ -176,7 +177,7 @@ def _note_keys(log: Log, part: Cleanable, newest: NewestOffsets) -> Generator[in
             break
         if newest.is_full:
             return
-        batch = segment.read(position, header.size)
+        batch = checked(segment, BatchAt(position, header))
         if header.is_control:
             transactions.is_over(header, read_marker(batch, header))
         elif not transactions.is_aborted(header):
@@ -194,7 +195,7 @@ def _copy(log: Log, group: Sequence[Segment], cleaned: Segment, compaction: Comp
         end = next(later, log.log_end_offset)
         compaction.transactions.expect(log.aborted_between(segment.base_offset, end))
         for batch in segment.batches_from(0):
-            kept = compaction.remaining(segment.read(batch.position, batch.header.size), batch.header)
+            kept = compaction.remaining(checked(segment, batch), batch.header)
             if kept is not None:
                 header = parse_header(kept)
                 cleaned.append(kept, header, header.max_timestamp)

@@ -1,7 +1,8 @@
-"""The records of a batch that is on the disk, checked as they are read.
+"""A batch that is on the disk, and its records, checked as they are read.
 
-Kafka's broker does not look at the checksum here (`FileRecords.searchForTimestamp`, `GroupMetadataManager`): a bit that
-has flipped since a batch was written would be answered as a time or an offset that nobody has sent.
+Kafka's broker does not look at the checksum here (`FileRecords.searchForTimestamp`, `GroupMetadataManager`, `Cleaner`):
+a bit that has flipped since a batch was written would be answered as a time or an offset that nobody has sent, and what
+compaction leaves of the batch would have a right checksum again.
 """
 
 from collections.abc import Iterator
@@ -12,13 +13,19 @@ from impl.storage.records import InvalidRecordError, Record, read_records
 from impl.storage.segment import LOG, BatchAt, Segment
 
 
+def checked(segment: Segment, batch: BatchAt) -> bytes:
+    """One whole batch of a segment. Raises DamagedBatchError unless its checksum is right, StorageError."""
+    data = segment.read(batch.position, batch.header.size)
+    if not stored_crc_matches(data):
+        raise DamagedBatchError(segment.path(LOG), batch.position, "its checksum is not that of its bytes")
+    return data
+
+
 def records_in(segment: Segment, batch: BatchAt) -> Iterator[Record]:
     """The records of one batch of a segment. Raises DamagedBatchError, StorageError."""
     header = batch.header
-    data = memoryview(segment.read(batch.position, header.size))
-    if not stored_crc_matches(data):
-        raise DamagedBatchError(segment.path(LOG), batch.position, "its checksum is not that of its bytes")
+    body = memoryview(checked(segment, batch))[HEADER_SIZE:]
     try:
-        yield from read_records(decompress(header.compression, data[HEADER_SIZE:]), header.record_count)
+        yield from read_records(decompress(header.compression, body), header.record_count)
     except (CompressionError, InvalidRecordError) as error:
         raise DamagedBatchError(segment.path(LOG), batch.position, str(error)) from error

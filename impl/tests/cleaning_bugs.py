@@ -1,4 +1,4 @@
-"""Bugs that storage could have where logs with transactions are compacted or deleted, and the checks that see each."""
+"""Bugs that storage could have where segments are compacted or deleted, and the checks that see each."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -7,15 +7,18 @@ from random import Random
 from typing import Any, Final
 from unittest.mock import patch
 
+from impl.storage.batch import HEADER_SIZE, DamagedBatchError, stored_crc_matches
 from impl.storage.faults import Crash, Faults, crash_before
 from impl.storage.log import Log
+from impl.storage.records import InvalidRecordError
 from impl.storage.recovery import LogStart
 from impl.storage.segment import INDEX, LOG, TIME_INDEX, TRANSACTION_INDEX, Segment, file_name
 from impl.storage.simulated import SimulatedFileSystem
 from impl.storage.transactions import collect_aborted
+from impl.tests.cleaning import contents as records_of
 from impl.tests.committed import consumed, leader_of
-from impl.tests.durability import Violation
-from impl.tests.logs import COMPACTION, compact, contents
+from impl.tests.durability import Violation, stored
+from impl.tests.logs import COMPACTION, compact, contents, pairs_batch
 from impl.tests.storage_bugs import StorageBug
 from impl.tests.support import LIMITS, NOW, append
 from impl.tests.transactions import HOME, end, plain, write
@@ -86,7 +89,40 @@ def _deleted_until(crash_at: int | None) -> tuple[SimulatedFileSystem, LogStart]
     return files, LogStart(recovery_point=log.recovery_point)
 
 
-CHECKS: Final[tuple[Callable[[], None], ...]] = (check_a_tombstone_after_an_aborted_transaction, check_deletion)
+def check_damage_in_compaction() -> None:
+    """A bit that has flipped in a batch of which something is to stay: it can't be seen once the batch is another one.
+
+    Raises Violation.
+    """
+    batch = pairs_batch([(b"k", b"old"), (b"other", b"value")])
+    for place in range(HEADER_SIZE, len(batch)):
+        files = SimulatedFileSystem()
+        log = Log(files, HOME, LIMITS, NOW)
+        append(log, batch)
+        append(log, plain(b"k", b"new"))
+        log.roll(NOW)
+        sent = records_of(stored(log)).items()
+        path = log.segments[0].path(LOG)
+        files.content(path).flip(place, place % 8)
+        damaged = bytes(files.content(path).cached)
+        try:
+            compact(log)
+        except DamagedBatchError as error:
+            if str(path) not in str(error) or bytes(files.content(path).cached) != damaged:
+                raise Violation(f"compaction does not leave a damaged batch alone: {error}") from error
+        except InvalidRecordError:
+            continue
+        else:
+            valid = records_of([each for each in stored(log) if stored_crc_matches(each)])
+            if not valid.items() <= sent:
+                raise Violation(f"compaction leaves what nobody has sent, with a valid checksum: {valid}")
+
+
+CHECKS: Final[tuple[Callable[[], None], ...]] = (
+    check_a_tombstone_after_an_aborted_transaction,
+    check_deletion,
+    check_damage_in_compaction,
+)
 
 # -- bugs ------------------------------------------------------------------------------------------------------------
 
@@ -122,6 +158,9 @@ def _batches_last(_: Any) -> Planted:
 BUGS: Final = (
     StorageBug(
         "a pass expects transactions that were over before it", "impl.storage.cleaner._note_keys", _tell_what_is_over
+    ),
+    StorageBug(
+        "compaction makes damage valid", "impl.storage.stored_records.stored_crc_matches", lambda _: lambda _: True
     ),
     StorageBug("a deleted segment's batches are renamed last", "impl.storage.segment.Segment.rename", _batches_last),
 )
