@@ -50,7 +50,8 @@ class CleanedTransactions:
     def is_over(self, header: BatchHeader, marker: Marker | None) -> bool:
         """Whether no batch is left of the transaction that a control batch ends (`onControlBatchRead`).
 
-        None for a marker: nothing that ends one. A batch without records had one that went already.
+        `marker` is None for a control batch that is not an end-of-transaction marker. An empty control batch was
+        cleaned before.
         """
         self._begin_up_to(header.last_offset)
         if not header.record_count:

@@ -22,6 +22,8 @@ VERSION: Final = 0
 MARKER_KEY = Struct(">hh")  # version, type
 MARKER_VALUE = Struct(">hi")  # version, coordinator's epoch
 ABORT: Final = 0
+COMMIT: Final = 1
+MARKERS: Final = (ABORT, COMMIT)
 
 
 @attrs.frozen(slots=True)
@@ -47,7 +49,10 @@ class AbortedTransaction:
 
 
 def read_marker(batch: bytes, header: BatchHeader) -> Marker | None:
-    """The marker in a control batch; None in one that compaction has emptied, or that holds anything else."""
+    """The marker in a control batch; None in one that compaction has emptied, or that ends no transaction.
+
+    Control records of other types are no markers (`ControlRecordType`, `CleanedTransactionMetadata`).
+    """
     if not header.record_count:
         return None
     try:
@@ -58,6 +63,8 @@ def read_marker(batch: bytes, header: BatchHeader) -> Marker | None:
     if len(key) < MARKER_KEY.size or len(value) < MARKER_VALUE.size:
         return None
     _, kind = MARKER_KEY.unpack_from(key)
+    if kind not in MARKERS:
+        return None
     _, epoch = MARKER_VALUE.unpack_from(value)
     return Marker(kind == ABORT, epoch)
 

@@ -14,17 +14,18 @@ from impl.storage.records import InvalidRecordError
 from impl.storage.recovery import LogStart
 from impl.storage.segment import INDEX, LOG, TIME_INDEX, TRANSACTION_INDEX, Segment, file_name
 from impl.storage.simulated import SimulatedFileSystem
-from impl.storage.transactions import collect_aborted
+from impl.storage.transactions import AbortedTransaction, collect_aborted
 from impl.tests.cleaning import contents as records_of
 from impl.tests.committed import consumed, leader_of
 from impl.tests.durability import Violation, stored
 from impl.tests.logs import COMPACTION, compact, contents, pairs_batch
 from impl.tests.storage_bugs import StorageBug
 from impl.tests.support import LIMITS, NOW, append
-from impl.tests.transactions import HOME, end, plain, write
+from impl.tests.transactions import HOME, end, must_be_indexed, plain, write
 
 Planted = Callable[..., Any]
 SEEDS: Final = range(8)
+LEADER_CHANGE: Final = 2  # a type of control records
 
 # -- checks ----------------------------------------------------------------------------------------------------------
 
@@ -118,10 +119,20 @@ def check_damage_in_compaction() -> None:
                 raise Violation(f"compaction leaves what nobody has sent, with a valid checksum: {valid}")
 
 
+def check_other_control_records() -> None:
+    """A control record that is no marker, in a transaction that is aborted later. Raises Violation."""
+    log = Log(SimulatedFileSystem(), HOME, LIMITS, NOW)
+    write(log, 1)
+    end(log, 1, kind=LEADER_CHANGE)
+    end(log, 1)
+    must_be_indexed(log, [AbortedTransaction(1, 0, 2, 3)])
+
+
 CHECKS: Final[tuple[Callable[[], None], ...]] = (
     check_a_tombstone_after_an_aborted_transaction,
     check_deletion,
     check_damage_in_compaction,
+    check_other_control_records,
 )
 
 # -- bugs ------------------------------------------------------------------------------------------------------------
@@ -156,6 +167,9 @@ def _batches_last(_: Any) -> Planted:
 
 
 BUGS: Final = (
+    StorageBug(
+        "any control record ends a transaction", "impl.storage.transactions.MARKERS", lambda _: range(-(2**15), 2**15)
+    ),
     StorageBug(
         "a pass expects transactions that were over before it", "impl.storage.cleaner._note_keys", _tell_what_is_over
     ),

@@ -198,5 +198,9 @@ def test_a_control_batch_that_holds_no_marker_ends_nothing() -> None:
     for content in (records(b"x"), records(None), [Record(0, 0, 0, b"\0\0", b"\0\0", b"\x00")]):
         batch = bytes(make_batch(content, attributes=CONTROL_BIT | TRANSACTIONAL_BIT, producer_id=1))
         assert read_marker(batch, parse_header(batch)) is None
+    for kind in (-1, 2, 6):  # types that Kafka has, too: a leader's change, voters
+        content = [Record(0, 0, 0, MARKER_KEY.pack(0, kind), MARKER_VALUE.pack(0, 0), b"\x00")]
+        batch = bytes(make_batch(content, attributes=CONTROL_BIT, producer_id=1))
+        assert read_marker(batch, parse_header(batch)) is None
     torn = bytes(make_batch(records(b"x"), attributes=CONTROL_BIT))[:-3]
     assert read_marker(torn, parse_header(torn)) is None
