@@ -45,7 +45,7 @@ class CleanOffsets:
     """How far each partition's log is clean, by topic and index, in `cleaner-offset-checkpoint`."""
 
     def __init__(self, files: FileSystem, path: Path) -> None:
-        """Raises OSError. A checkpoint that can't be understood is set aside."""
+        """Raises StorageError. A checkpoint that can't be understood is set aside."""
         self._files = files
         self._path = path
         self._offsets: dict[tuple[str, int], int] = {}
@@ -137,7 +137,8 @@ def clean(
     """Compact a log, a batch at each step; it may be appended to and read meanwhile.
 
     `discard` is given each segment that was replaced; its files are renamed. Closing the generator ends the pass and
-    leaves nothing behind. Raises CorruptBatchError, CompressionError, InvalidRecordError, OSError.
+    leaves nothing behind. Raises DamagedBatchError, CompressionError, InvalidRecordError, StorageError; segments that
+    are not replaced by then stay as they are.
     """
     newest = NewestOffsets(keys_max)
     yield from _note_keys(log, part, newest)

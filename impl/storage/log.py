@@ -96,7 +96,8 @@ class Log:
     def append(self, batch: Buffer, header: BatchHeader, max_timestamp: int) -> None:
         """Write one batch at the end; its header must carry `log_end_offset` as base offset.
 
-        The caller has rolled before (`roll_for`). Raises OSError, and then nothing is appended.
+        The caller has rolled before (`roll_for`). Raises StorageError; the batch may then be in the file, also with
+        its offsets counted, and nothing of the log is believed any more (`fail`).
         """
         self.active.append(batch, header, max_timestamp)
         self.log_end_offset = header.next_offset
