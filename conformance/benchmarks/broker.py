@@ -13,10 +13,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from conformance.targets.process_target import ProcessTarget
 
 MIB = 1 << 20
-DEADLINE_S = 300.0  # 10,000 partitions take their time
+DEADLINE_S = 600.0  # 10,000 partitions take their time
 SEGMENT_BYTES = 1 << 30
 CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
-_CREATION_S = 600.0
 _LOADED = re.compile(rb"Loaded \d+ logs .*?in (\d+)ms")
 _NOT_YET = frozenset(
     {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE}
@@ -52,9 +51,9 @@ def create_topic(target: ProcessTarget, topic: str, partitions: int = 1) -> None
     admin = AdminClient({"bootstrap.servers": address_of(target), **warnings_only})
     configs = {"segment.bytes": str(SEGMENT_BYTES), "retention.ms": "-1"}
     made = admin.create_topics(
-        [NewTopic(topic, partitions, 1, config=configs)], operation_timeout=_CREATION_S, request_timeout=_CREATION_S
+        [NewTopic(topic, partitions, 1, config=configs)], operation_timeout=DEADLINE_S, request_timeout=DEADLINE_S
     )
-    made[topic].result(timeout=_CREATION_S)
+    made[topic].result(timeout=DEADLINE_S)
 
 
 def end_of(target: ProcessTarget, topic: str, partition: int = 0) -> int:

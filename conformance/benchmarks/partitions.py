@@ -38,13 +38,18 @@ def open_many(target: ProcessTarget, notes: Notes, partitions: int) -> None:
 
 
 def spread_over(target: ProcessTarget, notes: Notes, partitions: int, workload: Workload) -> None:
-    """Produce to the partitions that `open_many` has made, each in turn, and consume from all of them at once."""
-    notes.step(f"produce and consume, {partitions} partitions")
+    """Produce to the partitions that `open_many` has made, each in turn, and consume from all of them at once.
+
+    Each has one record already: for the first one of a leader epoch Kafka writes and flushes a checkpoint.
+    """
+    notes.step(f"first records of {partitions} partitions")
     warm_up(target, workload)
     places: list[Place] = [(topic, number) for topic, count in topics_of(partitions).items() for number in range(count)]
+    produce(target, places, Workload("one record each", workload.batch_bytes, 256, total_bytes=256 * partitions))
+    notes.step(f"produce to and consume from {partitions} partitions")
     name = f"{partitions} partitions, {workload.name} (MB/s)"
     notes.figure(f"produce to {name}", produce(target, places, workload))
-    notes.figure(f"consume from {name}", consume(target, places, workload))
+    notes.figure(f"consume from {name}", consume(target, places, workload, start=1))
 
 
 def topics_of(partitions: int) -> Mapping[str, int]:

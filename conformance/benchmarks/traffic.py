@@ -76,6 +76,8 @@ def produce(target: ProcessTarget, places: Sequence[Place], workload: Workload) 
             "batch.size": workload.batch_bytes,
             "message.max.bytes": 2 * MIB,
             "queue.buffering.max.kbytes": 256 * 1024,
+            "request.timeout.ms": int(DEADLINE_S * 1_000),  # or what waits behind many others is sent twice
+            "message.timeout.ms": int(DEADLINE_S * 1_000),
         }
     )
     failures: list[str] = []
@@ -96,8 +98,11 @@ def produce(target: ProcessTarget, places: Sequence[Place], workload: Workload) 
     return workload.records * len(value) / (time.perf_counter() - started) / 1e6
 
 
-def consume(target: ProcessTarget, places: Sequence[Place], workload: Workload) -> float:
-    """MB/s from the first records read to the last; those first ones, which came after the set-up, don't count."""
+def consume(target: ProcessTarget, places: Sequence[Place], workload: Workload, *, start: int = 0) -> float:
+    """Consume from an offset of each partition on: MB/s from the first records read to the last.
+
+    Those first ones, which came after the set-up, don't count.
+    """
     consumer = Consumer(
         {
             "bootstrap.servers": address_of(target),
@@ -109,7 +114,7 @@ def consume(target: ProcessTarget, places: Sequence[Place], workload: Workload) 
             "queued.max.messages.kbytes": 256 * 1024,
         }
     )
-    consumer.assign([TopicPartition(topic, partition, 0) for topic, partition in places])
+    consumer.assign([TopicPartition(topic, partition, start) for topic, partition in places])
     count = size = 0
     started = time.perf_counter()
     deadline = started + DEADLINE_S
