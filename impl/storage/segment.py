@@ -174,12 +174,10 @@ class Segment:
             header = parse_header(window, position - window_from)
             size, last_offset = header.size, header.last_offset
             if header.magic != MAGIC or not HEADER_SIZE <= size <= end - position:
-                why = f"magic {header.magic}, {size} bytes where {end - position} are left"
-                raise DamagedBatchError(self.path(LOG), position, why)
+                raise DamagedBatchError(self.path(LOG), position, f"magic {header.magic}, a size of {size} bytes")
             if not next_offset <= header.base_offset <= last_offset <= furthest:
-                raise DamagedBatchError(
-                    self.path(LOG), position, f"offset {header.base_offset} after {next_offset - 1}"
-                )
+                why = f"offsets {header.base_offset} to {last_offset}, where {next_offset} is next"
+                raise DamagedBatchError(self.path(LOG), position, why)
             yield BatchAt(position, header)
             position, next_offset = position + size, last_offset + 1
 
