@@ -135,8 +135,7 @@ class LogRecovery:
         segment = self.segments[number]
         logger.warning("%s does not fit its segment; it is made again", segment.path(TRANSACTION_INDEX))
         producers = ProducerState()
-        earlier, start = self.segments[: number + 1], self.start.log_start_offset
-        self.snapshots.rebuild(producers, earlier, start, segment.base_offset)
+        self.snapshots.rebuild(producers, self.segments[: number + 1], self._log_start, segment.base_offset)
         segment.forget_aborted()
         try:
             for batch in segment.batches_from(0):
@@ -168,7 +167,12 @@ class LogRecovery:
         return end
 
     def _learn_producers(self, segments: Sequence[Segment], end: int) -> None:
-        self.snapshots.rebuild(self.producers, segments, self.start.log_start_offset, end)
+        self.snapshots.rebuild(self.producers, segments, self._log_start, end)
+
+    @property
+    def _log_start(self) -> int:
+        """Where the log begins: the checkpoint of it may be older than the deletion of a segment."""
+        return max(self.start.log_start_offset, self.segments[0].base_offset)
 
     def _check_from(self, first: int) -> int:
         """Check all batches from a segment on; what is after a bad one goes."""

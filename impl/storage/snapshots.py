@@ -63,8 +63,8 @@ class Snapshots:
         Where a segment is damaged, what its later batches say about producers is not known.
         """
         producers.clear()
-        known_to = self._load_newest(end, producers)
-        read_from = log_start_offset if known_to is None else max(known_to, log_start_offset)
+        known_to = self._load_newest(log_start_offset, end, producers)
+        read_from = log_start_offset if known_to is None else known_to
         ends = [*(segment.base_offset for segment in segments[1:]), end]
         for segment, segment_end in zip(segments, ends, strict=True):
             if segment.base_offset < end and segment_end > read_from:
@@ -75,10 +75,14 @@ class Snapshots:
                 except CorruptBatchError as error:
                     logger.warning("duplicates of what was sent after this may be taken for new: %s", error)
 
-    def _load_newest(self, up_to: int, producers: ProducerState) -> int | None:
-        """Load the newest usable snapshot at or before an offset; answers its offset, None when there is none."""
+    def _load_newest(self, from_offset: int, up_to: int, producers: ProducerState) -> int | None:
+        """Load the newest usable snapshot of a range of offsets; answers its offset, None when there is none.
+
+        One from before the log's start counts for nothing: what followed may be gone, and a transaction that is open in
+        it would never end (`ProducerStateManager.truncateAndReload`).
+        """
         for offset in reversed(self._offsets()):
-            if offset > up_to:
+            if not from_offset <= offset <= up_to:
                 continue
             path = self._path(offset)
             try:
