@@ -22,6 +22,7 @@ from impl.storage.buffers import Buffer, write_rest
 # Linux takes at most this many buffers in one writev (IOV_MAX).
 BUFFERS_PER_WRITE = 1024
 NO_DESCRIPTOR = -1
+BESIDE = ".tmp"  # after the name of a file that is to take another one's place
 
 
 class File(Protocol):
@@ -135,7 +136,7 @@ class FileSystem(ABC):
         Written beside, flushed, renamed, and the directory flushed (`CheckpointFile.write`). Unless `durable`, a crash
         of the machine may leave anything; the content must then carry a checksum.
         """
-        beside = path.with_name(path.name + ".tmp")
+        beside = path.with_name(path.name + BESIDE)
         self.write_file(beside, content, durable=durable)
         if durable:
             self.rename(beside, path)

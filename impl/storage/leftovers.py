@@ -1,8 +1,9 @@
 """What a deletion or a compaction that a stop interrupted has left in a log's directory (`LogLoader.load`).
 
 Files that end in `.deleted` were to be removed, and are; `.cleaned` are the unfinished result of a compaction, and go.
-`.swap` are a finished result: the segments that it replaces go, and it takes their place. Indexes without a segment
-go. Nothing here looks into batches beyond the last one of a `.swap` file.
+`.swap` are a finished result: the segments that it replaces go, and it takes their place. Indexes without a segment go,
+and so do files that were to take the place of others, but did not. Nothing here looks into batches beyond the last one
+of a `.swap` file.
 """
 
 import logging
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from impl.storage.filesystem import FileSystem
+from impl.storage.filesystem import BESIDE, FileSystem
 from impl.storage.segment import DELETED, INDEX, LOG, TIME_INDEX, TRANSACTION_INDEX, Segment, SegmentLimits, file_name
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ SWAP: Final = ".swap"
 def finish_interrupted(files: FileSystem, directory: Path, limits: SegmentLimits) -> None:
     """Remove or put in place what is left over, before the log's segments are opened."""
     names = files.list_names(directory)
+    _remove_unwritten(files, directory, names)
     if any(name.endswith((DELETED, CLEANED, SWAP)) for name in names):
         _finish(files, directory, limits, names)
         names = files.list_names(directory)
@@ -29,6 +31,17 @@ def finish_interrupted(files: FileSystem, directory: Path, limits: SegmentLimits
     for name in names:
         if name.endswith((INDEX, TIME_INDEX, TRANSACTION_INDEX)) and base_offset_of(name) not in bases:
             logger.warning("removing %s: there is no segment that it belongs to", directory / name)
+            files.remove(directory / name)
+
+
+def _remove_unwritten(files: FileSystem, directory: Path, names: Sequence[str]) -> None:
+    """Remove files that were written beside others, to replace them.
+
+    A snapshot of the same offset would be written over one, and is not flushed: after a loss of power the old content
+    could be found by the new name, and its checksum is right.
+    """
+    for name in names:
+        if name.endswith(BESIDE):
             files.remove(directory / name)
 
 
