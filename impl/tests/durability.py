@@ -15,7 +15,7 @@ from typing import Final
 import attrs
 import pytest
 
-from impl.storage.batch import BatchHeader, parse_header, split_batches, stamp
+from impl.storage.batch import TRANSACTIONAL_BIT, BatchHeader, parse_header, split_batches, stamp
 from impl.storage.faults import Crash, crash_before
 from impl.storage.filesystem import FileSystem
 from impl.storage.log import Log
@@ -23,6 +23,7 @@ from impl.storage.log_directory import LogDirectory, LogSettings
 from impl.storage.records import Record
 from impl.storage.segment import SegmentLimits
 from impl.storage.simulated import SimulatedFileSystem
+from impl.tests.markers import marker_batch, misjudged_transactions
 from impl.tests.support import NOW, make_batch, records
 
 LIMITS: Final = SegmentLimits(bytes_max=400, age_ms_max=1 << 60, index_bytes_max=10 << 20, index_interval_bytes=100)
@@ -47,6 +48,15 @@ class Append:
     size: int = 20
     producer: int = 0
     new_epoch: bool = False
+    is_transactional: bool = False  # of a transaction, if it has a producer
+
+
+@attrs.frozen
+class End:
+    """End the transaction of a producer; should it have none, there is but a marker."""
+
+    producer: int
+    aborts: bool
 
 
 @attrs.frozen
@@ -72,8 +82,21 @@ class Lose:
     killed: bool = False
 
 
-Step = Append | Act | Truncate | Lose
+Step = Append | End | Act | Truncate | Lose
 ACTS: Final = ("flush", "checkpoint", "run_jobs", "delete_oldest", "raise_start", "restart")
+
+
+def with_transactions(random: Random, history: Sequence[Step]) -> list[Step]:
+    """A history with some of its batches in transactions, of which most are ended."""
+    mixed: list[Step] = []
+    for step in history:
+        if not isinstance(step, Append) or not step.producer:
+            mixed.append(step)
+            continue
+        mixed.append(attrs.evolve(step, is_transactional=random.random() < 0.8))
+        if random.random() < 0.4:
+            mixed.append(End(step.producer, aborts=random.random() < 0.6))
+    return mixed
 
 
 class Violation(AssertionError):
@@ -161,6 +184,9 @@ class Trial:
         """Do a step."""
         if isinstance(step, Append):
             self._append(step)
+        elif isinstance(step, End):
+            self._clock += 1
+            self._write(marker_batch(step.producer, aborts=step.aborts, time_ms=self._clock))
         elif isinstance(step, Truncate):
             self._truncate(step)
         elif isinstance(step, Lose):
@@ -169,20 +195,23 @@ class Trial:
             getattr(self, step.name)()
 
     def _append(self, step: Append) -> None:
-        log = self.log
         fields = {}
         if step.producer:
             sequence = self._sequences.get(step.producer, 0)
             fields = {"producer_id": step.producer, "producer_epoch": 0, "base_sequence": sequence}
+            fields["attributes"] = TRANSACTIONAL_BIT if step.is_transactional else 0
             self._sequences[step.producer] = sequence + step.count
-        if step.new_epoch or self._is_new_leader:
+        self._clock += 1
+        self._write(make_batch(self.content(step, self._clock), time_ms=self._clock, **fields), step.new_epoch)
+
+    def _write(self, batch: bytearray, new_epoch: bool = False) -> None:
+        log = self.log
+        if new_epoch or self._is_new_leader:
             self._is_new_leader = False
             self._epoch = max(self._epoch, log.last_epoch or 0) + 1
         log.epochs.assign(self._epoch, log.log_end_offset)
         self.promises.last_epoch = self._epoch
-        self._clock += 1
-        batch = make_batch(self.content(step, self._clock), time_ms=self._clock, **fields)
-        log.roll_for(len(batch), self._clock, log.log_end_offset + step.count - 1, NOW)
+        log.roll_for(len(batch), self._clock, log.log_end_offset + parse_header(batch).last_offset_delta, NOW)
         stamp(batch, log.log_end_offset, self._epoch)
         self.promises.batches.append(bytes(batch))
         header = parse_header(batch)
@@ -211,7 +240,7 @@ class Trial:
         """Go on with the sequence numbers that the log knows."""
         self._sequences.clear()
         for header in map(parse_header, self.promises.batches):
-            if header.has_producer_id:
+            if header.has_producer_id and not header.is_control:
                 self._sequences[header.producer_id] = header.last_sequence + 1
 
     def flush(self) -> None:
@@ -321,6 +350,8 @@ def hold(log: Log, promises: Promises, *, lost: bool) -> None:
     must(found_to >= must_reach, f"{found_to} is reached, but everything before {must_reach} must be found")
     _hold_lookups(log, headers)
     _hold_producers(log, headers)
+    misjudged = misjudged_transactions(log, [each for each in promises.batches if parse_header(each).last_offset < end])
+    must(misjudged is None, f"{misjudged}")
     for header in headers:
         epoch = log.epochs.epoch_for_offset(max(start, header.base_offset))
         must(epoch == header.partition_leader_epoch, f"offset {header.base_offset} is taken to be of epoch {epoch}")
@@ -350,7 +381,7 @@ def _hold_lookups(log: Log, headers: Sequence[BatchHeader]) -> None:
 
 def _hold_producers(log: Log, headers: Sequence[BatchHeader]) -> None:
     """The last batch of every producer is known, and none that is not there."""
-    last = {header.producer_id: header for header in headers if header.has_producer_id}
+    last = {header.producer_id: header for header in headers if header.has_producer_id and not header.is_control}
     known = log.producers.last_offsets()
     for producer_id, header in last.items():
         must(log.producers.find_duplicate(header) is not None, f"producer {producer_id} is not known by its last batch")

@@ -43,6 +43,7 @@ class StorageBug:
     seed: int = 0  # a history that sees it, if the checks do not: only to find it sooner
     shows_as: type[Exception] = Violation  # what a check raises that sees it
     is_fault: bool = False  # generated histories with faults see it, by themselves
+    is_transactional: bool = False  # those with transactions do
 
 
 def _nothing(_: Any) -> Planted:
@@ -175,7 +176,7 @@ def _snapshot_alone(_: Any) -> Planted:
 
     def rebuild(self: Snapshots, producers: ProducerState, segments: Sequence[Segment], start: int, end: int) -> None:
         producers.clear()
-        self._load_newest(end, producers)
+        self._load_newest(start, end, producers)
 
     return rebuild
 
@@ -237,6 +238,21 @@ def _all_ended(right: Any) -> Planted:
         self._open.clear()
 
     return load
+
+
+def _snapshots_of_old(right: Any) -> Planted:
+    return lambda self, _, up_to, producers: right(self, 0, up_to, producers)
+
+
+def _begun_by_the_newest(right: Any) -> Planted:
+    """Let a transaction begin with its newest batch."""
+
+    def record(self: ProducerState, header: Any, last_timestamp: int) -> None:
+        right(self, header, last_timestamp)
+        if header.is_transactional:
+            self._open[header.producer_id] = header.base_offset
+
+    return record
 
 
 def _index_unnamed(right: Any) -> Planted:
@@ -328,6 +344,22 @@ BUGS: Final = (
     StorageBug("short writes are taken for whole", f"{STORAGE}.simulated.write_rest", _stop_short),
     StorageBug("what a kill left of a cut comes back", f"{STORAGE}.log.Log._settle_cut", _nothing),
     StorageBug("nothing is found in a log whose end is right", f"{STORAGE}.log.Log.read", _answer(None)),
+    StorageBug(
+        "a snapshot from before the start is loaded",
+        f"{STORAGE}.snapshots.Snapshots._load_newest",
+        _snapshots_of_old,
+        40,
+        is_transactional=True,
+    ),
+    StorageBug(
+        "unwritten snapshots stay", f"{STORAGE}.leftovers._remove_unwritten", _nothing, 44, is_transactional=True
+    ),
+    StorageBug(
+        "a transaction begins with its newest batch",
+        f"{STORAGE}.producer_state.ProducerState.record",
+        _begun_by_the_newest,
+        is_transactional=True,
+    ),
     StorageBug("a failed write is taken for done", f"{STORAGE}.segment.Segment.append", swallow, 5, is_fault=True),
     StorageBug("a failed flush is taken for done", f"{STORAGE}.segment.Segment.sync", swallow, 25, is_fault=True),
     StorageBug(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from impl.storage.filesystem import RealFileSystem
 from impl.storage.simulated import SimulatedFileSystem
-from impl.tests.durability import ACTS, Act, Append, Lose, Step, Trial, Truncate
+from impl.tests.durability import ACTS, Act, Append, End, Lose, Step, Trial, Truncate, with_transactions
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -21,11 +21,18 @@ POINTS_DEEP = 100_000
 PAGE_SIZES = (32, 64, 512, 4096)
 
 APPENDS = st.builds(
-    Append, st.integers(1, 3), st.integers(1, 40), st.integers(0, 2), st.sampled_from([False] * 9 + [True])
+    Append,
+    st.integers(1, 3),
+    st.integers(1, 40),
+    st.integers(0, 2),
+    st.sampled_from([False] * 9 + [True]),
+    st.booleans(),
 )
+ENDS = st.builds(End, st.integers(1, 2), st.booleans())
 OTHERS = st.one_of(
     st.builds(Act, st.sampled_from(ACTS)),
     st.builds(Act, st.sampled_from(ACTS)),
+    ENDS,
     st.builds(Truncate, st.integers(1, 4), st.integers(0, 2)),
     st.builds(Lose, st.integers(0, 2**32), st.booleans()),
 )
@@ -63,6 +70,8 @@ def test_a_hundred_thousand_losses_of_power() -> None:
         random = Random(seed)
         trial = Trial(SimulatedFileSystem(), seed=seed, page_size=random.choice(PAGE_SIZES))
         history = drawn_history(random)
+        if seed % 2:
+            history = with_transactions(random, history)
         try:
             trial.play(history)
         except AssertionError as error:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.cleaning import COMPACTION_ACTS, RETENTION_ACTS, CompactedTrial, RetainedTrial
-from impl.tests.durability import Act, Append, Lose, Step, Trial
+from impl.tests.durability import Act, Append, Lose, Step, Trial, with_transactions
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -42,7 +42,10 @@ def drawn_history(random: Random, acts: Sequence[str]) -> list[Step]:
 @given(seed=st.integers(0, 2**32), page_size=st.sampled_from(PAGE_SIZES))
 @settings(max_examples=15)
 def test_what_stays_is_not_lost(kind: Kind, acts: Sequence[str], _seen: str, seed: int, page_size: int) -> None:
-    history = drawn_history(Random(seed), acts)
+    random = Random(seed)
+    history = drawn_history(random, acts)
+    if kind is RetainedTrial:
+        history = with_transactions(random, history)
     kind(SimulatedFileSystem(), seed=seed, page_size=page_size).play(history)
 
 
@@ -55,6 +58,8 @@ def test_thousands_of_losses_of_power(kind: Kind, acts: Sequence[str], wanted: s
         random = Random(seed)
         trial = kind(SimulatedFileSystem(), seed=seed, page_size=random.choice(PAGE_SIZES))
         history = drawn_history(random, acts)
+        if kind is RetainedTrial and seed % 2:
+            history = with_transactions(random, history)
         try:
             trial.play(history)
         except AssertionError as error:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from impl.storage.simulated import SimulatedFileSystem
-from impl.tests.durability import Step
+from impl.tests.durability import Step, with_transactions
 from impl.tests.faulty import FaultyTrial, faulty_history
 from impl.tests.test_durability import HISTORIES, PAGE_SIZES, drawn_history
 
@@ -31,7 +31,8 @@ def test_many_disks_that_fail() -> None:
     for seed in range(HISTORIES_DEEP):
         random = Random(seed)
         trial = FaultyTrial(SimulatedFileSystem(), seed=seed, page_size=random.choice(PAGE_SIZES))
-        history = faulty_history(random, drawn_history(random))
+        plain = drawn_history(random)
+        history = faulty_history(random, with_transactions(random, plain) if seed % 2 else plain)
         try:
             trial.play_faulty(history)
         except AssertionError as error:

@@ -4,18 +4,17 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from impl.storage.batch import CONTROL_BIT, TRANSACTIONAL_BIT
+from impl.storage.batch import TRANSACTIONAL_BIT
 from impl.storage.filesystem import FileSystem
 from impl.storage.log import Log
-from impl.storage.records import Record
 from impl.storage.recovery import LogStart
 from impl.storage.simulated import SimulatedFileSystem
-from impl.storage.transactions import ABORT, COMMIT, MARKER_KEY, MARKER_VALUE, AbortedTransaction
+from impl.storage.transactions import AbortedTransaction
 from impl.tests.durability import Violation
 from impl.tests.logs import Pair, pairs_batch
-from impl.tests.support import LIMITS, NOW, append, make_batch
+from impl.tests.markers import marker_batch
+from impl.tests.support import LIMITS, NOW, append
 
-COORDINATOR_EPOCH: Final = 3
 HOME: Final = Path("/logs/t-0")
 
 
@@ -33,11 +32,7 @@ def write(log: Log, producer: int, sequence: int = 0, *, pair: Pair = (b"k", b"v
 
 def end(log: Log, producer: int, *, aborts: bool = True, epoch: int = 0, kind: int | None = None) -> int:
     """Append a marker, or another type of control record; answers its offset."""
-    if kind is None:
-        kind = ABORT if aborts else COMMIT
-    key, value = MARKER_KEY.pack(0, kind), MARKER_VALUE.pack(0, COORDINATOR_EPOCH)
-    fields = {"producer_id": producer, "producer_epoch": epoch, "attributes": TRANSACTIONAL_BIT | CONTROL_BIT}
-    append(log, make_batch([Record(0, 0, 0, key, value, b"\x00")], **fields))
+    append(log, marker_batch(producer, aborts=aborts, epoch=epoch, kind=kind))
     return log.log_end_offset - 1
 
 
