@@ -18,7 +18,12 @@ SEGMENT_BYTES = 1 << 30
 CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
 _LOADED = re.compile(rb"Loaded \d+ logs .*?in (\d+)ms")
 _NOT_YET = frozenset(
-    {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE}
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError._UNKNOWN_PARTITION,
+    }
 )
 """What a broker answers that has started and does not lead its partitions yet."""
 
