@@ -22,7 +22,7 @@ _NOT_YET = frozenset(
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001  the client's own errors have such names
     }
 )
 """What a broker answers that has started and does not lead its partitions yet."""
