@@ -23,10 +23,10 @@ from impl.storage.log_directory import LogDirectory, LogSettings
 from impl.storage.records import Record
 from impl.storage.segment import SegmentLimits
 from impl.storage.simulated import SimulatedFileSystem
+from impl.tests.limits import LIMITS, overfull
 from impl.tests.markers import marker_batch, misjudged_transactions
 from impl.tests.support import NOW, make_batch, records
 
-LIMITS: Final = SegmentLimits(bytes_max=400, age_ms_max=1 << 60, index_bytes_max=10 << 20, index_interval_bytes=100)
 SETTINGS: Final = LogSettings(LIMITS, producer_age_ms_max=1 << 60)
 NAME: Final = ("t", 0)
 DATA: Final = Path("/data")
@@ -86,19 +86,6 @@ Step = Append | End | Act | Truncate | Lose
 ACTS: Final = ("flush", "checkpoint", "run_jobs", "delete_oldest", "raise_start", "restart")
 
 
-def with_transactions(random: Random, history: Sequence[Step]) -> list[Step]:
-    """A history with some of its batches in transactions, of which most are ended."""
-    mixed: list[Step] = []
-    for step in history:
-        if not isinstance(step, Append) or not step.producer:
-            mixed.append(step)
-            continue
-        mixed.append(attrs.evolve(step, is_transactional=random.random() < 0.8))
-        if random.random() < 0.4:
-            mixed.append(End(step.producer, aborts=random.random() < 0.6))
-    return mixed
-
-
 class Violation(AssertionError):
     """A promise was broken. The text says which."""
 
@@ -125,7 +112,16 @@ class Trial:
     settings: LogSettings = SETTINGS
     kind: type[LogDirectory] = LogDirectory
 
-    def __init__(self, files: FileSystem, home: Path = DATA, seed: int = 0, page_size: int = 64) -> None:
+    def __init__(
+        self,
+        files: FileSystem,
+        home: Path = DATA,
+        seed: int = 0,
+        page_size: int = 64,
+        limits: SegmentLimits | None = None,
+    ) -> None:
+        if limits is not None:
+            self.settings = attrs.evolve(self.settings, limits=limits)
         self.files = files
         self.home = home
         self.promises = Promises()
@@ -211,7 +207,9 @@ class Trial:
             self._epoch = max(self._epoch, log.last_epoch or 0) + 1
         log.epochs.assign(self._epoch, log.log_end_offset)
         self.promises.last_epoch = self._epoch
-        log.roll_for(len(batch), self._clock, log.log_end_offset + parse_header(batch).last_offset_delta, NOW)
+        rolled = log.active
+        log.roll_for(len(batch), self._clock, log.log_end_offset + parse_header(batch).last_offset_delta, self._clock)
+        self.seen["rolled"] += log.active is not rolled
         stamp(batch, log.log_end_offset, self._epoch)
         self.promises.batches.append(bytes(batch))
         header = parse_header(batch)
@@ -352,6 +350,8 @@ def hold(log: Log, promises: Promises, *, lost: bool) -> None:
     _hold_producers(log, headers)
     misjudged = misjudged_transactions(log, [each for each in promises.batches if parse_header(each).last_offset < end])
     must(misjudged is None, f"{misjudged}")
+    too_full = overfull(log)
+    must(too_full is None, f"{too_full}")
     for header in headers:
         epoch = log.epochs.epoch_for_offset(max(start, header.base_offset))
         must(epoch == header.partition_leader_epoch, f"offset {header.base_offset} is taken to be of epoch {epoch}")

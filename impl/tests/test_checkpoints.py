@@ -23,7 +23,8 @@ from impl.storage.faults import Fault
 from impl.storage.filesystem import FileSystem, RealFileSystem
 from impl.storage.log_directory import Job, LogDirectory, LogName, LogSettings
 from impl.storage.simulated import SimulatedFileSystem
-from impl.tests.durability import LIMITS, SETTINGS, stored
+from impl.tests.durability import SETTINGS, stored
+from impl.tests.limits import LIMITS
 from impl.tests.support import NOW, append, make_batch, records
 
 HOME = Path("/logs")

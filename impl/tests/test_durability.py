@@ -12,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from impl.storage.filesystem import RealFileSystem
+from impl.storage.segment import SegmentLimits
 from impl.storage.simulated import SimulatedFileSystem
-from impl.tests.durability import ACTS, Act, Append, End, Lose, Step, Trial, Truncate, with_transactions
+from impl.tests.durability import ACTS, Act, Append, End, Lose, Step, Trial, Truncate
+from impl.tests.histories import with_transactions
+from impl.tests.limits import ALL_LIMITS
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -56,10 +59,12 @@ def drawn_history(random: Random) -> list[Step]:
     return history
 
 
-@given(HISTORIES, st.integers(0, 2**32), st.sampled_from(PAGE_SIZES))
+@given(HISTORIES, st.integers(0, 2**32), st.sampled_from(PAGE_SIZES), st.sampled_from(ALL_LIMITS))
 @settings(max_examples=150)
-def test_nothing_flushed_is_lost_and_nothing_bad_is_served(history: list[Step], seed: int, page_size: int) -> None:
-    Trial(SimulatedFileSystem(), seed=seed, page_size=page_size).play(history)
+def test_nothing_flushed_is_lost_and_nothing_bad_is_served(
+    history: list[Step], seed: int, page_size: int, limits: SegmentLimits
+) -> None:
+    Trial(SimulatedFileSystem(), seed=seed, page_size=page_size, limits=limits).play(history)
 
 
 @pytest.mark.deep
@@ -68,7 +73,8 @@ def test_a_hundred_thousand_losses_of_power() -> None:
     seen: Counter[str] = Counter()
     while points < POINTS_DEEP:
         random = Random(seed)
-        trial = Trial(SimulatedFileSystem(), seed=seed, page_size=random.choice(PAGE_SIZES))
+        limits = ALL_LIMITS[seed % len(ALL_LIMITS)]
+        trial = Trial(SimulatedFileSystem(), seed=seed, page_size=random.choice(PAGE_SIZES), limits=limits)
         history = drawn_history(random)
         if seed % 2:
             history = with_transactions(random, history)
@@ -79,7 +85,7 @@ def test_a_hundred_thousand_losses_of_power() -> None:
         points += trial.points
         seen.update({each: 1 for each, times in trial.seen.items() if times})
         seed += 1
-    for each in ("lost records", "truncated", "restarted"):
+    for each in ("lost records", "truncated", "restarted", "rolled"):
         assert seen[each] > seed / 4, f"of {seed} histories {seen[each]} {each}"
 
 

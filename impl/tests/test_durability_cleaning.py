@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.cleaning import COMPACTION_ACTS, RETENTION_ACTS, CompactedTrial, RetainedTrial
-from impl.tests.durability import Act, Append, Lose, Step, Trial, with_transactions
+from impl.tests.durability import Act, Append, Lose, Step, Trial
+from impl.tests.histories import with_transactions
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

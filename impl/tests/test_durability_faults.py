@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from impl.storage.segment import SegmentLimits
 from impl.storage.simulated import SimulatedFileSystem
-from impl.tests.durability import Step, with_transactions
+from impl.tests.durability import Step
 from impl.tests.faulty import FaultyTrial, faulty_history
+from impl.tests.histories import with_transactions
+from impl.tests.limits import ALL_LIMITS
 from impl.tests.test_durability import HISTORIES, PAGE_SIZES, drawn_history
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -18,10 +21,12 @@ HISTORIES_DEEP = 1000
 KINDS = ("offline", "flush failed", "failed starts", "flipped .log", "flipped .index", "flipped .snapshot")
 
 
-@given(HISTORIES, st.integers(0, 2**32), st.sampled_from(PAGE_SIZES))
+@given(HISTORIES, st.integers(0, 2**32), st.sampled_from(PAGE_SIZES), st.sampled_from(ALL_LIMITS))
 @settings(max_examples=60)
-def test_a_disk_that_fails_costs_nothing_flushed(history: list[Step], seed: int, page_size: int) -> None:
-    trial = FaultyTrial(SimulatedFileSystem(), seed=seed, page_size=page_size)
+def test_a_disk_that_fails_costs_nothing_flushed(
+    history: list[Step], seed: int, page_size: int, limits: SegmentLimits
+) -> None:
+    trial = FaultyTrial(SimulatedFileSystem(), seed=seed, page_size=page_size, limits=limits)
     trial.play_faulty(faulty_history(Random(seed), history))
 
 
@@ -30,7 +35,8 @@ def test_many_disks_that_fail() -> None:
     seen: Counter[str] = Counter()
     for seed in range(HISTORIES_DEEP):
         random = Random(seed)
-        trial = FaultyTrial(SimulatedFileSystem(), seed=seed, page_size=random.choice(PAGE_SIZES))
+        limits = ALL_LIMITS[seed % len(ALL_LIMITS)]
+        trial = FaultyTrial(SimulatedFileSystem(), seed=seed, page_size=random.choice(PAGE_SIZES), limits=limits)
         plain = drawn_history(random)
         history = faulty_history(random, with_transactions(random, plain) if seed % 2 else plain)
         try:

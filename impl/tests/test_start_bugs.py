@@ -1,11 +1,11 @@
-"""Every bug of `start_bugs` and `cleaning_bugs` is seen by a check, and no check sees what is not there."""
+"""Each bug of `start_bugs`, `cleaning_bugs`, `rolling_bugs` is seen by a check; none sees what is not there."""
 
 from collections.abc import Callable, Sequence
 from pkgutil import resolve_name
 
 import pytest
 
-from impl.tests import cleaning_bugs, start_bugs
+from impl.tests import cleaning_bugs, rolling_bugs, start_bugs
 from impl.tests.durability import Violation
 from impl.tests.storage_bugs import StorageBug
 
@@ -15,6 +15,7 @@ Checks = Sequence[Callable[[], None]]
 LISTS: tuple[tuple[Checks, Sequence[StorageBug]], ...] = (
     (start_bugs.CHECKS, start_bugs.BUGS),
     (cleaning_bugs.CHECKS, cleaning_bugs.BUGS),
+    (rolling_bugs.CHECKS, rolling_bugs.BUGS),
 )
 PLANTED = [pytest.param(checks, bug, id=bug.name.replace(" ", "-")) for checks, bugs in LISTS for bug in bugs]
 

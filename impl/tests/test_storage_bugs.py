@@ -5,7 +5,8 @@ from random import Random
 
 import pytest
 
-from impl.tests.durability import Step, with_transactions
+from impl.tests.durability import Step
+from impl.tests.histories import with_transactions
 from impl.tests.storage_bugs import BUGS, StorageBug
 from impl.tests.storage_checks import CHECKS, FAULT_SEEDS, SEEDS, check_faults, check_losses_of_power
 from impl.tests.test_durability import drawn_history

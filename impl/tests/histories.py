@@ -1,0 +1,21 @@
+"""Histories of `durability` that are made of others."""
+
+from collections.abc import Sequence
+from random import Random
+
+import attrs
+
+from impl.tests.durability import Append, End, Step
+
+
+def with_transactions(random: Random, history: Sequence[Step]) -> list[Step]:
+    """A history with some of its batches in transactions, of which most are ended."""
+    mixed: list[Step] = []
+    for step in history:
+        if not isinstance(step, Append) or not step.producer:
+            mixed.append(step)
+            continue
+        mixed.append(attrs.evolve(step, is_transactional=random.random() < 0.8))
+        if random.random() < 0.4:
+            mixed.append(End(step.producer, aborts=random.random() < 0.6))
+    return mixed
