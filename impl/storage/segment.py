@@ -88,11 +88,6 @@ class Segment:
         return self._directory / file_name(self.base_offset, suffix + self._ending)
 
     @property
-    def is_deleted(self) -> bool:
-        """Whether its files are renamed, to be removed later."""
-        return self._ending == DELETED
-
-    @property
     def file(self) -> File:
         """The file of batches, for zero-copy reading."""
         return self._log
@@ -278,6 +273,8 @@ class Segment:
         """Cut the file to `size` bytes, durably. The indexes must hold nothing beyond that."""
         self._log.truncate(size)
         self.size = size
+        if not size:
+            self._first_batch_timestamp = None
         self._log.sync()
 
     def truncate_before(self, offset: int) -> int:
