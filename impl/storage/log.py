@@ -10,7 +10,6 @@ which `flush` moves, and which is the log's end after `close`.
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
 
 import attrs
 
@@ -21,13 +20,11 @@ from impl.storage.checkpoints import LEADER_EPOCHS, LeaderEpochs
 from impl.storage.filesystem import File, FileSystem
 from impl.storage.leftovers import CLEANED, SWAP, base_offset_of, finish_interrupted
 from impl.storage.producer_state import ProducerState
-from impl.storage.recovery import LogRecovery, LogStart
+from impl.storage.recovery import NO_LIMIT, LogRecovery, LogStart
 from impl.storage.segment import DELETED, Segment, SegmentLimits
 from impl.storage.snapshots import Snapshots
 from impl.storage.timestamps import TimestampAndOffset, find_max_timestamp, find_timestamp
 from impl.storage.transactions import AbortedTransaction, collect_aborted, read_marker
-
-NO_LIMIT: Final = 2**63 - 1
 
 
 @attrs.frozen(slots=True)
@@ -67,7 +64,7 @@ class Log:
         self._truncations = 0
         self._moving = threading.Lock()  # held to move a point forward, or to begin a truncation
         self._segments = self._open_segments(now_ms)
-        self._may_come_back = not start.was_clean and bool(self._segments)
+        self._cut_may_be_volatile = not start.was_clean and bool(self._segments)
         if not self._segments:
             self._begin_at(start.log_start_offset, now_ms)
         recovery = LogRecovery(files, directory, self._segments, start, self.epochs, self.producers, self._snapshots)
@@ -125,15 +122,15 @@ class Log:
         """Begin a new segment if the batch to be appended does not belong in the active one."""
         active = self.active
         active.limits = self.limits
-        if self._may_come_back:
-            self._settle_cut()
+        if self._cut_may_be_volatile:
+            self._make_cut_durable()
         if not active.should_roll(batch_size, max_timestamp, last_offset, now_ms):
             return
         if active.base_offset == self.log_end_offset:
             return  # an empty segment is as good as a new one
         self.roll(now_ms)
 
-    def _settle_cut(self) -> None:
+    def _make_cut_durable(self) -> None:
         """Make durable, before the first append after a stop that was not clean, what the process before may have cut.
 
         It may have been killed between a cut and its flush: a loss of power would then bring back what was cut, beside
@@ -141,7 +138,7 @@ class Log:
         """
         self.active.sync()
         self._sync_names()
-        self._may_come_back = False
+        self._cut_may_be_volatile = False
 
     def roll(self, now_ms: int) -> None:
         """Begin a new segment; the active one must not be empty.

@@ -34,7 +34,7 @@ from impl.storage.flushing import overdue_flush
 from impl.storage.log import Log
 from impl.storage.offline import OfflineLog
 from impl.storage.progress import Progress
-from impl.storage.recovery import LogStart
+from impl.storage.recovery import NO_LIMIT, LogStart
 from impl.storage.segment import SegmentLimits
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,6 @@ logger = logging.getLogger(__name__)
 # Topic and partition; the broker's own logs have no partition and are named by the topic alone.
 LogName = tuple[str, int]
 NO_PARTITION: Final = -1
-NO_LIMIT: Final = 2**63 - 1
 Job = Callable[[], None]
 
 

@@ -342,7 +342,7 @@ BUGS: Final = (
         "the name of a transaction index is not flushed", f"{STORAGE}.segment.Segment.note_aborted", _index_unnamed
     ),
     StorageBug("short writes are taken for whole", f"{STORAGE}.simulated.write_rest", _stop_short),
-    StorageBug("what a kill left of a cut comes back", f"{STORAGE}.log.Log._settle_cut", _nothing),
+    StorageBug("what a kill left of a cut comes back", f"{STORAGE}.log.Log._make_cut_durable", _nothing),
     StorageBug("nothing is found in a log whose end is right", f"{STORAGE}.log.Log.read", _answer(None)),
     StorageBug(
         "a snapshot from before the start is loaded",
