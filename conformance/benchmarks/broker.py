@@ -17,6 +17,7 @@ DEADLINE_S = 600.0  # 10,000 partitions take their time
 SEGMENT_BYTES = 1 << 30
 CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
 _LOADED = re.compile(rb"Loaded \d+ logs .*?in (\d+)ms")
+REFRESH_MS = 1_000
 _NOT_YET = frozenset(
     {
         KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -63,7 +64,9 @@ def create_topic(target: ProcessTarget, topic: str, partitions: int = 1) -> None
 
 def end_of(target: ProcessTarget, topic: str, partition: int = 0) -> int:
     """A partition's end, as soon as the broker leads it. Raises StalledError."""
-    consumer = Consumer({"bootstrap.servers": address_of(target), "group.id": "bench"})
+    settings = {"bootstrap.servers": address_of(target), "group.id": "bench"}
+    # While Kafka starts it tells of a part of its topics, and the client would not ask again for five minutes.
+    consumer = Consumer({**settings, "topic.metadata.refresh.interval.ms": REFRESH_MS})
     deadline = time.monotonic() + max(DEADLINE_S, target.start_ceiling_s)
     try:
         while True:
