@@ -123,6 +123,8 @@ class Run(Session):
         """Mismatches of other requirements' rules, seen on the way."""
         self.epochs_before: dict[tuple[str, int], int] = {}
         """Leader epochs as they were before the last fault."""
+        self.command_failed = False
+        """Whether it ended because the user's `--fault-command` failed."""
         self.watch = self._decide
         self.waits_for = lambda mismatch: mismatch.vital or mismatch.requirement in self.requirements
         self.is_settled = lambda broken: bool(broken) and broken <= self.requirements & self.client.overdue

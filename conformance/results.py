@@ -57,6 +57,8 @@ class CaseResult:
     """Which of its requirements a step broke; none: it failed as a whole (no answer that can be read)."""
     missed: frozenset[str] = frozenset()
     """Which of its requirements no step came to, though nothing went wrong."""
+    command_failed: bool = False
+    """Whether it was not run because the user's `--fault-command` failed."""
 
     @property
     def name(self) -> str:
@@ -97,6 +99,11 @@ class Row:
     """Runs of cases of other requirements in which this one was seen broken."""
     sometimes: bool = False
     """Whether the deviation comes and goes."""
+
+    @property
+    def lacks_fault(self) -> bool:
+        """Whether it was not run because `--fault-command` failed: nobody knows whether it holds."""
+        return self.verdict is Verdict.NOT_RUN and any(each.command_failed for each in self.results)
 
 
 @frozen
@@ -189,7 +196,9 @@ def is_unexpected_pass(row: Row) -> bool:
 
 
 def is_bad(row: Row) -> bool:
-    """Whether a row makes the run fail: a failure that is not known, or a known deviation that has gone."""
+    """Whether a row fails the run: a failure that is not known, a known deviation that has gone, a failed command."""
+    if row.lacks_fault:
+        return True
     if row.deviation is not None:
         return is_unexpected_pass(row)
     return row.verdict is Verdict.FAIL

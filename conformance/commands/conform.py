@@ -52,9 +52,9 @@ Examples:
   tidegauge conform --list
 
 Topics and groups that are made on the target carry a random prefix and are removed in the end; what stays is told.
-Exit code 0: all is well; 1: a requirement failed (also one that was seen broken beside those chosen), or a known
-deviation passed; 2: a wrong choice, the target can't be had, or the suite itself broke; 130: interrupted (143 by
-SIGTERM).
+Exit code 0: all is well; 1: a requirement failed (also a requirement outside `--only` that was seen broken on the way),
+a known deviation passed, or --fault-command failed; 2: a wrong choice, the target can't be had, or the suite itself
+broke; 130: interrupted (143 by SIGTERM).
 """
 
 

@@ -204,7 +204,7 @@ def why_bad(row: Row) -> str:
     if is_unexpected_pass(row):
         return f"{row.id} passes, but is a known deviation ({row.deviation}): take it out of the deviations file"
     first, *_ = row.detail.splitlines() or ["no detail"]
-    return f"{row.id} fails: {first}"
+    return f"{row.id} {'was not run' if row.lacks_fault else 'fails'}: {first}"
 
 
 def tally(found: Sequence[Row]) -> str:

@@ -33,6 +33,10 @@ class TargetError(Exception):
     """A target can't be had or can't be controlled; the message says what to do."""
 
 
+class FaultCommandError(TargetError):
+    """The user's own command for faults failed: what needs it was not tried, and the run must not look green."""
+
+
 @frozen
 class Address:
     """Where a broker listens."""

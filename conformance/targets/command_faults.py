@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
 from collections.abc import Callable
 
 from conformance.targets import probe
-from conformance.targets.base import Faults, TargetError
+from conformance.targets.base import FaultCommandError, Faults, TargetError
 
 COMMAND_CEILING_S = 120.0
 ANSWER_CEILING_S = 120.0
@@ -40,7 +41,7 @@ class CommandFaults(Faults):
         """`answers` asks a broker once, by its node id, whether it is there.
 
         Raises:
-            TargetError: the template can't be split, or lacks `{action}`.
+            TargetError: the template can't be split, lacks `{action}`, or names a program that is not there.
         """
         try:
             self._words = shlex.split(template)
@@ -51,12 +52,20 @@ class CommandFaults(Faults):
                 f"--fault-command {template!r} doesn't say where the action goes:"
                 " write it as 'CMD {action} {broker}'"
             )
+        program = self._words[0]
+        if "{" not in program and shutil.which(program) is None:
+            raise TargetError(f"--fault-command: there is no program {program} that can be run")
         self._answers = answers
         self._command_ceiling_s = command_ceiling_s
         self._answer_ceiling_s = answer_ceiling_s
 
     def do(self, action: str, broker: int) -> None:
-        """Run the command, then wait for the broker if it should be there now."""
+        """Run the command, then wait for the broker if it should be there now.
+
+        Raises:
+            FaultCommandError: it failed, or left no broker that answers.
+            TargetError: `action` is not one of `actions`.
+        """
         if action not in self.actions:
             raise TargetError(f"no action {action!r}; there are {', '.join(sorted(self.actions))}")
         self._run(self.command(action, broker))
@@ -66,7 +75,7 @@ class CommandFaults(Faults):
                     lambda: self._answers(broker), f"broker {broker} after {action}", self._answer_ceiling_s
                 )
             except TargetError as error:
-                raise TargetError(f"{error}; --fault-command must leave it running") from error
+                raise FaultCommandError(f"{error}; --fault-command must leave it running") from error
 
     def command(self, action: str, broker: int) -> list[str]:
         """The words of the command for this action. Only our two names are replaced; other braces stay."""
@@ -85,11 +94,11 @@ class CommandFaults(Faults):
                     start_new_session=True,
                 )
             except OSError as error:
-                raise TargetError(f"--fault-command can't be run: {shown}: {error}") from error
+                raise FaultCommandError(f"--fault-command can't be run: {shown}: {error}") from error
             try:
                 code = process.wait(self._command_ceiling_s)
             except subprocess.TimeoutExpired:
-                raise TargetError(
+                raise FaultCommandError(
                     f"--fault-command did not return within {self._command_ceiling_s:g} s and was killed: {shown}"
                 ) from None
             finally:
@@ -99,4 +108,4 @@ class CommandFaults(Faults):
             if code != 0:
                 output.seek(0)
                 said = output.read().decode(errors="replace").strip() or "nothing on standard error"
-                raise TargetError(f"--fault-command failed with exit code {code}: {shown}\n{said}")
+                raise FaultCommandError(f"--fault-command failed with exit code {code}: {shown}\n{said}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.targets.bundled import Bundled
 from conformance.tests.seeded import ROOT, Bug, bugs, seeded
 from model.catalogue import requirements
 
@@ -129,6 +130,19 @@ def test_must_that_is_broken_beside_the_chosen_ones_fails_the_run_unless_it_is_k
     assert "\nBeside this run: " in done.stdout
 
 
+# -- a fault command that fails -------------------------------------------------------------------------------------
+
+
+def test_a_fault_command_that_fails_fails_the_run(tmp_path: Path) -> None:
+    with Bundled() as target:
+        at = str(target.bootstrap[0])
+        choice = ("--only", "OFF-13", "--examples", "0", "--fault-command", "false {action}", "--junit", "j.xml")
+        done = tidegauge("conform", at, *choice, cwd=tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "OFF-13 was not run: OFF-13/" in done.stdout
+    assert 'failure type="not_run"' in (tmp_path / "j.xml").read_text()
+
+
 # -- what can be wrong with a choice ---------------------------------------------------------------------------------
 
 
@@ -141,6 +155,7 @@ def test_must_that_is_broken_beside_the_chosen_ones_fails_the_run_unless_it_is_k
         (("conform", "127.0.0.1:1"), "no broker answers"),
         (("conform", "--deviations", "absent.toml"), "absent.toml"),
         (("conform", "--fault-command", "x {action}"), "HOST:PORT only"),
+        (("conform", "127.0.0.1:1", "--fault-command", "./absent.sh {action}"), "no program ./absent.sh"),
         (("conform", "--examples", "-1"), "--examples"),
         (("conform", "--html", "absent/x.html"), "absent"),
         (("spec", "LGO"), "did you mean LOG?"),

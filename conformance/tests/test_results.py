@@ -6,6 +6,7 @@ from itertools import combinations
 
 import pytest
 
+from conformance.report.words import why_bad
 from conformance.results import Deviation, Row, Verdict, is_bad, is_unexpected_pass, rows, worst
 from conformance.tests.fakes import requirement, result
 from model.catalogue import Level
@@ -115,6 +116,14 @@ def test_pass_of_a_deviation_that_comes_and_goes_is_no_news() -> None:
     assert not is_bad(passed)
     assert not is_unexpected_pass(passed)
     assert not is_bad(failed)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_what_was_not_run_is_bad_only_if_the_fault_command_failed(known: bool) -> None:
+    lost = result(Verdict.NOT_RUN, detail="exit code 3", command_failed=True)
+    assert is_bad(one(lost, known=known))
+    assert why_bad(one(lost, known=known)) == "LOG-01 was not run: LOG-01/a_case [highest]: exit code 3"
+    assert not is_bad(one(result(Verdict.NOT_RUN, detail="later"), known=known))
 
 
 def test_unknown_failure_is_bad() -> None:
