@@ -1,11 +1,12 @@
 """What is believed of a log when the broker starts (`LogLoader.load`, `LogLoader.recoverLog`, `LogSegment.recover`).
 
 After a clean stop everything is, but for the few batches after the last index entry of the last segment, which are
-read. After any other stop everything before the recovery point is; from the segment that holds it on, every batch is
-checked (length, magic, CRC, ascending offsets), and the log is cut at the first byte that is not part of a good batch.
-Unlike Kafka's, a log is also cut where the next segment does not begin with the next offset, and what was cut is made
-durable, so that a second loss of power can't bring it back under what is appended meanwhile. Producers and leader
-epochs are learned again from what is read. Nothing is repaired beyond that, and nothing is fetched from elsewhere.
+read. What is believed is never cut, unless it is in the last segment (`LogSegment.sanityCheck`). After any other stop
+everything before the recovery point is; from the segment that holds it on, every batch is checked (length, magic, CRC,
+ascending offsets), and the log is cut at the first byte that is not part of a good batch. Unlike Kafka's, a log is also
+cut where the next segment does not begin with the next offset, and what was cut is made durable, so that a second loss
+of power can't bring it back under what is appended meanwhile. Producers and leader epochs are learned again from what
+is read. Nothing is repaired beyond that, and nothing is fetched from elsewhere.
 """
 
 import logging
@@ -61,13 +62,8 @@ class LogRecovery:
         """Recover; answers the log end offset. `segments` may be left empty if nothing of the log is usable."""
         trusts = self.start.was_clean and not self.epochs.was_damaged
         first = len(self.segments) - 1 if trusts else self._first_unflushed()
-        for number, segment in enumerate(self.segments[:first]):
-            if not self._indexes_fit(segment):
-                logger.warning("the indexes of %s do not fit it; they are made again", segment.path(".log"))
-                recover_segment(segment)
-                segment.sync()
-            if not segment.aborted_fit(self.segments[number + 1].base_offset):
-                self._find_aborted(number)
+        for number in range(first):
+            self._trust(number)
         end = self._trust_last() if trusts else self._check_from(first)
         if end < self.start.log_start_offset:
             logger.warning(
@@ -87,6 +83,17 @@ class LogRecovery:
                 self.directory, end, self.start.high_watermark,
             )  # fmt: skip
         return end
+
+    def _trust(self, number: int) -> None:
+        """Look at a segment that others follow: nothing of it is cut, whatever has become of it."""
+        segment, end = self.segments[number], self.segments[number + 1].base_offset
+        segment.furthest = end - 1
+        if not self._indexes_fit(segment):
+            logger.warning("the indexes of %s do not fit it; they are made again", segment.path(".log"))
+            rebuild_indexes(segment)
+            segment.sync()
+        if not segment.aborted_fit(end):
+            self._find_aborted(number)
 
     @staticmethod
     def _indexes_fit(segment: Segment) -> bool:
@@ -203,6 +210,21 @@ class LogRecovery:
         if self.segments[number:]:
             self.files.sync_directory(self.directory)
         del self.segments[number:]
+
+
+def rebuild_indexes(segment: Segment) -> None:
+    """Make the indexes of a segment again whose batches are trusted: no checksum is looked at, and nothing is cut.
+
+    They end where a batch is damaged, or has an offset that is not its segment's.
+    """
+    segment.forget_indexes()
+    try:
+        for batch in segment.batches_from(0):
+            header = batch.header
+            segment.note_batch(batch.position, header.size, header.last_offset, header.max_timestamp)
+    except CorruptBatchError as error:
+        logger.warning("%s", error)
+    segment.seal()
 
 
 def recover_segment(

@@ -66,6 +66,7 @@ class Segment:
     ) -> None:
         """Open the segment's files, which are made if they are missing; `ending` follows the suffix of each."""
         self.base_offset = base_offset
+        self.furthest = base_offset + RELATIVE_OFFSET_MAX  # no batch here can have an offset after it
         self.limits = limits
         self._directory = directory
         self._ending = ending
@@ -158,7 +159,7 @@ class Segment:
         taken for its end, and offsets must ascend (`FileLogInputStream.nextBatch`).
         """
         end, window, window_from = self.size, b"", position
-        next_offset, furthest = self.base_offset, self.base_offset + RELATIVE_OFFSET_MAX
+        next_offset = self.base_offset
         if not 0 <= position <= end:
             raise DamagedBatchError(self.path(LOG), position, f"the index points there, of {end} bytes")
         while end - position >= HEADER_SIZE:
@@ -170,7 +171,7 @@ class Segment:
             size, last_offset = header.size, header.last_offset
             if header.magic != MAGIC or not HEADER_SIZE <= size <= end - position:
                 raise DamagedBatchError(self.path(LOG), position, f"magic {header.magic}, a size of {size} bytes")
-            if not next_offset <= header.base_offset <= last_offset <= furthest:
+            if not next_offset <= header.base_offset <= last_offset <= self.furthest:
                 why = f"offsets {header.base_offset} to {last_offset}, where {next_offset} is next"
                 raise DamagedBatchError(self.path(LOG), position, why)
             yield BatchAt(position, header)
@@ -280,6 +281,7 @@ class Segment:
     def truncate_before(self, offset: int) -> int:
         """Cut the batch that holds `offset` and all after it, durably; answers the offset that is next then."""
         batches = list(self.batches_from(0))
+        self.furthest = self.base_offset + RELATIVE_OFFSET_MAX  # no segment follows any more
         kept = [batch for batch in batches if batch.header.last_offset < offset]
         if len(kept) < len(batches):
             self.forget_indexes()

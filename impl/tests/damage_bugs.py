@@ -4,8 +4,9 @@ Where no batch can be, a reader is told the file and the byte. Nothing goes offl
 unless the flipped bit is in a field that the checksum leaves out.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -27,7 +28,7 @@ from impl.storage.batch import (
 from impl.storage.cleaner import clean, cleanable
 from impl.storage.compression import ZSTD
 from impl.storage.log import Log
-from impl.storage.recovery import LogStart
+from impl.storage.recovery import LogRecovery, LogStart, recover_segment
 from impl.storage.segment import LOG, BatchAt, Segment, file_name
 from impl.storage.simulated import SimulatedFileSystem
 from impl.storage.snapshots import SUFFIX
@@ -103,6 +104,11 @@ def bits_of_the_body(size: int) -> Iterator[tuple[int, int]]:
     yield from ((place, place % 8) for place in range(HEADER_SIZE, size))
 
 
+def bits_of_the_offset(_: int) -> Iterator[tuple[int, int]]:
+    """Every bit of a batch's first offset."""
+    yield from ((place, bit) for place in range(SIZE_POSITION) for bit in range(8))
+
+
 def bits_of_the_size(_: int) -> Iterator[tuple[int, int]]:
     """Every bit of what says how long the batch is."""
     yield from ((SIZE_POSITION + place, bit) for place in range(4) for bit in range(8))
@@ -138,6 +144,15 @@ def must_read_what_was_sent(partition: Partition, log: Kept, flip: Flip) -> None
             raise Violation(f"{answer} is about no record")
 
 
+def must_keep_to_their_segments(log: Log) -> None:
+    """Read all segments but the last: no batch that is found has an offset of another one. Raises Violation."""
+    for segment, follower in pairwise(log.segments):
+        with suppress(CorruptBatchError):
+            for header in (batch.header for batch in segment.batches_from(0)):
+                if not segment.base_offset <= header.base_offset <= header.last_offset < follower.base_offset:
+                    raise Violation(f"{segment.path(LOG)} has {header}")
+
+
 def must_be_compacted_or_refused(log: Log, flip: Flip) -> None:
     """Compact a log; what it has then was sent. Raises Violation."""
     run = clean(log, cleanable(log, None, COMPACTION, log.log_end_offset, NOW), COMPACTION, 1000, NOW, lambda _: None)
@@ -160,14 +175,20 @@ def must_be_compacted_or_refused(log: Log, flip: Flip) -> None:
 def check_a_flip(log: Kept, flip: Flip) -> None:
     """Flip a bit of a closed log, start, read, and compact. Raises Violation."""
     files = log.files.after_kill()
-    files.content(HOME / file_name(flip.base_offset, LOG)).flip(flip.begin + flip.place, flip.bit)
+    damaged = HOME / file_name(flip.base_offset, LOG)
+    files.content(damaged).flip(flip.begin + flip.place, flip.bit)
+    before = files.read_file(damaged)
     try:
         opened = open_log(files)
+        kept_by_start = files.read_file(damaged)
+        must_keep_to_their_segments(opened)
         partition = Partition("t", 0, UUID(int=1), opened, BrokerConfig().partition_config({}))
         must_read_what_was_sent(partition, log, flip)
         must_be_compacted_or_refused(opened, flip)
     except Exception as error:
         raise Violation(f"{flip}: {error!r}") from error
+    if flip.base_offset != SEGMENTS[-1] and kept_by_start != before:
+        raise Violation(f"{flip}: the start changes a segment that others follow")
     if opened.failure is not None:
         raise Violation(f"{flip} takes the log offline: {opened.failure}")
 
@@ -181,9 +202,11 @@ def check_a_start_without_snapshots() -> None:
     check_flips(log, bits_of_the_size)
 
 
-def check_flips(log: Kept, places: Callable[[int], Iterator[tuple[int, int]]]) -> None:
+def check_flips(
+    log: Kept, places: Callable[[int], Iterator[tuple[int, int]]], numbers: Sequence[int] = (4, BATCHES - 1)
+) -> None:
     """Flip bits of a batch in the middle of an older segment, and of the log's last one. Raises Violation."""
-    for number in (4, BATCHES - 1):
+    for number in numbers:
         base_offset = SEGMENTS[number // 3]
         begin = sum(len(batch) for batch in log.batches[base_offset // 2 : number])
         for place, bit in places(len(log.batches[number])):
@@ -191,6 +214,7 @@ def check_flips(log: Kept, places: Callable[[int], Iterator[tuple[int, int]]]) -
 
 
 CHECKS: Final = (
+    lambda: check_flips(kept(), bits_of_the_offset, (3, 5)),  # the first and the last of an older segment
     check_a_start_without_snapshots,
     lambda: check_flips(kept(), every_bit),
     lambda: check_flips(kept(ZSTD), bits_of_the_body),
@@ -207,6 +231,14 @@ def _believe_any_size(_: Any) -> Callable[..., Iterator[BatchAt]]:
     return batches_from
 
 
+def _cut_what_is_trusted(_: Any) -> Callable[[LogRecovery, int], None]:
+    def trust(self: LogRecovery, number: int) -> None:
+        if not self._indexes_fit(self.segments[number]):
+            recover_segment(self.segments[number])
+
+    return trust
+
+
 def _never(_: Any) -> type[Exception]:
     """An exception that nobody raises, in the place of one that should be caught."""
     return type("Never", (Exception,), {})
@@ -219,6 +251,8 @@ def _read_unchecked(_: Any) -> Callable[[Segment, BatchAt], bytes]:
 BUGS: Final = (
     StorageBug("compaction takes any bytes", "impl.storage.cleaner.checked", _read_unchecked),
     StorageBug("any size is believed", "impl.storage.segment.Segment.batches_from", _believe_any_size),
+    StorageBug("a segment that others follow is cut", "impl.storage.recovery.LogRecovery._trust", _cut_what_is_trusted),
+    StorageBug("any offset is believed", "impl.storage.recovery.LogRecovery._trust", lambda _: lambda *_: None),
     StorageBug("a damaged tail stops the start", "impl.storage.recovery.CorruptBatchError", _never),
     StorageBug("damage stops learning of producers", "impl.storage.snapshots.CorruptBatchError", _never),
     StorageBug("damage is told without its type", "impl.replica.partition.CorruptBatchError", _never),
