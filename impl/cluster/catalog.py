@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import attrs
 
 from impl.cluster.configs import TOPIC_CONFIGS, BrokerConfig, check, check_topic_configs
-from impl.errors import BrokerError, ErrorCode
+from impl.errors import BrokerError, DataDirectoryError, ErrorCode
 from impl.storage.checkpoints import parse_uuid, uuid_text
 from impl.storage.filesystem import FileSystem
 
@@ -88,6 +88,7 @@ class Catalog:
     """All topics, by name and by id."""
 
     def __init__(self, files: FileSystem, directory: Path, config: BrokerConfig, node_id: int) -> None:
+        """Read the file of topics, if there is one. Raises DataDirectoryError when it can't be understood."""
         self._files = files
         self._path = directory / FILE_NAME
         self._config = config
@@ -95,8 +96,22 @@ class Catalog:
         self._topics: dict[str, Topic] = {}
         self._names: dict[UUID, str] = {}
         if files.exists(self._path):
-            for entry in json.loads(files.read_file(self._path))["topics"]:
-                self._keep(Topic(entry["name"], parse_uuid(entry["id"]), entry["partitions"], entry["configs"]))
+            self._read()
+
+    def _read(self) -> None:
+        """Learn of the topics. Raises DataDirectoryError."""
+        try:
+            for entry in json.loads(self._files.read_file(self._path))["topics"]:
+                name, count, overrides = entry["name"], entry["partitions"], entry["configs"]
+                check_topic_name(name)
+                if type(count) is not int or count < 1:
+                    raise ValueError(f"{name} has {count!r} partitions")  # noqa: TRY301
+                self._keep(Topic(name, parse_uuid(entry["id"]), count, dict(overrides)))
+        except (ValueError, LookupError, TypeError, AttributeError, BrokerError) as error:
+            raise DataDirectoryError(
+                f"{self._path} is damaged ({type(error).__name__}: {error}), and no topic is known without it: "
+                "restore it, or move it away together with the directories of the partitions"
+            ) from error
 
     def get(self, name: str) -> Topic | None:
         """The topic with this name."""

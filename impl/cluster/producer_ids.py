@@ -8,6 +8,7 @@ broker that is killed loses the rest of its block but never repeats an id. Epoch
 from pathlib import Path
 from typing import Final
 
+from impl.errors import DataDirectoryError
 from impl.storage.filesystem import FileSystem
 
 FILE_NAME: Final = "producer-id-block"
@@ -18,9 +19,25 @@ class ProducerIds:
     """The allocator. A missing file means that no id was ever given."""
 
     def __init__(self, files: FileSystem, directory: Path) -> None:
+        """Read the file, if there is one. Raises DataDirectoryError when it can't be understood."""
         self._files = files
         self._path = directory / FILE_NAME
-        self._next = self._end = int(files.read_file(self._path)) if files.exists(self._path) else 0
+        self._next = self._end = self._read()
+
+    def _read(self) -> int:
+        """The first id that was not given out. Raises DataDirectoryError."""
+        if not self._files.exists(self._path):
+            return 0
+        content = self._files.read_file(self._path)
+        try:
+            if (first := int(content)) >= 0:
+                return first
+        except ValueError:
+            pass
+        raise DataDirectoryError(
+            f"{self._path} is damaged (it holds {content[:20]!r}, not a number), and ids of producers might be given "
+            "out twice: restore it, or write a number into it that is greater than every producer id in use"
+        )
 
     def allocate(self) -> int:
         """An id that was never given before, also not before a restart."""

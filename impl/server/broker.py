@@ -25,6 +25,7 @@ from impl.replica.config import PartitionConfig
 from impl.replica.fetch_session import FetchSessions
 from impl.replica.partition import Partition
 from impl.server.log_directories import LogDirectories
+from impl.server.strangers import move_aside, refuse_without_topics, renamed, tell_of_strangers
 from impl.storage.checkpoints import (
     CLEANER_OFFSETS,
     META_PROPERTIES,
@@ -41,9 +42,6 @@ from impl.storage.filesystem import FileSystem
 from impl.storage.log_directory import NO_PARTITION, LogName, LogSettings, directory_name, make_durably
 
 logger = logging.getLogger(__name__)
-
-# What file systems take; a topic of the longest name is renamed while it is being deleted.
-NAME_BYTES_MAX: Final = 255
 
 # Logs of the broker's own; the names of partitions end in a number.
 OFFSETS_LOG: Final = ("committed-offsets", NO_PARTITION)
@@ -98,13 +96,15 @@ class Broker:
         with self._locks as locks:  # which are given back if anything fails
             failed = self._claim(paths)
             threads = config.number("num.recovery.threads.per.data.dir")
-            self.directories = LogDirectories(files, paths, threads, clock, failed)
+            # What can refuse the start comes before the markers of a clean stop are removed.
+            refuse_without_topics(files, directory, [path for path in paths if path not in failed])
             self.catalog = Catalog(files, directory, config, node_id)
             self.producer_ids = ProducerIds(files, directory)
+            self.directories = LogDirectories(files, paths, threads, clock, failed)
             self.fetch_sessions = FetchSessions(config.number("max.incremental.fetch.session.cache.slots"))
             self.deletions = Deletions(files)
             self.clean_offsets = CleanOffsets(files, directory / CLEANER_OFFSETS)
-            self._remove_deleted()
+            self._look_for_leftovers()
             self._open_logs()
             try:
                 self.offsets = CommittedOffsets(self.directories.log(OFFSETS_LOG))
@@ -181,8 +181,8 @@ class Broker:
 
     def _begin_deletion(self, partition: Partition, due_ms: int) -> None:
         """Rename a log's directory, to be removed when it is due; a disk that fails takes its directory offline."""
-        suffix = f"-{partition.index}.{partition.topic_id.hex}{DELETED_SUFFIX}"
-        gone = partition.log.directory.with_name(partition.topic[: NAME_BYTES_MAX - len(suffix)] + suffix)
+        name = renamed((partition.topic, partition.index), partition.topic_id.hex, DELETED_SUFFIX)
+        gone = partition.log.directory.with_name(name)
         try:
             if self._files.exists(partition.log.directory):  # one that is offline since the start may not be
                 self._files.rename(partition.log.directory, gone)
@@ -251,8 +251,13 @@ class Broker:
         }
         write_properties(self._files, path, identity)
 
-    def _remove_deleted(self) -> None:
-        """Finish deletions that the last stop interrupted."""
+    def _look_for_leftovers(self) -> None:
+        """Finish deletions that the last stop interrupted, and tell of partitions that no topic has."""
+        known = {
+            directory_name((topic.name, index))
+            for topic in self.catalog.all()
+            for index in range(topic.partition_count)
+        }
         for directory in self.directories.all:
             if directory.failure is not None:
                 continue
@@ -260,6 +265,7 @@ class Broker:
                 for name in self._files.list_names(directory.path):
                     if name.endswith(DELETED_SUFFIX):
                         self._files.remove_tree(directory.path / name)
+                tell_of_strangers(self._files, directory.path, known)
             except StorageError as error:
                 directory.fail(error)
 
@@ -273,7 +279,7 @@ class Broker:
             config = self.config.partition_config(topic.overrides)
             partitions += [(topic, index, config) for index in range(topic.partition_count)]
         for topic, index, config in partitions:
-            self._remove_stranger((topic.name, index), topic)
+            self._move_stranger((topic.name, index), topic)
             wanted[topic.name, index] = self._settings(topic.name, index, config)
         self.directories.open_all(wanted, self.now_ms())
         if len(partitions) < MANY_PARTITIONS:
@@ -288,7 +294,7 @@ class Broker:
         for index in indexes:
             name = topic.name, index
             self.directories.home_of(name, is_new=True)
-            self._remove_stranger(name, topic)
+            self._move_stranger(name, topic, is_new=True)
             self.directories.open(name, self._settings(topic.name, index, config), self.now_ms())
             self.partitions[name] = self._opened(topic, index, config)
 
@@ -313,18 +319,21 @@ class Broker:
             flush_ms_max=config.flush_ms,
         )
 
-    def _remove_stranger(self, name: LogName, topic: Topic) -> None:
-        """Remove the log of an earlier topic of this name, whose deletion was interrupted."""
+    def _move_stranger(self, name: LogName, topic: Topic, *, is_new: bool = False) -> None:
+        """Rename what is in the place of a log and is not its own; whatever is in that of a new one is not."""
         home = self.directories.home_of(name)
         directory = home.path / directory_name(name)
         path = directory / PARTITION_METADATA
         if home.failure is not None:
             return
         try:
+            if is_new:
+                if self._files.exists(directory):
+                    move_aside(self._files, home.path, name, "was there before its topic was created")
+                return
             found = read_properties(self._files, path, ":").get("topic_id")
             if found is not None and found != uuid_text(topic.topic_id):
-                logger.warning("removing %s: it belongs to a deleted topic with id %s", directory, found)
-                self._files.remove_tree(directory)
+                move_aside(self._files, home.path, name, f"belongs to another topic, with id {found}")
         except CheckpointError as error:
             set_aside(self._files, path, error, "the log is taken to be that of the topic with its name")
         except StorageError as error:

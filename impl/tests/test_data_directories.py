@@ -2,17 +2,22 @@
 
 import errno
 import logging
+import re
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from impl.cluster.catalog import FILE_NAME as TOPICS
 from impl.cluster.catalog import TopicRequest
 from impl.cluster.configs import BrokerConfig
+from impl.cluster.producer_ids import FILE_NAME as PRODUCER_IDS
 from impl.errors import DataDirectoryError
 from impl.server.broker import Broker
-from impl.storage.checkpoints import CLEAN_SHUTDOWN, META_PROPERTIES, PARTITION_METADATA
+from impl.storage.checkpoints import CLEAN_SHUTDOWN, META_PROPERTIES, PARTITION_METADATA, uuid_text
 from impl.storage.faults import Fault
 from impl.storage.filesystem import FileSystem
+from impl.storage.segment import LOG, file_name
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.support import NOW, make_batch, records
 
@@ -67,6 +72,85 @@ def test_a_damaged_partition_metadata_is_set_aside_and_the_log_kept() -> None:
     assert files.read_file(path) == content
     assert any(name.startswith(PARTITION_METADATA + ".") for name in files.list_names(path.parent))
     again.close()
+
+
+def test_a_start_without_the_file_of_topics_is_refused_and_nothing_is_touched() -> None:
+    files = SimulatedFileSystem()
+    with_topic(open_broker(files)).close()
+    content = files.read_file(HOME / TOPICS)
+    files.remove(HOME / TOPICS)
+    with pytest.raises(DataDirectoryError, match=f"{HOME / TOPICS} is missing.* {HOME / 't-0'}.*restore"):
+        open_broker(files)
+    assert files.exists(HOME / CLEAN_SHUTDOWN)
+    files.replace_file(HOME / TOPICS, content)
+    again = open_broker(files)
+    assert again.partition("t", 0).log.log_end_offset == 1
+    again.close()
+
+
+@pytest.mark.parametrize("with_metadata", [True, False])
+def test_a_partition_that_no_topic_has_is_told_and_never_removed(
+    caplog: pytest.LogCaptureFixture, *, with_metadata: bool
+) -> None:
+    files = SimulatedFileSystem()
+    with_topic(open_broker(files)).close()
+    files.replace_file(HOME / TOPICS, b'{"topics": []}')
+    if not with_metadata:
+        files.remove(HOME / "t-0" / PARTITION_METADATA)
+    kept = files.read_file(HOME / "t-0" / file_name(0, LOG))
+    broker = open_broker(files)
+    assert any(f"no topic has {HOME / 't-0'}" in each.message for each in caplog.records)
+    assert files.read_file(HOME / "t-0" / file_name(0, LOG)) == kept
+    broker.create_topic(broker.catalog.check_creation(TopicRequest("t", 1)))
+    assert broker.partition("t", 0).log.log_end_offset == 0
+    broker.close()
+    open_broker(files).close()
+    strays = [name for name in files.list_names(HOME) if name.endswith("-stray")]
+    assert [re.fullmatch(r"t-0\.[0-9a-f]{32}-stray", name) is not None for name in strays] == [True]
+    assert files.read_file(HOME / strays[0] / file_name(0, LOG)) == kept
+
+
+def test_the_log_of_an_earlier_topic_of_the_name_is_moved_aside_at_the_start() -> None:
+    files = SimulatedFileSystem()
+    with_topic(open_broker(files)).close()
+    content = files.read_file(HOME / TOPICS)
+    other = uuid_text(UUID(int=1)).encode()
+    files.replace_file(HOME / TOPICS, re.sub(rb'"id": "[^"]*"', b'"id": "' + other + b'"', content))
+    broker = open_broker(files)
+    assert broker.partition("t", 0).log.log_end_offset == 0
+    assert len([name for name in files.list_names(HOME) if name.endswith("-stray")]) == 1
+    broker.close()
+
+
+NOT_TOPICS = [
+    b"\xff\xfe",
+    b"",
+    b'{"topics": [{"na',
+    b"{}",
+    b"[]",
+    b"7",
+    b'{"topics": {"t": 1}}',
+    b'{"topics": [{"name": "t", "partitions": 1, "configs": {}}]}',
+    b'{"topics": [{"name": "t", "id": "x", "partitions": 1, "configs": {}}]}',
+    b'{"topics": [{"name": "../t", "id": "AAAAAAAAAAAAAAAAAAAAAQ", "partitions": 1, "configs": {}}]}',
+    b'{"topics": [{"name": "t", "id": "AAAAAAAAAAAAAAAAAAAAAQ", "partitions": "1", "configs": {}}]}',
+    b'{"topics": [{"name": "t", "id": "AAAAAAAAAAAAAAAAAAAAAQ", "partitions": 1, "configs": 5}]}',
+    b'{"topics": [{"name": 5, "id": "AAAAAAAAAAAAAAAAAAAAAQ", "partitions": 1, "configs": {}}]}',
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [*((TOPICS, each) for each in NOT_TOPICS), *((PRODUCER_IDS, each) for each in (b"", b"x", b"\xff\xfe", b"-1"))],
+)
+def test_a_damaged_file_of_the_brokers_own_is_refused_and_the_marker_kept(name: str, content: bytes) -> None:
+    files = SimulatedFileSystem()
+    with_topic(open_broker(files)).close()
+    files.replace_file(HOME / name, content)
+    with pytest.raises(DataDirectoryError, match=f"^{HOME / name} is damaged .*restore it, or [^\n]*$"):
+        open_broker(files)
+    assert files.exists(HOME / CLEAN_SHUTDOWN)
+    assert files.read_file(HOME / name) == content
 
 
 def test_files_that_are_no_segments_are_left_alone() -> None:

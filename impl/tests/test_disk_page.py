@@ -86,7 +86,7 @@ class Listed(RealFileSystem):
 
 
 def use_all(files: Listed, home: Path) -> None:
-    """Have a broker make files of every kind: it compacts, deletes, stops, and finds a checkpoint damaged."""
+    """Have a broker make files of every kind: it compacts, deletes, stops, and finds two things amiss."""
     config = BrokerConfig({"log.initial.task.delay.ms": "0", "log.retention.check.interval.ms": "1000"})
     broker = Broker(files, home, config, 1, lambda: NOW)
     for name, configs in (("gone", {}), ("t", {"cleanup.policy": "compact,delete", "segment.bytes": "110"})):
@@ -103,7 +103,10 @@ def use_all(files: Listed, home: Path) -> None:
     broker.delete_topic("gone")
     broker.close()
     (home / "cleaner-offset-checkpoint").write_text("?")
-    Broker(files, home, config, 1, lambda: NOW).close()
+    (home / "gone-0").mkdir()
+    again = Broker(files, home, config, 1, lambda: NOW)
+    again.create_topic(again.catalog.check_creation(TopicRequest("gone", 1)))
+    again.close()
 
 
 def named(path: Path) -> Iterator[str]:
@@ -112,8 +115,8 @@ def named(path: Path) -> Iterator[str]:
     while (ending := Path(name).suffix) in {".tmp", ".deleted", ".cleaned", ".swap", ".corrupt"}:
         yield ending
         name = name.removesuffix(ending)
-    if name.endswith("-delete"):
-        yield "-delete"
+    if name.endswith(("-delete", "-stray")):
+        yield f"-{name.rpartition('-')[2]}"
     elif re.fullmatch(r"\d{20}\.[a-z]+", name):
         yield Path(name).suffix
     elif name not in {"t-0", "gone-0"}:
