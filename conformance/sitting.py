@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 from conformance.case import CASES, Case
 from conformance.deviations import deviations_for
-from conformance.engine import Bench, cases_for, ends_of, load_cases, run_case
+from conformance.engine import STORAGE, Bench, cases_for, ends_of, load_cases, run_case
 from conformance.machines.sequences import NAME as SEQUENCES
 from conformance.machines.sequences import run_family
 from conformance.results import CaseResult, Deviation, Row, Stray, Verdict, is_bad, rows
@@ -24,7 +24,8 @@ from conformance.selection import Selection, select
 from conformance.session import Performed, Unknown
 from conformance.targets.base import Target, TargetError
 from conformance.targets.resolve import resolve
-from conformance.wire.errors import WireError
+from conformance.translate.disk import try_storage
+from conformance.wire.errors import Unreachable, WireError
 from model.catalogue import Family, Level, families, requirements
 from model.profiles import Profile, profile_named
 
@@ -133,11 +134,17 @@ class Sitting:
         try:
             try:
                 self._bench = Bench.on(self.target, self.profile)
+            except Unreachable as error:
+                has_log = self.target.storage_process() is not None
+                need = " (a broker must listen there, also if only its log is tested)" if has_log else ""
+                raise TargetError(f"{self.target.name} can't be reached: {error}{need}") from error
             except WireError as error:
                 raise TargetError(f"{self.target.name} answers, but not as a Kafka broker does: {error}") from error
             ranges = self._bench.client.ranges
             self.offered = {api.title: (found.least, found.most) for api, found in sorted(ranges.items())}
             self.plan = self._planned()
+            if any(planned.case is not None and STORAGE in planned.case.needs for planned in self.plan):
+                try_storage(self.target)
         except BaseException:
             self.close()
             raise

@@ -27,6 +27,10 @@ class StorageFailedError(Exception):
     """The storage process ended, gave no answer that can be used, or could not do what it was asked for."""
 
 
+class StorageRefusedError(StorageFailedError):
+    """The storage process answered as it should, that it could not do what it was asked for."""
+
+
 class StorageProcess:
     """A storage process, which can be killed and started again."""
 
@@ -63,7 +67,7 @@ class StorageProcess:
         try:
             return _checked(do, self._answer(json.dumps({"do": do, **arguments}).encode() + b"\n"))
         except StorageFailedError as error:
-            raise StorageFailedError(f"the storage process failed to {do}: {error}\n{self._child.tail()}") from None
+            raise type(error)(f"the storage process failed to {do}: {error}\n{self._child.tail()}") from None
 
     def _answer(self, command: bytes) -> bytes:
         """The line that it answers."""
@@ -101,7 +105,7 @@ def _checked(do: str, line: bytes) -> Mapping[str, Any]:
     if not isinstance(answer, dict):
         raise StorageFailedError(f"its answer is no JSON object: {line[:100]!r}")
     if "error" in answer:
-        raise StorageFailedError(str(answer["error"]))
+        raise StorageRefusedError(str(answer["error"]))
     if do == "read":
         if not isinstance(answer.get("batch"), str):
             raise StorageFailedError(f"its answer has no text 'batch': {line[:100]!r}")

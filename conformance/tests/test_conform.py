@@ -172,6 +172,36 @@ def test_wrong_choice_is_refused_in_words(arguments: tuple[str, ...], hint: str,
     assert "Traceback" not in done.stderr
 
 
+LOG_ALONE = """
+from conformance.targets.base import Address, Target
+from conformance.targets.bundled import Bundled
+from conformance.targets.process_target import Launch
+
+class NoBroker(Target):
+    default_profile = "3.9-kraft"
+    bootstrap = (Address("127.0.0.1", 1),)
+
+    def storage_process(self):
+        return Launch(["my-broker-storage"])
+
+class NoProcess(Bundled):
+    def storage_process(self):
+        return ["my-broker-storage"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("NoBroker", "also if only its log is tested"), ("NoProcess", "must return a Launch")],
+)
+def test_an_adapter_whose_log_can_not_be_tested_is_told_at_the_start(name: str, hint: str, tmp_path: Path) -> None:
+    (tmp_path / "adapter.py").write_text(LOG_ALONE)
+    done = tidegauge("conform", f"adapter.py:{name}", "--only", "DUR-10", "--examples", "0", cwd=tmp_path)
+    assert done.returncode == 2, done.stdout
+    assert hint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 # -- listing ---------------------------------------------------------------------------------------------------------
 
 

@@ -17,8 +17,9 @@ from typing import Any
 from attrs import asdict
 
 from conformance.client import Client, Unsupported
+from conformance.targets.base import Target, TargetError
 from conformance.targets.process_target import Launch
-from conformance.targets.storage import StorageFailedError, StorageProcess
+from conformance.targets.storage import StorageFailedError, StorageProcess, StorageRefusedError
 from conformance.translate.base import Conversation, VersionOf, register_conversation
 from conformance.translate.parts import numbered
 from conformance.wire.batch import decode_batches, encode_batches
@@ -65,6 +66,14 @@ class Disk:
         """End the process."""
         self._process.kill()
 
+    def begin(self) -> None:
+        """Begin with an empty log.
+
+        Raises:
+            StorageFailedError: the process can't be started, or does not open one.
+        """
+        self._open(was_clean=True, log_start=0, recovery_point=0, now_ms=0)
+
     def _open(self, *, was_clean: bool, log_start: int, recovery_point: int, now_ms: int) -> None:
         self._process.start()
         self.told = self._process.ask(
@@ -89,7 +98,7 @@ class Disk:
             MalformedAnswer: what it reads is no batch.
         """
         if not self.told:
-            self._open(was_clean=True, log_start=0, recovery_point=0, now_ms=0)
+            self.begin()
         match step:
             case Append():
                 self.told = self._appended(step)
@@ -263,6 +272,32 @@ def _hold(operation: DiskHistory, client: Client, _cluster: Cluster, _version_of
         disk = Disk(launch, Path(name), operation)
         try:
             return [{}, *_taken(disk, operation.steps)]
+        finally:
+            disk.close()
+
+
+def try_storage(target: Target) -> None:
+    """See that a target's storage process, if it has one, can be started and answers as it should.
+
+    What it says it can't do is for the cases to find.
+
+    Raises:
+        TargetError: it can't be had; says why.
+    """
+    launch = target.storage_process()
+    if launch is None:
+        return
+    if not isinstance(launch, Launch):
+        raise TargetError(f"storage_process of {target.name} must return a Launch, and returned {launch!r:.100}")
+    with tempfile.TemporaryDirectory(prefix="tidegauge-disk-") as name:
+        disk = Disk(launch, Path(name), DiskHistory(steps=()))
+        try:
+            disk.begin()
+        except StorageRefusedError:
+            pass
+        except StorageFailedError as error:
+            hint = "it runs in a scratch folder, so that paths must be absolute"
+            raise TargetError(f"the storage process of {target.name} can't be used ({hint}): {error}") from error
         finally:
             disk.close()
 

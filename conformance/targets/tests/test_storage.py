@@ -18,12 +18,12 @@ from conformance.disk import one, segments_of
 from conformance.engine import Bench, load_cases, run_case
 from conformance.names import Names
 from conformance.results import Verdict
-from conformance.targets.base import Target
+from conformance.targets.base import Target, TargetError
 from conformance.targets.bundled import Bundled
 from conformance.targets.mock import Mock
 from conformance.targets.process_target import Launch
 from conformance.targets.storage import StorageFailedError, StorageProcess
-from conformance.translate.disk import Disk
+from conformance.translate.disk import Disk, try_storage
 from conformance.wire.batch import encode_batches
 from model.profiles import profile_named
 from model.reference.disk_steps import Damage, DiskHistory, DiskStep, Flush, Restart
@@ -168,6 +168,26 @@ def test_a_bad_process_fails_the_case_of_its_first_step(launch: Launch, said: st
     with bench_of(Stored(launch)) as bench:
         result = run_case(CASES["SEG-03/no_limit_is_reached"], bench, "highest")
     assert (result.verdict, said in result.detail) == (Verdict.FAIL, True), result.detail
+
+
+@pytest.mark.parametrize(
+    ("launch", "said"),
+    [
+        (Launch(["no-such-command"]), "absolute.*can't run no-such-command"),
+        (ENDED, "(?s)failed to open: it ended.*no disk"),
+        (answering("hello"), "its answer is no JSON object"),
+        (["no-such-command"], r"must return a Launch, and returned \['no-such-command'\]"),
+    ],
+    ids=["no command", "ended", "no JSON", "no Launch"],
+)
+def test_a_process_that_can_not_be_had_is_told_before_the_first_case(launch: Launch, said: str) -> None:
+    with pytest.raises(TargetError, match=said):
+        try_storage(Stored(launch))
+
+
+def test_what_a_process_says_that_it_can_not_do_is_left_to_the_cases() -> None:
+    try_storage(Stored(answering('{"error": "not yet"}')))
+    try_storage(Stored(answering(EMPTY)))
 
 
 def test_no_case_passes_a_process_that_ended() -> None:
