@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
@@ -50,6 +49,11 @@ OWN_LOG_CONFIG: Final = {"segment.bytes": "104857600"}
 LOCK: Final = ".lock"
 DELETED_SUFFIX: Final = "-delete"
 METADATA_VERSION: Final = "0"
+IDENTITY_VERSION: Final = "1"  # MetaPropertiesVersion.V1; V0 is of brokers with ZooKeeper, and has a broker.id
+# What an operator can do about an identity that says nothing.
+NOBODYS: Final = (
+    "nobody can tell whose directory it is: restore the file, or remove it if the directory is this broker's"
+)
 # Each partition that is led writes down its new epoch and waits for the disk, which takes many such at once.
 MANY_PARTITIONS: Final = 64
 FLUSHES_AT_ONCE: Final = 8
@@ -122,7 +126,7 @@ class Broker:
         if the first one does, DataDirectoryError.
         """
         failed: dict[Path, StorageError] = {}
-        for step in (partial(make_durably, self._files), self._take_lock, self._read_identity):
+        for step in (self._make, self._take_lock, self._read_identity):
             for path in paths:
                 if path in failed:
                     continue
@@ -216,6 +220,12 @@ class Broker:
         self.directories.close()
         self._locks.close()
 
+    def _make(self, path: Path) -> None:
+        try:
+            make_durably(self._files, path)
+        except FileNotFoundError as error:  # in a file system that takes no new names, as /proc
+            raise DataDirectoryError(f"{path} cannot be made ({error.strerror}): give another --data") from error
+
     def _take_lock(self, path: Path) -> None:
         try:
             self._locks.callback(self._files.lock(path / LOCK).close)
@@ -226,16 +236,20 @@ class Broker:
         """Check whom a directory belongs to, and learn the cluster's id; both are written in a new directory."""
         path = directory / META_PROPERTIES
         try:
-            known = read_properties(self._files, path)
+            known = read_properties(self._files, path) if self._files.exists(path) else None
         except CheckpointError as error:
-            raise DataDirectoryError(f"{error}: nobody can tell whose directory it is") from error
-        if known:
-            owner = known.get("node.id")
+            raise DataDirectoryError(f"{error}; {NOBODYS}") from error
+        if known is not None:
+            for key in ("version", "node.id", "cluster.id"):
+                if not known.get(key):
+                    raise DataDirectoryError(f"{path} is damaged: it has no {key}; {NOBODYS}")
+            if known["version"] != IDENTITY_VERSION:
+                raise DataDirectoryError(
+                    f"{path} is of version {known['version']}, and not of {IDENTITY_VERSION}; {NOBODYS}"
+                )
+            owner, cluster_id = known["node.id"], known["cluster.id"]
             if owner != str(self.node_id):
                 raise DataDirectoryError(f"{directory} belongs to node {owner}: give that --node-id, or another --data")
-            cluster_id = known.get("cluster.id", "")
-            if not cluster_id:
-                raise DataDirectoryError(f"{path} has no cluster.id: nobody can tell whose directory it is")
             if self.cluster_id not in ("", cluster_id):
                 raise DataDirectoryError(
                     f"{directory} is not of the cluster of {self._directory}: leave one of them out"
@@ -244,7 +258,7 @@ class Broker:
             return
         self.cluster_id = self.cluster_id or uuid_text(UUID(bytes=secrets.token_bytes(16)))
         identity = {
-            "version": "1",
+            "version": IDENTITY_VERSION,
             "node.id": str(self.node_id),
             "cluster.id": self.cluster_id,
             "directory.id": uuid_text(uuid4()),

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -88,12 +88,22 @@ def _parse_config(pairs: tuple[str, ...]) -> BrokerConfig:
         raise click.BadParameter(error.message, param_hint="--config") from error
 
 
+class DataDirectory(click.Path):
+    """A directory by its name. None is taken for the current one, as pathlib would: a variable was not set."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType`."""
+        if not value:
+            self.fail("an empty name; give a directory (. is the current one)", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.command(help=EXAMPLES)
 @click.option(
     "--data",
     required=True,
     multiple=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=DataDirectory(file_okay=False, path_type=Path),
     help="The data directory; repeatable, to spread logs over several disks (log.dirs).",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on and to tell clients.")

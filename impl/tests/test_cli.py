@@ -109,6 +109,18 @@ def test_a_disk_that_fails_is_told_with_what_to_do(
     assert f": {os.strerror(number)}; {advice}" in done.output
 
 
+def test_no_name_is_not_the_current_directory() -> None:
+    done = serve("--data", "")
+    assert done.exit_code == USAGE
+    assert "Invalid value for '--data': an empty name; give a directory" in done.output
+
+
+def test_a_directory_that_cannot_be_made_is_told_with_what_to_do() -> None:
+    done = serve("--data", "/proc/nothing")
+    assert done.exit_code == FAILED
+    assert done.output == "Error: /proc/nothing cannot be made (No such file or directory): give another --data\n"
+
+
 def test_directories_inside_each_other_are_a_wrong_choice(tmp_path: Path) -> None:
     done = serve("--data", tmp_path, "--data", tmp_path / "inside")
     assert done.exit_code == USAGE

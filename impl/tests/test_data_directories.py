@@ -52,13 +52,24 @@ def test_directories_must_be_apart(more: Path) -> None:
     assert not files.exists(HOME)
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"node.id=1\n"])
-def test_a_damaged_identity_is_told_by_the_files_name(content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"\xff\xfe", "is damaged: it holds bytes that are no text"),
+        (b"", "is damaged: it has no version"),
+        (b"version=1\nnode.id=1\n", "is damaged: it has no cluster.id"),
+        (b"version=1\ncluster.id=c\n", "is damaged: it has no node.id"),
+        (b"version=7\nnode.id=1\ncluster.id=c\n", "is of version 7, and not of 1"),
+    ],
+)
+def test_a_damaged_identity_is_told_by_the_files_name(content: bytes, why: str) -> None:
     files = SimulatedFileSystem()
     open_broker(files).close()
     files.replace_file(HOME / META_PROPERTIES, content)
-    with pytest.raises(DataDirectoryError, match=META_PROPERTIES):
+    with pytest.raises(DataDirectoryError, match=f"{HOME / META_PROPERTIES} {why}; .*: restore the file, or remove it"):
         open_broker(files)
+    assert files.exists(HOME / CLEAN_SHUTDOWN)
+    assert files.read_file(HOME / META_PROPERTIES) == content
 
 
 def test_a_damaged_partition_metadata_is_set_aside_and_the_log_kept() -> None:
