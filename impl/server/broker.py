@@ -110,14 +110,18 @@ class Broker:
             self.clean_offsets = CleanOffsets(files, directory / CLEANER_OFFSETS)
             self._look_for_leftovers()
             self._open_logs()
-            try:
-                self.offsets = CommittedOffsets(self.directories.log(OFFSETS_LOG))
-                log = self.directories.log(TRANSACTIONAL_LOG)
-                self.transactional_ids = TransactionalIds(log, self.producer_ids.allocate)
-            except DataDirectoryError:
-                self.directories.close()  # or the next start would cut the log, and go on without what it lost
-                raise
+            self._read_own_logs()
             self._locks = locks.pop_all()
+
+    def _read_own_logs(self) -> None:
+        """Learn what the broker keeps in logs. Raises DataDirectoryError when one is damaged."""
+        try:
+            self.offsets = CommittedOffsets(self.directories.log(OFFSETS_LOG))
+            log = self.directories.log(TRANSACTIONAL_LOG)
+            self.transactional_ids = TransactionalIds(log, self.producer_ids.allocate)
+        except DataDirectoryError:
+            self.directories.close()  # or the next start would cut the log, and go on without what it lost
+            raise
 
     def _claim(self, paths: Sequence[Path]) -> dict[Path, StorageError]:
         """Lock directories and see whom they belong to, before anything in them is touched.

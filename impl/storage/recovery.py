@@ -18,7 +18,7 @@ from typing import Final
 
 import attrs
 
-from impl.storage.batch import MAGIC, BatchHeader, CorruptBatchError, parse_header
+from impl.storage.batch import MAGIC, BatchHeader, CorruptBatchError, DamagedBatchError, parse_header
 from impl.storage.checkpoints import LeaderEpochs
 from impl.storage.filesystem import FileSystem
 from impl.storage.producer_state import ProducerState
@@ -67,10 +67,10 @@ class LogRecovery:
         end = self._trust_last() if trusts else self._check_from(first)
         if end < self.start.log_start_offset:
             logger.warning(
-                "%s ends at %d, before its start %d: all of it is removed",
+                "%s ends at %d, before its start %d in the checkpoint; all its segments are removed",
                 self.directory, end, self.start.log_start_offset,
             )  # fmt: skip
-            self._remove_from(0)
+            self._remove_from(0, "the log starts after it")
             self.producers.clear()
             end = self.start.log_start_offset
             self.flushed_to = min(self.flushed_to, end)
@@ -94,6 +94,8 @@ class LogRecovery:
             segment.sync()
         if not segment.aborted_fit(end):
             self._find_aborted(number)
+        if not self.start.may_have_gaps:
+            tell_what_is_missing(segment, end)
 
     @staticmethod
     def _indexes_fit(segment: Segment) -> bool:
@@ -160,7 +162,11 @@ class LogRecovery:
                 return self._check_from(len(self.segments) - 1)
             tail = last.catch_up()
         except CorruptBatchError as error:
-            logger.warning("a log that was closed cleanly is damaged: %s", error)
+            what = f"{error.where} ({error.why})" if isinstance(error, DamagedBatchError) else error
+            logger.warning(
+                "the last segment of a log that was closed cleanly is damaged: %s; it is checked, and cut at the first "
+                "batch that is not valid", what,
+            )  # fmt: skip
             return self._check_from(len(self.segments) - 1)
         if tail is None and last.size == 0:
             return self._trusted(last.base_offset)
@@ -202,14 +208,26 @@ class LogRecovery:
                 break
         return end
 
-    def _remove_from(self, number: int) -> None:
+    def _remove_from(self, number: int, why: str = "what it continues is gone") -> None:
         """Remove segments, the newest first, durably."""
         for segment in reversed(self.segments[number:]):
-            logger.warning("removing %s (%d bytes): what it continues is gone", segment.path(".log"), segment.size)
+            logger.warning("removing %s (%d bytes): %s", segment.path(".log"), segment.size, why)
             segment.remove()
         if self.segments[number:]:
             self.files.sync_directory(self.directory)
         del self.segments[number:]
+
+
+def tell_what_is_missing(segment: Segment, end: int) -> None:
+    """Say so if offsets are missing before `end`, where the next segment begins: a file was emptied, cut or removed."""
+    if segment.size and segment.offset_of_max_timestamp == end - 1:
+        return  # as in most segments; it spares reading the last batches
+    try:
+        if segment.find(end - 1) is None:
+            found = max((batch.header.next_offset for batch in segment.batches_from(0)), default=segment.base_offset)
+            logger.error("%s: offsets %d to %d are missing at its end", segment.path(".log"), found, end - 1)
+    except CorruptBatchError as error:
+        logger.debug("what is missing can't be told: %s", error)
 
 
 def rebuild_indexes(segment: Segment) -> None:

@@ -213,7 +213,7 @@ def check_flips(
             check_a_flip(log, Flip(base_offset, begin, place, bit))
 
 
-CHECKS: Final = (
+CHECKS: Final[tuple[Callable[[], None], ...]] = (
     lambda: check_flips(kept(), bits_of_the_offset, (3, 5)),  # the first and the last of an older segment
     check_a_start_without_snapshots,
     lambda: check_flips(kept(), every_bit),

@@ -101,6 +101,43 @@ def test_an_index_that_points_between_batches_is_made_again() -> None:
     assert files.read_file(path) == right
 
 
+@pytest.mark.parametrize("change", ["emptied", "removed", "cut"])
+def test_offsets_that_are_missing_in_the_middle_are_told(caplog: pytest.LogCaptureFixture, change: str) -> None:
+    log = kept()
+    path = HOME / file_name(SEGMENTS[1], LOG)
+    if change == "removed":
+        log.files.remove(path)
+    else:
+        content = log.files.read_file(path)
+        log.files.replace_file(path, content[: len(log.batches[SEGMENTS[1] // 2]) if change == "cut" else 0])
+    opened = open_log(log.files)
+    told = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
+    first = SEGMENTS[1] + 2 * (change == "cut")
+    told_of = HOME / file_name(SEGMENTS[change != "removed"], LOG)
+    assert told == [f"{told_of}: offsets {first} to {SEGMENTS[2] - 1} are missing at its end"]
+    assert opened.log_end_offset == 2 * BATCHES
+    assert {each[0] for each in contents(opened)} == {*range(first), *range(SEGMENTS[2], 2 * BATCHES)}
+
+
+def test_a_last_segment_that_is_damaged_is_told_with_what_is_done(caplog: pytest.LogCaptureFixture) -> None:
+    log = kept()
+    path = HOME / file_name(SEGMENTS[2], LOG)
+    log.files.content(path).flip(SIZE_POSITION, 3)
+    open_log(log.files)
+    told = [each.getMessage() for each in caplog.records]
+    assert any(f"{path} at byte 0" in each and "it is checked, and cut at the first" in each for each in told)
+    assert any(f"cutting {path} at byte 0 (offset {SEGMENTS[2]})" in each for each in told)
+    assert not any("later segments" in each for each in told)
+
+
+def test_a_log_that_ends_before_its_start_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    log = Log(kept().files, HOME, LIMITS, NOW, LogStart(log_start_offset=5000, was_clean=True))
+    assert log.log_start_offset == log.log_end_offset == 5000
+    told = "".join(each.getMessage() for each in caplog.records)
+    assert f"{HOME} ends at 16, before its start 5000 in the checkpoint; all its segments are removed" in told
+    assert "what it continues is gone" not in told
+
+
 def own_log(name: str) -> Path:
     """The file of one of the broker's own logs."""
     return DISK / name / file_name(0, LOG)
