@@ -56,6 +56,7 @@ def need_brisk(client: Client) -> None:
     told = _ask(client, tuple(names))
     wanted = [f"{name}={BRISK_MS} or less" for name in names if not _is_brisk(told.get(name, ""))]
     if wanted:
+        wanted += [f"{name}={value}" for name, value in BRISK.items() if name not in names]
         raise Unsupported(f"its retention or compaction runs too seldom to wait for: set {', '.join(wanted)}")
 
 

@@ -127,7 +127,7 @@ def _tell(console: Console, report: FuzzReport, save: Path) -> None:
     for reason in report.unsupported:
         line(f"Unsupported: {reason}", "dim")
     for why, count in report.given_up.items():
-        line(f"Ended early, {count} of {report.sequences:,} sequences: {why}", "dim")
+        line(f"Given up undecided, {count} of {report.sequences:,} sequences: {why}", "dim")
     if report.script is None:
         line("No rule was broken.", "bold green")
         return

@@ -186,7 +186,9 @@ def _tell(console: Console, each: Refutation) -> None:
     variant, found = variant_named(each.variant), each.counterexample
     line(f"{variant.name}: {variant.about}")
     if variant.history is not None:
-        line(f"  In Kafka {variant.history.until}. Source: {variant.history.source}", "dim")
+        until = variant.history.until
+        released = "No release of Kafka did this" if until == "never" else f"In Kafka {until}"
+        line(f"  {released}. Source: {variant.history.source}", "dim")
     if found is None:
         line(_said(each), "bold")
         return

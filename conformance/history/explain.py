@@ -112,7 +112,7 @@ class _Search:
         """Every way to account for the events that remain, those without landings first."""
         self.budget[0] -= 1
         if self.budget[0] < 0:
-            raise SearchGivenUpError(f"no explanation among the first {STATES_MOST:,}")
+            raise SearchGivenUpError(f"more than {STATES_MOST:,} possible orders")
         if not any(queues):
             yield so_far
             return

@@ -55,7 +55,9 @@ def run_family(family: str, bench: Bench, examples: int, seed: int, deviations: 
         verdict = Verdict.UNSUPPORTED if isinstance(error, Unsupported) else Verdict.NOT_RUN
         return [_result(family, (), verdict, str(error), time.monotonic() - started, ())]
     judged = tuple(sorted(each for each in tally.judged if each.startswith(family)))
-    ended = "; ".join(f"{count} of {tally.sequences} ended early: {why}" for why, count in tally.given_up.items())
+    ended = "; ".join(
+        f"{count} of {tally.sequences} were given up undecided: {why}" for why, count in tally.given_up.items()
+    )
     verdict = Verdict.NOT_RUN if ended and not judged else Verdict.PASS
     return [_result(family, judged, verdict, ended, time.monotonic() - started, ())]
 

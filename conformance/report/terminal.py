@@ -5,6 +5,7 @@ On a terminal a bar shows how far the run is; without one (a CI log) there is no
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -141,8 +142,15 @@ class TerminalReport:
             )
         )
         if row.verdict is not Verdict.PASS:
-            first = (row.detail.splitlines() or [""])[0]
-            self._line(Text(f"      {shortened(first, self.console.width - 7)}", style="dim"))
+            self._line(Text(self._in_short(row), style="dim"))
+
+    def _in_short(self, row: Row) -> str:
+        """The first line of a detail: its beginning, but all of it where it says what to do to have the check run."""
+        first = (row.detail.splitlines() or [""])[0]
+        room = self.console.width - 7
+        is_whole = row.verdict in {Verdict.UNSUPPORTED, Verdict.NOT_RUN}
+        lines = textwrap.wrap(first, max(room, SENTENCE_MIN)) if is_whole else [shortened(first, room)]
+        return textwrap.indent("\n".join(lines), " " * 6)
 
     def _tell_sequences(self, planned: Planned, results: Sequence[CaseResult]) -> None:
         self._tell_up_to(len(self._place))

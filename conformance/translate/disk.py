@@ -200,7 +200,7 @@ class Disk:
         records = (each for batch in batches for each in numbered(batch))
         return {
             **self.told,
-            "names": tuple(_base_offset(each) for each in logs),
+            "segment_base_offsets": tuple(_base_offset(each) for each in logs),
             "sizes": tuple(each.stat().st_size for each in logs),
             "given_up": tuple(_base_offset(each) for each in self._files(".log.deleted")),
             "rewritten": rewritten,

@@ -1,8 +1,9 @@
 """What a log on a disk must be after each step of a history, and which requirement says so.
 
 The log itself is `model.reference.disk_log`; here its fields become expectations. What is seen of a log: the first
-offsets and sizes of its segments (`names`, `sizes`), those of renamed files (`given_up`), where it starts and ends, the
-recovery point, batches and records as they are read one by one, and the indexes of the segments that are closed.
+offsets and sizes of its segments (`segment_base_offsets`, `sizes`), those of renamed files (`given_up`), where it
+starts and ends, the recovery point, batches and records as they are read one by one, and the indexes of the segments
+that are closed.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def _recovery_point_after_a_visit(before: DiskLog, log: DiskLog) -> Exactly | Be
     return Between(0, before.recovery_point)
 
 
-def _names(log: DiskLog) -> tuple[int, ...]:
+def _base_offsets(log: DiskLog) -> tuple[int, ...]:
     return tuple(each.base_offset for each in log.segments)
 
 
@@ -112,7 +113,7 @@ def _segments(log: DiskLog, names: str, sizes: str) -> list[Expect]:
     if not log.sizes_are_known:
         return []
     return [
-        expect("names", _names(log), names),
+        expect("segment_base_offsets", _base_offsets(log), names),
         expect("sizes", tuple(each.size for each in log.segments), sizes),
     ]
 
@@ -235,7 +236,7 @@ def retention(before: DiskLog, step: Retain, log: DiskLog) -> list[Expect]:
     """Which segments go, in two steps, and where the log starts then."""
     why = _retention_rule(before, step, log)
     return [
-        expect("names", _names(log), why),
+        expect("segment_base_offsets", _base_offsets(log), why),
         expect("log_start", log.log_start_offset, "RET-08"),
         expect("log_end", log.log_end_offset, "RET-07"),
         _given_up(log),

@@ -40,7 +40,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 def test_what_is_seen_of_a_log(disk: Disk, tmp_path: Path) -> None:
     seen = [disk.take(one(at=each)) for each in range(3)][-1]
-    assert (seen["names"], seen["log_end"], seen["rewritten"]) == ((0, 2), 3, ())
+    assert (seen["segment_base_offsets"], seen["log_end"], seen["rewritten"]) == ((0, 2), 3, ())
     assert seen["records"] == tuple((offset, b"k", b"v") for offset in range(3))
     assert sorted(each.name for each in (tmp_path / "t-0").glob("*.log")) == [f"{base:020d}.log" for base in (0, 2)]
 
