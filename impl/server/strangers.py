@@ -36,8 +36,9 @@ def move_aside(files: FileSystem, directory: Path, name: LogName, why: str) -> N
     aside = directory / renamed(name, uuid4().hex, STRAY_SUFFIX)
     files.rename(directory / directory_name(name), aside)
     logger.warning(
-        "%s %s: it is kept as %s; look at it and remove it", directory / directory_name(name), why, aside.name
-    )
+        "%s %s: it is kept as %s; remove it if nobody needs its records",
+        directory / directory_name(name), why, aside.name,
+    )  # fmt: skip
 
 
 def refuse_without_topics(files: FileSystem, first: Path, directories: Iterable[Path]) -> None:
@@ -57,7 +58,7 @@ def tell_of_strangers(files: FileSystem, directory: Path, known: Container[str])
     """Warn of partitions that no topic has. Raises StorageError."""
     for found in _partitions(files, directory, known):
         logger.warning(
-            "no topic has %s, which is left alone: remove it, or restore %s if it should be there",
+            "no topic has %s, which is left alone: restore %s if its records are needed, or else remove it",
             found, catalog.FILE_NAME,
         )  # fmt: skip
 

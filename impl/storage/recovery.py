@@ -70,7 +70,7 @@ class LogRecovery:
                 "%s ends at %d, before its start %d in the checkpoint; all its segments are removed",
                 self.directory, end, self.start.log_start_offset,
             )  # fmt: skip
-            self._remove_from(0, "the log starts after it")
+            self._remove_from(0)
             self.producers.clear()
             end = self.start.log_start_offset
             self.flushed_to = min(self.flushed_to, end)
@@ -208,10 +208,10 @@ class LogRecovery:
                 break
         return end
 
-    def _remove_from(self, number: int, why: str = "what it continues is gone") -> None:
+    def _remove_from(self, number: int) -> None:
         """Remove segments, the newest first, durably."""
         for segment in reversed(self.segments[number:]):
-            logger.warning("removing %s (%d bytes): %s", segment.path(".log"), segment.size, why)
+            logger.warning("removing %s (%d bytes)", segment.path(".log"), segment.size)
             segment.remove()
         if self.segments[number:]:
             self.files.sync_directory(self.directory)

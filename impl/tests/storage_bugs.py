@@ -302,7 +302,6 @@ BUGS: Final = (
         "indexes are trusted after a crash",
         f"{STORAGE}.recovery.recover_segment",
         _reuse_indexes,
-        shows_as=CorruptBatchError,  # they point to where no batch is
     ),
     StorageBug("names of segments are not flushed", f"{STORAGE}.log.Log._sync_names", _sync_names_in_mind),
     StorageBug(
@@ -314,7 +313,12 @@ BUGS: Final = (
     StorageBug("checkpoints are not flushed", f"{STORAGE}.filesystem.FileSystem.replace_file", _rename_unflushed),
     StorageBug("renames are not durable", f"{STORAGE}.filesystem.FileSystem.rename", _only_move),
     StorageBug("the marker stays", f"{STORAGE}.simulated.SimulatedFileSystem.remove", _keep_the_marker, 12),
-    StorageBug("the marker comes first", f"{STORAGE}.log_directory.LogDirectory.close", _marker_first),
+    StorageBug(
+        "the marker comes first",
+        f"{STORAGE}.log_directory.LogDirectory.close",
+        _marker_first,
+        shows_as=CorruptBatchError,  # segments that were not flushed are trusted, and stay as they are
+    ),
     StorageBug(
         "a truncated log keeps its recovery point",
         f"{STORAGE}.log_directory.LogDirectory.truncate",
