@@ -32,6 +32,14 @@ LEGEND = (
     "step: the one with which it breaks, counted from the first state; no way of these sizes has fewer steps",
     "sizes: how many values each sort has (replicas, offsets, ...), in the order in which --json names them",
 )
+READING = {
+    "durability": (
+        "log[0]: 1 means: the record at offset 0 was appended in the first opening of the log; log[0]: 0: there is no"
+        " record at offset 0, only bytes that were never written, or only in part."
+    ),
+    "replication": "log[0]: 1 means: at offset 0 there is a record of leader epoch 1.",
+}
+"""How to read a log in a counterexample, by the machine's name."""
 KINDS = {
     Kind.DESIGN: "Designs that were tried, releases of Kafka, mistakes, and failures",
     Kind.ASSUMPTION: "Theorems without one of their assumptions",
@@ -199,7 +207,10 @@ def _tell(console: Console, each: Refutation) -> None:
         line(f"  (looked for without {', '.join(found.search.without)})", "dim")
     without = " without these actions" if found.search.without else ""
     line(f"  No way of these sizes has fewer steps{without}. Sizes: how many values each sort has.", "dim")
-    console.print(diagram.as_table(diagram.story(machine_of(variant, found.search), found.search.sizes, found.steps)))
+    machine = machine_of(variant, found.search)
+    if machine.name in READING:
+        line(f"  {READING[machine.name]}", "dim")
+    console.print(diagram.as_table(diagram.story(machine, found.search.sizes, found.steps)))
 
 
 def _sizes(each: Refutation) -> str:
