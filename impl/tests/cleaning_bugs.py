@@ -12,13 +12,14 @@ from impl.storage.faults import Crash, Faults, crash_before
 from impl.storage.log import Log
 from impl.storage.records import InvalidRecordError
 from impl.storage.recovery import LogStart
-from impl.storage.segment import INDEX, LOG, TIME_INDEX, TRANSACTION_INDEX, Segment, file_name
+from impl.storage.segment import INDEX, LOG, TIME_INDEX, TRANSACTION_INDEX
 from impl.storage.simulated import SimulatedFileSystem
 from impl.storage.transactions import AbortedTransaction, collect_aborted
 from impl.tests.cleaning import contents as records_of
 from impl.tests.committed import consumed, leader_of
 from impl.tests.durability import Violation, stored
 from impl.tests.logs import COMPACTION, compact, contents, pairs_batch
+from impl.tests.start_bugs import renaming
 from impl.tests.storage_bugs import StorageBug
 from impl.tests.support import LIMITS, NOW, append
 from impl.tests.transactions import HOME, end, must_be_indexed, plain, write
@@ -153,17 +154,7 @@ def _tell_what_is_over(right: Any) -> Planted:
 
 def _batches_last(_: Any) -> Planted:
     """The indexes of a segment that is let go are renamed before its batches."""
-
-    def rename(self: Segment, ending: str) -> None:
-        for suffix in (INDEX, TIME_INDEX, TRANSACTION_INDEX, LOG):
-            new = self._directory / file_name(self.base_offset, suffix + ending)
-            if suffix in self._opened:
-                self._files.move(self.path(suffix), new)
-                self._opened[suffix].moved_to(new)
-        self._files.sync_directory(self._directory)
-        self._ending = ending
-
-    return rename
+    return renaming(INDEX, TIME_INDEX, TRANSACTION_INDEX, LOG)
 
 
 BUGS: Final = (

@@ -165,11 +165,11 @@ def _take_for_empty(_: Any) -> Planted:
     return lambda directory, failure: Log(SimulatedFileSystem(), directory, LIMITS, NOW)
 
 
-def _batches_first(_: Any) -> Planted:
-    """The batches of a segment get their final name before its indexes do."""
+def renaming(*suffixes: str) -> Planted:
+    """A `Segment.rename` that takes the files in this order."""
 
     def rename(self: Segment, ending: str) -> None:
-        for suffix in (LOG, INDEX, TIME_INDEX, TRANSACTION_INDEX):
+        for suffix in suffixes:
             new = self._directory / file_name(self.base_offset, suffix + ending)
             if suffix in self._opened:
                 self._files.move(self.path(suffix), new)
@@ -178,6 +178,11 @@ def _batches_first(_: Any) -> Planted:
         self._ending = ending
 
     return rename
+
+
+def _batches_first(_: Any) -> Planted:
+    """The batches of a segment get their final name before its indexes do."""
+    return renaming(LOG, INDEX, TIME_INDEX, TRANSACTION_INDEX)
 
 
 def _names_in_mind(right: Any) -> Planted:
