@@ -34,7 +34,7 @@ def kafka_program() -> Callable[..., subprocess.CompletedProcess[str]]:
     from conformance.targets import maven  # noqa: PLC0415
     from conformance.targets.apache_kafka import QUICK_JVM  # noqa: PLC0415
 
-    command = [maven.java(), *QUICK_JVM, "-cp", str(maven.jars(POM) / "*")]
+    command = maven.java_command(POM, QUICK_JVM)
 
     def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         whole = [*command, name, *arguments]

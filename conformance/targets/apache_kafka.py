@@ -217,8 +217,7 @@ class ApacheKafka(ProcessTarget):
     def _java(self, folder: Path) -> list[str]:
         log4j = folder / "log4j.properties"
         log4j.write_text(_LOG4J)
-        classes = maven.jars(self._edition.pom) / "*"
-        return [maven.java(), *self._jvm, f"-Dlog4j.configuration={log4j.as_uri()}", "-cp", str(classes)]
+        return maven.java_command(self._edition.pom, [*self._jvm, f"-Dlog4j.configuration={log4j.as_uri()}"])
 
     def _kraft(self) -> dict[str, str]:
         controller = self.reserve_port()

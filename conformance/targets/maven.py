@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +25,16 @@ from conformance.targets.processes import Child, run
 _POMS = Path(__file__).parent / "maven"
 _CEILING_S = 900.0
 _INSTALL = "install a JDK 17 and Maven, e.g. apt-get install openjdk-17-jdk-headless maven"
+
+
+def java_command(pom: str, options: Sequence[str]) -> list[str]:
+    """What runs a class of what `maven/<pom>/pom.xml` names; the class and its arguments are to follow.
+
+    Raises:
+        TargetError: Java or Maven is missing, or Maven could not bring the jars.
+    """
+    runtime = java()  # asked for first: Maven's own words for a missing Java don't say what to do
+    return [runtime, *options, "-cp", str(jars(pom) / "*")]
 
 
 def jars(pom: str) -> Path:
@@ -37,7 +47,7 @@ def jars(pom: str) -> Path:
     folder = _cache() / f"{pom}-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}"
     if folder.exists():
         return folder
-    with _locked(folder.with_suffix(".lock")):
+    with _locked(folder.with_name(f"{folder.name}.lock")):
         if not folder.exists():  # while we waited, another suite may have brought it
             _bring(source, folder)
     return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 
@@ -70,9 +71,25 @@ def test_two_at_a_time() -> None:
         assert one.bootstrap != other.bootstrap
 
 
+@pytest.fixture
+def _nothing_was_brought(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A new machine, whatever this one's cache holds."""
+    monkeypatch.setenv("TIDEGAUGE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+
+
+@pytest.mark.usefixtures("_nothing_was_brought")
 @pytest.mark.parametrize(("variable", "value"), [("JAVA_HOME", "/no/such/jdk"), ("PATH", "/no/such/bin")])
 def test_no_java(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv(variable, value)
-    with pytest.raises(TargetError, match="install a JDK 17 and Maven"), ApacheKafka():
+    with pytest.raises(TargetError, match=r"there is no java .*: install a JDK 17 and Maven"), ApacheKafka():
+        pass
+
+
+@pytest.mark.usefixtures("_nothing_was_brought")
+def test_no_maven(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    java = tmp_path / "java"
+    java.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(TargetError, match=r"there is no mvn .*: install a JDK 17 and Maven"), ApacheKafka():
         pass
