@@ -1,13 +1,17 @@
-"""Apache Kafka for the tests of rooms that know nothing of the suite: pytest fixtures, loaded by pyproject.toml.
+"""What tests need from outside of Python, loaded by pyproject.toml: Apache Kafka as fixtures, and who can have what.
 
-A test asks for a fixture by its name, and need not import where it comes from. Nothing is started, nor anything of the
-suite imported, unless a test asks.
+A test asks for a fixture by its name, and need not import where it comes from, as rooms that know nothing of the suite
+can't. Nothing is started, nor anything of the suite imported, unless a test asks. A test that is marked
+`real("kcat", "kafka-3.9")` needs those programs, or releases of Apache Kafka (the folders under `targets/maven`), and
+is skipped, with the reason, where one can't be had.
 """
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,13 +20,37 @@ if TYPE_CHECKING:
     from conformance.targets.apache_kafka import ApacheKafka
 
 POM = "kafka-3.9"
+RELEASE = "kafka-"
 TIMEOUT_S = 120.0
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test of what this machine can't have, and say what that is."""
+    for mark in item.iter_markers("real"):
+        for need in mark.args:
+            if (why := why_not(need)) is not None:
+                pytest.skip(why)
+
+
+@cache
+def why_not(need: str) -> str | None:
+    """Why a program or a release of Apache Kafka can't be had; None if it can, and a release is brought then."""
+    if not need.startswith(RELEASE):
+        return None if shutil.which(need) else f"there is no {need} on the path"
+    from conformance.targets import maven  # noqa: PLC0415  every pytest run gets here
+    from conformance.targets.base import TargetError  # noqa: PLC0415
+
+    try:
+        maven.java_command(need, ())
+    except TargetError as error:
+        return str(error)
+    return None
 
 
 @pytest.fixture(scope="module")
 def apache_kafka() -> Iterator[ApacheKafka]:
     """A broker of Apache Kafka 3.9 that compacts often; tests may stop and start it."""
-    from conformance.targets.apache_kafka import ApacheKafka  # noqa: PLC0415  every pytest run gets here
+    from conformance.targets.apache_kafka import ApacheKafka  # noqa: PLC0415
 
     with ApacheKafka("3.9-kraft", settings={"log.cleaner.backoff.ms": "100"}) as broker:
         yield broker

@@ -13,7 +13,7 @@ from conformance.targets.tests.two_brokers import SECOND_ID, TwoBrokers
 from model.profiles import profile_named
 from model.reference.operations import CommitPart, OffsetCommit
 
-pytestmark = pytest.mark.real
+pytestmark = pytest.mark.real("kafka-3.9")
 
 
 @pytest.fixture(scope="module")

@@ -57,15 +57,16 @@ def test_bundled() -> None:
         exercise(target)
 
 
-@pytest.mark.real
-@pytest.mark.parametrize("edition", EDITIONS)
+@pytest.mark.parametrize(
+    "edition", [pytest.param(name, marks=pytest.mark.real(edition.pom)) for name, edition in EDITIONS.items()]
+)
 def test_apache_kafka(edition: str) -> None:
     with ApacheKafka(edition) as target:
         assert list(probe.brokers(target.bootstrap[0])) == [1]
         exercise(target)
 
 
-@pytest.mark.real
+@pytest.mark.real("kafka-3.9")
 def test_two_at_a_time() -> None:
     with ApacheKafka() as one, ApacheKafka() as other:
         assert one.bootstrap != other.bootstrap

@@ -136,7 +136,7 @@ def witnesses(target: ApacheKafka) -> list[int]:
     return [child.pid for child in target._helpers if child.what == "the witness" and child.pid is not None]
 
 
-@pytest.mark.real
+@pytest.mark.real("kafka-3.9")
 def test_an_election_with_zookeeper() -> None:
     with ApacheKafka("3.9-zk") as target:
         bench = Bench.on(target, profile_named("3.9-zk"))
@@ -154,7 +154,7 @@ def test_an_election_with_zookeeper() -> None:
         bench.clean_up()
 
 
-@pytest.mark.real
+@pytest.mark.real("kafka-3.9")
 def test_an_election_that_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt() -> None:
         assert len(witnesses(target)) == 1

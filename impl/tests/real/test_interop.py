@@ -37,7 +37,7 @@ from impl.tests.logs import batches, compact, contents
 from impl.tests.real.kafka_tools import Kafka, alter, cleaned_batches, consume, create, data_directory, dump
 from impl.tests.support import LIMITS, NOW, make_batch, open_log, open_partition
 
-pytestmark = pytest.mark.real
+pytestmark = pytest.mark.real("kafka-3.9")
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 SEGMENT_BYTES = 3_000

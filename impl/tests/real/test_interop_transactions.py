@@ -28,7 +28,7 @@ from impl.tests.support import LIMITS, NOW
 from impl.tests.transactions import EXPECTED, aborted, filled
 from impl.tests.wire import Wire
 
-pytestmark = pytest.mark.real
+pytestmark = pytest.mark.real("kafka-3.9")
 
 SEGMENT_BYTES = 1_000
 FETCH_VERSION = 11

@@ -12,7 +12,7 @@ import pytest
 
 from impl.tests.support import BrokerProcess
 
-pytestmark = pytest.mark.real
+pytestmark = pytest.mark.real("npm", "node")
 
 VERSION = "2.2.4"
 TIMEOUT_S = 120.0

@@ -6,7 +6,7 @@ import pytest
 
 from impl.tests.support import BrokerProcess
 
-pytestmark = pytest.mark.real
+pytestmark = pytest.mark.real("kcat")
 
 TIMEOUT_S = 30.0
 
