@@ -16,6 +16,7 @@ MIB = 1 << 20
 DEADLINE_S = 600.0  # 10,000 partitions take their time
 SEGMENT_BYTES = 1 << 30
 CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
+RECOVERY_POINTS = "recovery-point-offset-checkpoint"
 _LOADED = re.compile(rb"Loaded \d+ logs .*?in (\d+)ms")
 REFRESH_MS = 1_000
 _NOT_YET = frozenset(
@@ -97,7 +98,11 @@ def seconds_to_load(text: bytes) -> float:
 
 
 def seconds_to_recover(target: ProcessTarget) -> float:
-    """Start a broker as after a stop that was not clean: how long the loading of logs took. Raises StalledError."""
-    (data_of(target) / CLEAN_SHUTDOWN).unlink(missing_ok=True)
+    """Start a broker as after a stop that was not clean, with nothing flushed: how long the loading of logs took.
+
+    Raises StalledError.
+    """
+    for name in (CLEAN_SHUTDOWN, RECOVERY_POINTS):
+        (data_of(target) / name).unlink(missing_ok=True)
     target.faults.do("start", 0)
     return seconds_to_load(target.broker.log.read_bytes())

@@ -130,7 +130,7 @@ def _measure_fetches(reader: Reader, notes: Notes, records: int, size: str) -> N
 
 
 def write_sparse(directory: Path, log_bytes: int) -> tuple[int, int]:
-    """Write segments of batches that are mostly holes; answers how many records there are, and the bytes."""
+    """Write segments of batches that are mostly holes, and empty indexes; answers the number of records, and bytes."""
     batch = encode_batch(Batch(records=(Record(value=bytes(VALUE_BYTES)),), partition_leader_epoch=0))
     in_a_segment = SEGMENT_BYTES // len(batch)
     count = log_bytes // len(batch)
@@ -143,4 +143,6 @@ def write_sparse(directory: Path, log_bytes: int) -> tuple[int, int]:
                 file.write(batch[8:WRITTEN_BYTES])
             file.truncate(here * len(batch))
             os.fsync(file.fileno())  # or it is written to the disk while brokers are measured
+        for suffix in ("index", "timeindex"):  # without them Kafka checks a segment twice, LogLoader.loadSegmentFiles
+            (directory / f"{base:020d}.{suffix}").touch()
     return count, count * len(batch)
