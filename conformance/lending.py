@@ -3,7 +3,7 @@
 A test asks for a fixture by its name, and need not import where it comes from, as rooms that know nothing of the suite
 can't. Nothing is started, nor anything of the suite imported, unless a test asks. A test that is marked
 `real("kcat", "kafka-3.9")` needs those programs, or releases of Apache Kafka (the folders under `targets/maven`), and
-is skipped, with the reason, where one can't be had.
+is skipped, with the reason, where a program is missing. Maven that is there and can't bring a release is a failure.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TIMEOUT_S = 120.0
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test of what this machine can't have, and say what that is."""
+    """Skip a test of what this machine does not have, and say what that is."""
     for mark in item.iter_markers("real"):
         for need in mark.args:
             if (why := why_not(need)) is not None:
@@ -34,15 +34,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @cache
 def why_not(need: str) -> str | None:
-    """Why a program or a release of Apache Kafka can't be had; None if it can, and a release is brought then."""
+    """Which program is missing, of those that are needed; None if none is, and a release of Kafka is brought then.
+
+    Raises TargetError if Maven could not bring it.
+    """
     if not need.startswith(RELEASE):
         return None if shutil.which(need) else f"there is no {need} on the path"
     from conformance.targets import maven  # noqa: PLC0415  every pytest run gets here
-    from conformance.targets.base import TargetError  # noqa: PLC0415
 
     try:
         maven.java_command(need, ())
-    except TargetError as error:
+    except maven.MissingProgramError as error:
         return str(error)
     return None
 

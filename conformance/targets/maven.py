@@ -27,11 +27,16 @@ _CEILING_S = 900.0
 _INSTALL = "install a JDK 17 and Maven, e.g. apt-get install openjdk-17-jdk-headless maven"
 
 
+class MissingProgramError(TargetError):
+    """Java or Maven is not installed. The text says how to."""
+
+
 def java_command(pom: str, options: Sequence[str]) -> list[str]:
     """What runs a class of what `maven/<pom>/pom.xml` names; the class and its arguments are to follow.
 
     Raises:
-        TargetError: Java or Maven is missing, or Maven could not bring the jars.
+        MissingProgramError: there is no Java, or no Maven to bring the jars.
+        TargetError: Maven could not bring the jars.
     """
     runtime = java()  # asked for first: Maven's own words for a missing Java don't say what to do
     return [runtime, *options, "-cp", str(jars(pom) / "*")]
@@ -41,7 +46,8 @@ def jars(pom: str) -> Path:
     """The folder with the jars that `maven/<pom>/pom.xml` names and all that they depend on.
 
     Raises:
-        TargetError: Maven is missing, or could not bring them.
+        MissingProgramError: there is no Maven.
+        TargetError: Maven could not bring them.
     """
     source = _POMS / pom / "pom.xml"
     folder = _cache() / f"{pom}-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}"
@@ -57,13 +63,13 @@ def java() -> str:
     """The Java runtime: `$JAVA_HOME`'s, or else the one on the path.
 
     Raises:
-        TargetError: there is none.
+        MissingProgramError: there is none.
     """
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("java", path=str(Path(home, "bin"))) if home else shutil.which("java")
     if found is None:
         where = f"in $JAVA_HOME ({home})" if home else "on the path"
-        raise TargetError(f"there is no java {where}: {_INSTALL}")
+        raise MissingProgramError(f"there is no java {where}: {_INSTALL}")
     return found
 
 
@@ -88,7 +94,7 @@ def _locked(path: Path) -> Iterator[None]:
 def _bring(pom: Path, folder: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
-        raise TargetError(f"there is no mvn on the path: {_INSTALL}")
+        raise MissingProgramError(f"there is no mvn on the path: {_INSTALL}")
     _say(f"bringing {pom.parent.name} by Maven into {folder} (once; about a minute)")
     with tempfile.TemporaryDirectory(prefix="partial-", dir=folder.parent) as scratch:
         place = Path(scratch, "jars")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from conformance.lending import why_not
+from conformance.targets.base import TargetError
 
 pytest_plugins = ["pytester"]
 
@@ -26,8 +28,18 @@ def _new_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
-def test_what_is_there_can_be_had() -> None:
-    assert why_not("python3") is None
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """The name of a program that is there."""
+    path = tmp_path / "bin" / "a-program"
+    path.parent.mkdir()
+    path.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(path.parent), prepend=os.pathsep)
+    return path.name
+
+
+def test_what_is_there_can_be_had(program: str) -> None:
+    assert why_not(program) is None
 
 
 @pytest.mark.usefixtures("_new_machine")
@@ -38,11 +50,20 @@ def test_the_reason_is_told(need: str, why: str) -> None:
     assert why in (why_not(need) or "")
 
 
-def test_a_test_is_skipped_with_the_reason(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("""
+@pytest.mark.usefixtures("_new_machine")
+def test_maven_that_fails_is_no_reason_to_skip(tmp_path: Path) -> None:
+    for name in ("java", "mvn"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    with pytest.raises(TargetError, match=r"Maven, bringing kafka-3\.9 failed"):
+        why_not("kafka-3.9")
+
+
+def test_a_test_is_skipped_with_the_reason(pytester: pytest.Pytester, program: str) -> None:
+    pytester.makepyfile(f"""
         import pytest
 
-        @pytest.mark.real("python3", "no-such-program")
+        @pytest.mark.real("{program}", "no-such-program")
         def test_real():
             assert False
     """)
