@@ -31,7 +31,7 @@ from conformance.benchmarks.broker import (
 )
 from conformance.benchmarks.figures import LIMIT, Notes
 from conformance.benchmarks.partitions import open_many
-from conformance.benchmarks.reader import Reader
+from conformance.benchmarks.reader import Reader, seconds_to_send
 from conformance.targets.process_target import ProcessTarget
 from conformance.wire.batch import HEADER_BYTES, encode_batch
 from model.reference.batch import Batch, Record
@@ -103,7 +103,7 @@ def _measure_log(target: ProcessTarget, notes: Notes, batch_bytes: int, log_byte
 
 
 def _measure_reads(target: ProcessTarget, notes: Notes, log: Path, batches: int, size: str) -> None:
-    """Read all of a log, from the page cache and from the disk, as a client and as a file."""
+    """Read all of a log, from the page cache and from the disk: as a client, as a file, and as who is sent the file."""
     topic, length = log.parent.name.removesuffix("-0"), log.stat().st_size
 
     def fetch() -> float:
@@ -115,14 +115,19 @@ def _measure_reads(target: ProcessTarget, notes: Notes, log: Path, batches: int,
     def read() -> float:
         return seconds_to_read(log)
 
+    def send() -> float:
+        return seconds_to_send(log)
+
     notes.step(f"fetches, warm, {size}")
     fetch()  # a Java machine compiles what it has seen run
-    fetched_s, read_s = _medians(fetch, read)
+    fetched_s, read_s, sent_s = _medians(fetch, read, send)
     notes.figure(f"fetch warm, {size} (MB/s)", length / fetched_s / 1e6)
+    notes.figure(f"{LIMIT}sending the file from the page cache, {size} (MB/s)", length / sent_s / 1e6)
     notes.figure(f"{LIMIT}reading the file from the page cache, {size} (GB/s)", length / read_s / 1e9)
     notes.step(f"fetches, cold, {size}")
-    fetched_s, read_s = _medians(fetch, read, cold=log)
+    fetched_s, read_s, sent_s = _medians(fetch, read, send, cold=log)
     notes.figure(f"fetch cold, {size} (MB/s)", length / fetched_s / 1e6)
+    notes.figure(f"{LIMIT}sending the file from the disk, {size} (MB/s)", length / sent_s / 1e6)
     notes.figure(f"{LIMIT}reading the file from the disk, {size} (MB/s)", length / read_s / 1e6)
 
 

@@ -37,6 +37,7 @@ def test_what_was_written_is_recovered_and_read() -> None:
         "memory of the broker alone (MiB)": 1, "memory added by 3 partitions (MiB)": 1,
         "limit: a copy in memory (GB/s)": 1, "limit: dd": 1,
         "limit: reading the file from the page cache": 2, "limit: reading the file from the disk": 2,
+        "limit: sending the file from the page cache": 2, "limit: sending the file from the disk": 2,
     }  # fmt: skip
     _every_unit_is_known(figures)
 
