@@ -97,7 +97,7 @@ ADVICE: Final = {
     errno.ENOTDIR: "a part of this path is a file: give another directory",
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
     errno.ENFILE: "raise the limit on open files (fs.file-max)",
-    errno.ENOENT: "someone removed a file that the broker needs: restart the broker, which recovers the log",
+    errno.ENOENT: "someone removed it, or its disk is not mounted: mount it, and restart the broker in any case",
 }
 OTHER_ADVICE: Final = "see the operating system's log, then restart the broker"
 
@@ -115,6 +115,11 @@ class StorageError(OSError):
         self.operation = operation
         self.path = path
         self.position = position
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether a file or directory was not there."""
+        return self.errno == errno.ENOENT
 
     @property
     def advice(self) -> str:

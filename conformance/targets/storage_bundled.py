@@ -18,10 +18,11 @@ from impl.storage.cleaner import CompactionConfig, clean, cleanable
 from impl.storage.deletion import Deletions
 from impl.storage.filesystem import RealFileSystem
 from impl.storage.flushing import overdue_flush
+from impl.storage.limits import SegmentLimits
 from impl.storage.log import Log
 from impl.storage.recovery import LogStart
 from impl.storage.retention import RetentionLimits, delete_old_segments
-from impl.storage.segment import Segment, SegmentLimits
+from impl.storage.segment import Segment
 
 KEYS_MAX = 10_000
 
@@ -77,7 +78,7 @@ class Driver:
             age_ms_max=named["segment_ms"],
             index_bytes_max=named["segment_index_bytes"],
             index_interval_bytes=named["index_interval_bytes"],
-            jitter_ms_max=named["segment_jitter_ms"],
+            jitter_ms_max=min(named["segment_jitter_ms"], named["segment_ms"]),
         )
         start = LogStart(
             log_start_offset=command["log_start"],

@@ -12,9 +12,10 @@ from typing import Any
 
 from conformance.targets import storage_bundled
 from impl.storage.filesystem import FileSystem
+from impl.storage.limits import SegmentLimits
 from impl.storage.log import Log
 from impl.storage.recovery import LogStart
-from impl.storage.segment import Segment, SegmentLimits
+from impl.storage.segment import Segment
 
 open_log, append = Log.__init__, storage_bundled.append
 

@@ -7,8 +7,8 @@ users write, their defaults and their synonyms are the catalog's business.
 import attrs
 
 from impl.storage.cleaner import CompactionConfig
+from impl.storage.limits import SegmentLimits
 from impl.storage.retention import RetentionLimits
-from impl.storage.segment import SegmentLimits
 
 
 @attrs.frozen(slots=True)
@@ -18,7 +18,7 @@ class PartitionConfig:
     max_message_bytes: int
     segment_bytes: int
     segment_ms: int  # of a compacted topic at most max.compaction.lag.ms (LogConfig.maxSegmentMs)
-    segment_jitter_ms: int
+    segment_jitter_ms: int  # at most segment.ms itself (LogConfig.randomSegmentJitter)
     segment_index_bytes: int
     index_interval_bytes: int
     min_insync_replicas: int

@@ -191,8 +191,9 @@ class Broker:
         """Rename a log's directory, to be removed when it is due; a disk that fails takes its directory offline."""
         name = renamed((partition.topic, partition.index), partition.topic_id.hex, DELETED_SUFFIX)
         gone = partition.log.directory.with_name(name)
+        partition.log.begin_deletion()
         try:
-            if self._files.exists(partition.log.directory):  # one that is offline since the start may not be
+            if partition.log.failure is None or self._files.exists(partition.log.directory):
                 self._files.rename(partition.log.directory, gone)
                 partition.log.moved_to(gone)
                 self.deletions.add_log(partition.log, due_ms)
@@ -227,7 +228,10 @@ class Broker:
     def _make(self, path: Path) -> None:
         try:
             make_durably(self._files, path)
-        except FileNotFoundError as error:  # in a file system that takes no new names, as /proc
+        except StorageError as error:
+            if not error.is_missing:
+                raise
+            # in a file system that takes no new names, as /proc
             raise DataDirectoryError(f"{path} cannot be made ({error.strerror}): give another --data") from error
 
     def _take_lock(self, path: Path) -> None:

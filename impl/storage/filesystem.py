@@ -3,7 +3,8 @@
 `FileSystem` names the operations and `RealFileSystem` performs them by the operating system; `simulated` has a
 file system that forgets what was not made durable. Nothing here knows what a log is, and nothing here decides when to
 flush: callers ask for `sync` (what a file holds) and `sync_directory` (which names a directory has) where durability
-matters. Every failure but a missing file is a `StorageError`.
+matters. Every failure is a `StorageError`, and so is a missing file: `exists` asks whether there is one. Who knows that
+a deletion runs meanwhile looks at `StorageError.is_missing`.
 """
 
 import fcntl
@@ -62,7 +63,7 @@ class File(Protocol):
         """Cut the file to `size` bytes."""
 
     def sync(self) -> None:
-        """Make what was written, and the size, durable (fdatasync). A file that is gone has nothing to sync."""
+        """Make what was written, and the size, durable (fdatasync). Raises StorageError if the file is gone."""
 
     def close(self) -> None:
         """Close the descriptor; closing twice is harmless."""
@@ -83,7 +84,7 @@ class FileSystem(ABC):
 
     @abstractmethod
     def open(self, path: Path, *, create: bool = False, truncate: bool = False) -> File:
-        """Open for reading and writing. Raises FileNotFoundError unless it exists or `create` is set."""
+        """Open for reading and writing. Raises StorageError unless it exists or `create` is set."""
 
     @abstractmethod
     def lock(self, path: Path) -> Lock:
@@ -95,7 +96,7 @@ class FileSystem(ABC):
 
     @abstractmethod
     def list_names(self, path: Path) -> list[str]:
-        """The names in a directory, sorted."""
+        """The names in a directory, sorted. Raises StorageError if there is no such directory."""
 
     @abstractmethod
     def make_directory(self, path: Path) -> None:
@@ -103,7 +104,7 @@ class FileSystem(ABC):
 
     @abstractmethod
     def read_file(self, path: Path) -> bytes:
-        """The whole content. Raises FileNotFoundError."""
+        """The whole content. Raises StorageError if there is no such file."""
 
     @abstractmethod
     def move(self, old: Path, new: Path) -> None:
@@ -119,7 +120,7 @@ class FileSystem(ABC):
 
     @abstractmethod
     def sync_directory(self, path: Path) -> None:
-        """Make the names in a directory durable (`Utils.flushDir`). A missing directory is no error."""
+        """Make the names in a directory durable (`Utils.flushDir`). Raises StorageError if it is gone."""
 
     @abstractmethod
     def apart(self, count: int) -> Sequence["FileSystem"]:
@@ -156,10 +157,10 @@ class FileSystem(ABC):
 
 @contextmanager
 def _failures(operation: str, path: Path) -> Iterator[None]:
-    """Failures of the operating system, told as StorageError; a missing file stays FileNotFoundError."""
+    """Failures of the operating system, told as StorageError."""
     try:
         yield
-    except (FileNotFoundError, BlockingIOError, StorageError):
+    except (BlockingIOError, StorageError):
         raise
     except OSError as error:
         raise StorageError(operation, path, error.errno or 0) from error
@@ -267,8 +268,6 @@ class RealFile:
                 os.fdatasync(descriptor)
             finally:
                 os.close(descriptor)
-        except FileNotFoundError:
-            return
         except OSError as error:
             raise self._failure("flush", error) from error
 
@@ -385,10 +384,7 @@ class RealFileSystem(FileSystem):
     def sync_directory(self, path: Path) -> None:
         """See `FileSystem`."""
         with _failures("flush", path):
-            try:
-                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                return
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 os.fsync(descriptor)
             finally:

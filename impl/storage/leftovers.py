@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from impl.storage.filesystem import BESIDE, FileSystem
-from impl.storage.segment import DELETED, INDEX, LOG, TIME_INDEX, TRANSACTION_INDEX, Segment, SegmentLimits, file_name
+from impl.storage.limits import SegmentLimits
+from impl.storage.segment import DELETED, INDEX, LOG, TIME_INDEX, TRANSACTION_INDEX, Segment, file_name
 
 logger = logging.getLogger(__name__)
 

@@ -19,9 +19,10 @@ from impl.storage.buffers import Buffer
 from impl.storage.checkpoints import LEADER_EPOCHS, LeaderEpochs
 from impl.storage.filesystem import File, FileSystem
 from impl.storage.leftovers import CLEANED, SWAP, base_offset_of, finish_interrupted
+from impl.storage.limits import SegmentLimits
 from impl.storage.producer_state import ProducerState
 from impl.storage.recovery import NO_LIMIT, LogRecovery, LogStart
-from impl.storage.segment import DELETED, Segment, SegmentLimits
+from impl.storage.segment import DELETED, Segment
 from impl.storage.snapshots import Snapshots
 from impl.storage.timestamps import TimestampAndOffset, find_max_timestamp, find_timestamp
 from impl.storage.transactions import AbortedTransaction, collect_aborted, read_marker
@@ -62,6 +63,7 @@ class Log:
         self._snapshots = Snapshots(files, directory)
         self._names_durable_to = -1  # the base offset of the newest segment whose name is known to be durable
         self._truncations = 0
+        self._is_going = False
         self._moving = threading.Lock()  # held to move a point forward, or to begin a truncation
         self._segments = self._open_segments(now_ms)
         self._cut_may_be_volatile = not start.was_clean and bool(self._segments)
@@ -191,7 +193,11 @@ class Log:
     def _sync_names(self) -> None:
         """Make the names of all segments durable, and that of the log's directory; any thread may."""
         truncations, newest = self._truncations, self.active.base_offset
-        self._files.sync_directory(self.directory)
+        try:
+            self._files.sync_directory(self.directory)
+        except StorageError as error:
+            if not (self._is_going and error.is_missing):
+                raise
         if self._names_durable_to < 0:
             self._files.sync_directory(self.directory.parent)
         with self._moving:
@@ -228,7 +234,7 @@ class Log:
         if self.active.base_offset > offset:
             self._segments.pop().remove()
             self._begin_at(offset, now_ms)
-        self.log_end_offset = self.active.truncate_before(offset)
+        self.log_end_offset = self.active.truncate_before(offset, now_ms)
         self.recovery_point = min(self.recovery_point, self.log_end_offset)
         self.epochs.truncate_from_end(self.log_end_offset)
         self.epochs.save()
@@ -277,6 +283,12 @@ class Log:
     def _retire(self, segment: Segment) -> None:
         """The first step of a segment's deletion."""
         segment.rename(DELETED)
+
+    def begin_deletion(self) -> None:
+        """Take note that the directory will be renamed and removed: a flush by another thread does not need it."""
+        self._is_going = True
+        for segment in self._segments:
+            segment.begin_deletion()
 
     def moved_to(self, directory: Path) -> None:
         """Take note of the directory's new name; nothing is appended any more."""

@@ -31,11 +31,11 @@ from impl.storage.checkpoints import (
 )
 from impl.storage.filesystem import FileSystem
 from impl.storage.flushing import overdue_flush
+from impl.storage.limits import SegmentLimits
 from impl.storage.log import Log
 from impl.storage.offline import OfflineLog
 from impl.storage.progress import Progress
 from impl.storage.recovery import NO_LIMIT, LogStart
-from impl.storage.segment import SegmentLimits
 
 logger = logging.getLogger(__name__)
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Final
 
 import attrs
-from crc32c import crc32c
 
+from impl.errors import StorageError
 from impl.storage.batch import HEADER_SIZE, MAGIC, NO_TIMESTAMP, BatchHeader, DamagedBatchError, parse_header
 from impl.storage.buffers import Buffer
 from impl.storage.filesystem import File, FileSystem
 from impl.storage.indexes import OFFSET_ENTRY, TIME_ENTRY, OffsetIndex, TimeIndex
+from impl.storage.limits import SegmentLimits
 from impl.storage.transactions import AbortedTransaction, TransactionIndex
 from impl.storage.windows import Windows
 
@@ -26,17 +27,6 @@ TRANSACTION_INDEX: Final = ".txnindex"
 DELETED: Final = ".deleted"  # after the suffix of a file that is to be removed
 RELATIVE_OFFSET_MAX: Final = 2**31 - 1
 SCAN_SIZE: Final = 64 * 1024
-
-
-@attrs.frozen(slots=True)
-class SegmentLimits:
-    """When a segment is full. Kafka's topic configs are named beside each."""
-
-    bytes_max: int  # segment.bytes
-    age_ms_max: int  # segment.ms
-    index_bytes_max: int  # segment.index.bytes
-    index_interval_bytes: int  # index.interval.bytes
-    jitter_ms_max: int = 0  # segment.jitter.ms
 
 
 @attrs.frozen(slots=True)
@@ -80,6 +70,8 @@ class Segment:
         self._times = TimeIndex(self._opened[TIME_INDEX], base_offset, index_size)
         self.size = self._log.size()
         self._created_ms = now_ms
+        self.jitter_ms = limits.draw_jitter_ms(self.path(LOG))  # once: a later change is for later segments
+        self._is_going = False
         self.bytes_since_index_entry = 0
         self._first_batch_timestamp: int | None = None
         self.max_timestamp, self.offset_of_max_timestamp = self._times.last()
@@ -125,15 +117,6 @@ class Segment:
         if self._offsets.is_full or self._times.is_full:
             return True
         return not 0 <= last_offset - self.base_offset <= RELATIVE_OFFSET_MAX
-
-    @property
-    def jitter_ms(self) -> int:
-        """What the segment's life is shortened by, so that partitions don't roll together (`randomSegmentJitter`).
-
-        Kafka draws it anew at each start; here it follows from the segment's path.
-        """
-        bound = min(self.limits.jitter_ms_max, self.limits.age_ms_max)
-        return crc32c(str(self.path(".log")).encode()) % bound if bound else 0
 
     def _waited_ms(self, now_ms: int, batch_max_timestamp: int) -> int:
         """The segment's age by its records' times if its first batch has one, else by the clock."""
@@ -278,8 +261,11 @@ class Segment:
             self._first_batch_timestamp = None
         self._log.sync()
 
-    def truncate_before(self, offset: int) -> int:
-        """Cut the batch that holds `offset` and all after it, durably; answers the offset that is next then."""
+    def truncate_before(self, offset: int, now_ms: int) -> int:
+        """Cut the batch that holds `offset` and all after it, durably; answers the offset that is next then.
+
+        Of a segment that is empty then, the age counts from now (`LogSegment.truncateTo`).
+        """
         batches = list(self.batches_from(0))
         self.furthest = self.base_offset + RELATIVE_OFFSET_MAX  # no segment follows any more
         kept = [batch for batch in batches if batch.header.last_offset < offset]
@@ -290,6 +276,8 @@ class Segment:
                 header = batch.header
                 self.note_batch(batch.position, header.size, header.last_offset, header.max_timestamp)
             self.truncate(batches[len(kept)].position)
+            if not kept:
+                self._created_ms = now_ms
             self.flush_indexes()
             self.sync()
         return kept[-1].header.next_offset if kept else self.base_offset
@@ -340,9 +328,17 @@ class Segment:
         self._times.flush()
 
     def sync(self) -> None:
-        """Make the batches durable, and the index entries that are written; any thread may."""
+        """Make the batches durable, and the index entries that are written; any thread may, also during a deletion."""
         for file in tuple(self._opened.values()):
-            file.sync()
+            try:
+                file.sync()
+            except StorageError as error:
+                if not (self._is_going and error.is_missing):
+                    raise
+
+    def begin_deletion(self) -> None:
+        """Take note that the files will be renamed and removed: a flush by another thread does not need them."""
+        self._is_going = True
 
     def close(self) -> None:
         """Close all files; the indexes are then complete."""
@@ -367,6 +363,8 @@ class Segment:
         missed. Where files are let go the batches are therefore first, and elsewhere last; their name is durable on
         return. An index without batches is removed by the next start.
         """
+        if ending == DELETED:
+            self.begin_deletion()
         indexes = (INDEX, TIME_INDEX, TRANSACTION_INDEX)
         for suffix in (LOG, *indexes) if ending == DELETED else (*indexes, LOG):
             if suffix == LOG and not ending:
@@ -393,6 +391,7 @@ class Segment:
 
     def remove(self) -> None:
         """Close and delete the segment's files."""
+        self.begin_deletion()
         self.abandon()
         for suffix in (LOG, INDEX, TIME_INDEX, TRANSACTION_INDEX):
             self._files.remove(self.path(suffix))

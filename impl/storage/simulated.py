@@ -94,7 +94,9 @@ class SimulatedFile:
         self._content.change((size, None))
 
     def sync(self) -> None:
-        """See `File`."""
+        """See `File`. By its path, as on a real disk."""
+        if not self._system.exists(self.path):
+            raise StorageError("sync", self.path, errno.ENOENT)
         try:
             self._system.meet("sync", self.path)
         except StorageError:
@@ -148,18 +150,18 @@ class SimulatedFileSystem(FileSystem):
     def _directory(self, path: Path) -> Directory:
         found = self._find(path)
         if not isinstance(found, Directory):
-            raise FileNotFoundError(errno.ENOENT, "there is no such directory", str(path))
+            raise StorageError("find the directory", path, errno.ENOENT)
         return found
 
     def content(self, path: Path) -> FileContent:
-        """What a file holds, for tests that look behind it or damage it. Raises FileNotFoundError."""
+        """What a file holds, for tests that look behind it or damage it. Raises StorageError."""
         found = self._find(path)
         if not isinstance(found, FileContent):
-            raise FileNotFoundError(errno.ENOENT, "there is no such file", str(path))
+            raise StorageError("find", path, errno.ENOENT)
         return found
 
     def names(self, path: Path) -> Directory:
-        """The names in a directory, for tests that look behind it. Raises FileNotFoundError."""
+        """The names in a directory, for tests that look behind it. Raises StorageError."""
         return self._directory(path)
 
     def open(self, path: Path, *, create: bool = False, truncate: bool = False) -> File:
@@ -202,7 +204,7 @@ class SimulatedFileSystem(FileSystem):
         self.meet("move", old)
         source = self._directory(old.parent)
         if old.name not in source.cached:
-            raise FileNotFoundError(errno.ENOENT, "there is no such file", str(old))
+            raise StorageError("move", old, errno.ENOENT)
         moved = source.cached[old.name]
         if old.parent == new.parent:
             source.change({old.name: None, new.name: moved})
@@ -226,10 +228,8 @@ class SimulatedFileSystem(FileSystem):
 
     def sync_directory(self, path: Path) -> None:
         """See `FileSystem`."""
-        found = self._find(path)
-        if isinstance(found, Directory):
-            self.meet("sync directory", path)
-            found.sync()
+        self.meet("sync directory", path)
+        self._directory(path).sync()
 
     def apart(self, count: int) -> Sequence[FileSystem]:
         """See `FileSystem`."""

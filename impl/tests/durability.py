@@ -18,10 +18,10 @@ import pytest
 from impl.storage.batch import TRANSACTIONAL_BIT, BatchHeader, parse_header, split_batches, stamp
 from impl.storage.faults import Crash, crash_before
 from impl.storage.filesystem import FileSystem
+from impl.storage.limits import SegmentLimits
 from impl.storage.log import Log
 from impl.storage.log_directory import LogDirectory, LogSettings
 from impl.storage.records import Record
-from impl.storage.segment import SegmentLimits
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.limits import LIMITS, overfull
 from impl.tests.markers import marker_batch, misjudged_transactions

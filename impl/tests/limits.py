@@ -5,8 +5,8 @@ from typing import Final
 import attrs
 
 from impl.storage.batch import DamagedBatchError
+from impl.storage.limits import SegmentLimits
 from impl.storage.log import Log
-from impl.storage.segment import SegmentLimits
 
 LIMITS: Final = SegmentLimits(bytes_max=400, age_ms_max=1 << 60, index_bytes_max=10 << 20, index_interval_bytes=100)
 LARGE: Final = attrs.evolve(LIMITS, bytes_max=1 << 20)

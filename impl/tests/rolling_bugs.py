@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from impl.storage.batch import NO_TIMESTAMP
 from impl.storage.log import Log
 from impl.storage.segment import Segment
 from impl.storage.simulated import SimulatedFileSystem
@@ -36,7 +37,23 @@ def check_the_age_of_what_is_cut() -> None:
     must(too_full is None, f"{too_full}")
 
 
-CHECKS: Final[tuple[Callable[[], None], ...]] = (check_limits, check_the_age_of_what_is_cut)
+def check_the_age_of_what_is_cut_without_times() -> None:
+    """A segment of which nothing is left is made anew, as its age counts by the clock. Raises Violation."""
+    log = Log(SimulatedFileSystem(), HOME, BY_AGE, NOW)
+    later = NOW + BY_AGE.age_ms_max
+    append(log, make_batch(records(b"cut"), time_ms=NO_TIMESTAMP))
+    log.truncate_to(0, later)
+    for now_ms, is_old in ((later + BY_AGE.age_ms_max, False), (later + BY_AGE.age_ms_max + 1, True)):
+        if not log.active.size:
+            append(log, make_batch(records(b"left"), time_ms=NO_TIMESTAMP))
+        must(log.active.should_roll(1, NO_TIMESTAMP, 2, now_ms) == is_old, f"at {now_ms} the segment is not {is_old=}")
+
+
+CHECKS: Final[tuple[Callable[[], None], ...]] = (
+    check_limits,
+    check_the_age_of_what_is_cut,
+    check_the_age_of_what_is_cut_without_times,
+)
 
 
 def _as_old_as_before(right: Any) -> Callable[..., Any]:
@@ -48,6 +65,18 @@ def _as_old_as_before(right: Any) -> Callable[..., Any]:
         self._first_batch_timestamp = first
 
     return truncate
+
+
+def _made_as_before(right: Any) -> Callable[..., Any]:
+    """A segment that is emptied is as old as its file."""
+
+    def truncate_before(self: Segment, *rest: Any) -> Any:
+        made = self._created_ms
+        end = right(self, *rest)
+        self._created_ms = made
+        return end
+
+    return truncate_before
 
 
 SEGMENT: Final = "impl.storage.segment.Segment"
@@ -64,6 +93,7 @@ BUGS: Final = (
     ),
     StorageBug("a segment is always young", f"{SEGMENT}._waited_ms", lambda _: lambda *_: 0),
     StorageBug("an empty segment is as old as before", f"{SEGMENT}.truncate", _as_old_as_before),
+    StorageBug("an empty segment is as old as its file", f"{SEGMENT}.truncate_before", _made_as_before),
     StorageBug(
         "the size of the batch to come is not counted",
         f"{SEGMENT}.should_roll",

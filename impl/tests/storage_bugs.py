@@ -57,9 +57,9 @@ def _answer(value: Any) -> Callable[[Any], Planted]:
 
 
 def _truncate_without_flush(right: Any) -> Planted:
-    def truncate_before(self: Segment, offset: int) -> Any:
+    def truncate_before(self: Segment, *rest: Any) -> Any:
         with patch.object(SimulatedFile, "sync", lambda _: None):
-            return right(self, offset)
+            return right(self, *rest)
 
     return truncate_before
 
@@ -74,7 +74,7 @@ def _believe_the_size(_: Any) -> Planted:
 
 
 def _one_batch_too_many(right: Any) -> Planted:
-    return lambda self, offset: right(self, offset + 1)
+    return lambda self, offset, *rest: right(self, offset + 1, *rest)
 
 
 def _sync_batches_only(_: Any) -> Planted:

@@ -24,10 +24,10 @@ from impl.storage.batch import (
 )
 from impl.storage.compression import compress
 from impl.storage.filesystem import RealFileSystem
+from impl.storage.limits import SegmentLimits
 from impl.storage.log import Log
 from impl.storage.records import Record, encode_record
 from impl.storage.recovery import LogStart
-from impl.storage.segment import SegmentLimits
 
 ROOT = Path(__file__).parents[2]
 NOW = 1_700_000_000_000

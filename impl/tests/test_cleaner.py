@@ -14,10 +14,11 @@ from impl.storage.cleaner import Cleanable, cleanable
 from impl.storage.faults import Crash, Faults, crash_before
 from impl.storage.filesystem import FileSystem, RealFileSystem
 from impl.storage.leftovers import SWAP
+from impl.storage.limits import SegmentLimits
 from impl.storage.log import Log
 from impl.storage.records import Record
 from impl.storage.recovery import LogStart
-from impl.storage.segment import INDEX, TIME_INDEX, TRANSACTION_INDEX, SegmentLimits
+from impl.storage.segment import INDEX, TIME_INDEX, TRANSACTION_INDEX
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.logs import COMPACTION, Pair, Stored, before_every_change, compact, contents, pairs_batch
 from impl.tests.support import NOW, append, make_batch, open_log

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from impl.storage.filesystem import RealFileSystem
-from impl.storage.segment import SegmentLimits
+from impl.storage.limits import SegmentLimits
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.durability import ACTS, Act, Append, End, Lose, Step, Trial, Truncate
 from impl.tests.histories import with_transactions

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impl.storage.segment import SegmentLimits
+from impl.storage.limits import SegmentLimits
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.durability import Step
 from impl.tests.faulty import FaultyTrial, faulty_history

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from impl.cluster.configs import BrokerConfig
 from impl.errors import BrokerError, ErrorCode
 from impl.storage.batch import parse_header, split_batches
 from impl.storage.filesystem import RealFileSystem
+from impl.storage.limits import SegmentLimits
 from impl.storage.log import Log
 from impl.storage.records import Record
 from impl.storage.recovery import LogStart
-from impl.storage.segment import SegmentLimits
 from impl.tests.support import LIMITS, NOW, append, make_batch, open_log, records
 
 SMALL = SegmentLimits(bytes_max=400, age_ms_max=1 << 60, index_bytes_max=10 << 20, index_interval_bytes=100)
@@ -99,6 +100,27 @@ def test_jitter_shortens_the_life_of_a_segment_by_less_than_its_bound(tmp_path: 
         assert [segment.base_offset for segment in log.segments] == [0, 2]
         rolled_after.add(last)
     assert len(rolled_after) > 1
+
+
+def test_jitter_is_drawn_once_for_each_segment(tmp_path: Path) -> None:
+    wide, none = (SegmentLimits(1 << 30, 1000, 10 << 20, 4096, jitter_ms_max=most) for most in (900, 0))
+    log = open_log(tmp_path, wide)
+    append(log, make_batch(records(b"a"), time_ms=NOW))
+    drawn = log.active.jitter_ms
+    assert drawn > 0
+    log.limits = none
+    append(log, make_batch(records(b"a"), time_ms=NOW + 1000 - drawn))
+    append(log, make_batch(records(b"a"), time_ms=NOW + 1001 - drawn))
+    assert [segment.base_offset for segment in log.segments] == [0, 2]
+    assert log.active.jitter_ms == 0
+
+
+def test_jitter_is_less_than_the_time_that_was_asked_for_and_not_than_the_lag_of_compaction() -> None:
+    asked = {"segment.jitter.ms": "5000", "segment.ms": "3000", "max.compaction.lag.ms": "1000"}
+    limits = BrokerConfig().partition_config({**asked, "cleanup.policy": "compact"}).segment_limits
+    assert (limits.age_ms_max, limits.jitter_ms_max) == (1000, 3000)
+    drawn = [limits.draw_jitter_ms(Path(f"/logs/t-{index}")) for index in range(50)]
+    assert 1000 < max(drawn) < 3000
 
 
 def test_a_segment_is_followed_by_another_when_an_offset_is_too_far_from_its_base(tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ from impl.server.broker import Broker
 from impl.server.housekeeping import Housekeeping
 from impl.storage.faults import Crash, Faults, crash_before
 from impl.storage.filesystem import FileSystem, RealFileSystem
+from impl.storage.limits import SegmentLimits
 from impl.storage.log import Log
 from impl.storage.recovery import LogStart
 from impl.storage.retention import RetentionLimits, delete_old_segments
-from impl.storage.segment import SegmentLimits
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.logs import before_every_change
 from impl.tests.support import NOW, append, make_batch, open_log, records

@@ -1,11 +1,11 @@
-"""Each bug of `start_bugs`, `cleaning_bugs`, `rolling_bugs` is seen by a check; none sees what is not there."""
+"""Each bug of the lists named below is seen by a check; none sees what is not there."""
 
 from collections.abc import Callable, Sequence
 from pkgutil import resolve_name
 
 import pytest
 
-from impl.tests import cleaning_bugs, rolling_bugs, start_bugs
+from impl.tests import cleaning_bugs, missing_bugs, rolling_bugs, start_bugs
 from impl.tests.durability import Violation
 from impl.tests.storage_bugs import StorageBug
 
@@ -16,6 +16,7 @@ LISTS: tuple[tuple[Checks, Sequence[StorageBug]], ...] = (
     (start_bugs.CHECKS, start_bugs.BUGS),
     (cleaning_bugs.CHECKS, cleaning_bugs.BUGS),
     (rolling_bugs.CHECKS, rolling_bugs.BUGS),
+    (missing_bugs.CHECKS, missing_bugs.BUGS),
 )
 PLANTED = [pytest.param(checks, bug, id=bug.name.replace(" ", "-")) for checks, bugs in LISTS for bug in bugs]
 
