@@ -246,7 +246,7 @@ class Broker:
         try:
             known = read_properties(self._files, path) if self._files.exists(path) else None
         except CheckpointError as error:
-            raise DataDirectoryError(f"{error}; {NOBODYS}") from error
+            raise DataDirectoryError(f"{error.what}; {NOBODYS}") from error
         if known is not None:
             for key in ("version", "node.id", "cluster.id"):
                 if not known.get(key):

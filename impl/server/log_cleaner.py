@@ -15,8 +15,6 @@ from impl.replica.partition import Partition
 from impl.server.broker import Broker
 from impl.storage.batch import CorruptBatchError
 from impl.storage.cleaner import Cleanable, Pass, clean, cleanable
-from impl.storage.compression import CompressionError
-from impl.storage.records import InvalidRecordError
 from impl.storage.segment import Segment
 
 logger = logging.getLogger(__name__)
@@ -25,7 +23,7 @@ logger = logging.getLogger(__name__)
 STEP_BYTES: Final = 256 << 10
 # What a key takes in memory while a log is compacted, roughly; Kafka's own map takes 24 bytes.
 BYTES_PER_KEY: Final = 200
-FAILURES: Final = (CorruptBatchError, CompressionError, InvalidRecordError, StorageError)
+FAILURES: Final = (CorruptBatchError, StorageError)
 
 Key = tuple[str, int]
 

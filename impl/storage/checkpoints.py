@@ -8,7 +8,6 @@ KIP-631). Whether and when they are written is for the callers to decide.
 import base64
 import logging
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -29,10 +28,20 @@ HIGH_WATERMARKS: Final = "replication-offset-checkpoint"
 CLEAN_SHUTDOWN: Final = ".kafka_cleanshutdown"
 CORRUPT: Final = ".corrupt"  # after the name of a file that was set aside
 VERSION: Final = "0"
+FIRST_ENTRY: Final = 2  # lines before it
+ADVICE: Final = "set the line right or put back a copy of the file, while the broker is stopped"
 
 
 class CheckpointError(Exception):
-    """A small file that can't be understood. The text names it; an operator has to look."""
+    """A small file that can't be understood: which, where in it, why, and what an operator can do."""
+
+    def __init__(self, path: Path, where: str, why: str) -> None:
+        super().__init__(path, where, why)
+        self.path = path
+        self.what = f"{path} is damaged at {where}: {why}"
+
+    def __str__(self) -> str:
+        return f"{self.what}; {ADVICE}"
 
 
 def read_checkpoint(files: FileSystem, path: Path) -> list[list[str]]:
@@ -43,20 +52,28 @@ def read_checkpoint(files: FileSystem, path: Path) -> list[list[str]]:
     lines = files.read_file(path).decode(errors="replace").splitlines() if files.exists(path) else []
     if not lines:
         return []
-    if len(lines) < 2 or lines[0] != VERSION or lines[1] != str(len(lines) - 2):
-        raise CheckpointError(f"{path} is no checkpoint of version {VERSION}")
-    return [line.split() for line in lines[2:]]
+    if lines[0] != VERSION:
+        raise CheckpointError(path, "line 1", f"not the version, {VERSION}")
+    if len(lines) < 2 or lines[1] != str(len(lines) - FIRST_ENTRY):
+        raise CheckpointError(path, "line 2", f"not the number of entries after it, {max(0, len(lines) - FIRST_ENTRY)}")
+    return [line.split() for line in lines[FIRST_ENTRY:]]
+
+
+def line_of(number: int) -> str:
+    """Where a checkpoint's entry with a number (from 0) is."""
+    return f"line {number + FIRST_ENTRY + 1}"
 
 
 def read_offsets(files: FileSystem, path: Path) -> dict[tuple[str, int], int]:
     """`topic partition offset` lines (`OffsetCheckpointFile`). Raises CheckpointError."""
     offsets = {}
-    for entry in read_checkpoint(files, path):
+    for number, entry in enumerate(read_checkpoint(files, path)):
         try:
             topic, partition, offset = entry
             offsets[topic, int(partition)] = int(offset)
         except ValueError:
-            raise CheckpointError(f"{path} has a line that is not `topic partition offset`: {entry}") from None
+            why = f"not `topic partition offset`, but {' '.join(entry)!r}"
+            raise CheckpointError(path, line_of(number), why) from None
     return offsets
 
 
@@ -65,11 +82,11 @@ def write_offsets(files: FileSystem, path: Path, offsets: Mapping[tuple[str, int
     write_checkpoint(files, path, (f"{topic} {index} {offset}" for (topic, index), offset in offsets.items()))
 
 
-def set_aside(files: FileSystem, path: Path, reason: object, consequence: str) -> None:
+def set_aside(files: FileSystem, path: Path, error: CheckpointError, consequence: str) -> None:
     """Rename a file that can't be understood, so that it can be looked at, and say what follows from that."""
     aside = path.with_name(path.name + CORRUPT)
     files.rename(path, aside)
-    logger.error("%s; it is kept as %s, and %s", reason, aside.name, consequence)
+    logger.error("%s; it is kept as %s, and %s", error.what, aside.name, consequence)
 
 
 def write_checkpoint(files: FileSystem, path: Path, entries: Iterable[str]) -> None:
@@ -88,8 +105,8 @@ def read_properties(files: FileSystem, path: Path, separator: str = "=") -> dict
     pairs = {}
     try:
         text = files.read_file(path).decode()
-    except UnicodeDecodeError:
-        raise CheckpointError(f"{path} is damaged: it holds bytes that are no text") from None
+    except UnicodeDecodeError as error:
+        raise CheckpointError(path, f"byte {error.start}", "it holds bytes that are no text") from None
     for line in text.splitlines():
         key, found, value = line.partition(separator)
         if found and not line.startswith("#"):
@@ -142,14 +159,16 @@ class LeaderEpochs:
 
     def _read(self) -> list[EpochEntry]:
         """The checkpoint's entries. Raises CheckpointError."""
-        try:
-            entries = [
-                EpochEntry(int(epoch), int(offset)) for epoch, offset in read_checkpoint(self._files, self._path)
-            ]
-        except ValueError:
-            raise CheckpointError(f"{self._path} has a line that is not `epoch offset`") from None
-        if any(a.epoch >= b.epoch or a.start_offset > b.start_offset for a, b in pairwise(entries)):
-            raise CheckpointError(f"{self._path} has epochs that don't ascend")
+        entries: list[EpochEntry] = []
+        for number, entry in enumerate(read_checkpoint(self._files, self._path)):
+            try:
+                epoch, offset = map(int, entry)
+            except ValueError:
+                why = f"not `epoch offset`, but {' '.join(entry)!r}"
+                raise CheckpointError(self._path, line_of(number), why) from None
+            if entries and (entries[-1].epoch >= epoch or entries[-1].start_offset > offset):
+                raise CheckpointError(self._path, line_of(number), "epochs and offsets that don't ascend")
+            entries.append(EpochEntry(epoch, offset))
         return entries
 
     @property

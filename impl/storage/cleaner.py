@@ -21,7 +21,7 @@ from impl.storage.compaction import Compaction, NewestOffsets
 from impl.storage.filesystem import FileSystem
 from impl.storage.log import Log
 from impl.storage.segment import RELATIVE_OFFSET_MAX, BatchAt, Segment
-from impl.storage.stored_records import checked
+from impl.storage.stored_records import checked, told_where
 from impl.storage.transactions import read_marker
 
 logger = logging.getLogger(__name__)
@@ -137,8 +137,8 @@ def clean(
     """Compact a log, a batch at each step; it may be appended to and read meanwhile.
 
     `discard` is given each segment that was replaced; its files are renamed. Closing the generator ends the pass and
-    leaves nothing behind. Raises DamagedBatchError, CompressionError, InvalidRecordError, StorageError; segments that
-    are not replaced by then stay as they are.
+    leaves nothing behind. Raises DamagedBatchError, StorageError; segments that are not replaced by then stay as
+    they are.
     """
     newest = NewestOffsets(keys_max)
     yield from _note_keys(log, part, newest)
@@ -178,11 +178,13 @@ def _note_keys(log: Log, part: Cleanable, newest: NewestOffsets) -> Generator[in
             break
         if newest.is_full:
             return
-        batch = checked(segment, BatchAt(position, header))
+        place = BatchAt(position, header)
+        batch = checked(segment, place)
         if header.is_control:
             transactions.is_over(header, read_marker(batch, header))
         elif not transactions.is_aborted(header):
-            newest.add(batch, header, part.first_dirty)
+            with told_where(segment, place):
+                newest.add(batch, header, part.first_dirty)
         newest.end_offset = header.next_offset
         yield header.size
     newest.end_offset = part.end  # also where the last offsets of a segment are missing
@@ -196,7 +198,9 @@ def _copy(log: Log, group: Sequence[Segment], cleaned: Segment, compaction: Comp
         end = next(later, log.log_end_offset)
         compaction.transactions.expect(log.aborted_between(segment.base_offset, end))
         for batch in segment.batches_from(0):
-            kept = compaction.remaining(checked(segment, batch), batch.header)
+            whole = checked(segment, batch)
+            with told_where(segment, batch):
+                kept = compaction.remaining(whole, batch.header)
             if kept is not None:
                 header = parse_header(kept)
                 cleaned.append(kept, header, header.max_timestamp)

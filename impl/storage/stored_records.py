@@ -6,6 +6,7 @@ compaction leaves of the batch would have a right checksum again.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from impl.storage.batch import HEADER_SIZE, DamagedBatchError, stored_crc_matches
 from impl.storage.compression import CompressionError, decompress
@@ -25,7 +26,14 @@ def records_in(segment: Segment, batch: BatchAt) -> Iterator[Record]:
     """The records of one batch of a segment. Raises DamagedBatchError, StorageError."""
     header = batch.header
     body = memoryview(checked(segment, batch))[HEADER_SIZE:]
-    try:
+    with told_where(segment, batch):
         yield from read_records(decompress(header.compression, body), header.record_count)
+
+
+@contextmanager
+def told_where(segment: Segment, batch: BatchAt) -> Iterator[None]:
+    """While the records of a batch of a segment are looked at: DamagedBatchError says where there are none."""
+    try:
+        yield
     except (CompressionError, InvalidRecordError) as error:
         raise DamagedBatchError(segment.path(LOG), batch.position, str(error)) from error

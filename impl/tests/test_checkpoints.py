@@ -18,6 +18,9 @@ from impl.storage.checkpoints import (
     LEADER_EPOCHS,
     LOG_START_OFFSETS,
     RECOVERY_POINTS,
+    CheckpointError,
+    LeaderEpochs,
+    read_offsets,
 )
 from impl.storage.faults import Fault
 from impl.storage.filesystem import FileSystem, RealFileSystem
@@ -285,3 +288,34 @@ def test_a_broker_can_not_go_on_without_its_first_directory(caplog: pytest.LogCa
     assert caplog.records[-1].levelno == logging.ERROR
     broker.close()
     assert not files.exists(HOME / CLEAN_SHUTDOWN)
+
+
+@pytest.mark.parametrize(
+    ("content", "where", "why"),
+    [
+        ("1\n0\n", "line 1", "not the version, 0"),
+        ("0\n", "line 2", "not the number of entries after it, 0"),
+        ("0\n3\nt 0 1\n", "line 2", "not the number of entries after it, 1"),
+        ("0\n2\nt 0 1\nt x 2\n", "line 4", "not `topic partition offset`, but 't x 2'"),
+    ],
+)
+def test_a_damaged_checkpoint_says_where_and_what_to_do(content: str, where: str, why: str) -> None:
+    files = SimulatedFileSystem()
+    files.make_directory(HOME)
+    files.replace_file(HOME / "offsets", content.encode())
+    with pytest.raises(CheckpointError) as error:
+        read_offsets(files, HOME / "offsets")
+    assert error.value.path == HOME / "offsets"
+    assert str(error.value).startswith(f"{HOME}/offsets is damaged at {where}: {why}; ")
+    assert "while the broker is stopped" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "where"), [("0\n2\n1 0\n1 5\n", "line 4"), ("0\n2\n1 5\n2 4\n", "line 4"), ("0\n1\n1\n", "line 3")]
+)
+def test_damaged_epochs_are_told_with_their_line(content: str, where: str, caplog: pytest.LogCaptureFixture) -> None:
+    files = SimulatedFileSystem()
+    files.make_directory(HOME)
+    files.replace_file(HOME / "epochs", content.encode())
+    assert LeaderEpochs(files, HOME / "epochs").was_damaged
+    assert f"{HOME}/epochs is damaged at {where}: " in caplog.text

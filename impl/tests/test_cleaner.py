@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impl.storage.batch import parse_header, split_batches
+from impl.storage.batch import DamagedBatchError, parse_header, split_batches
 from impl.storage.cleaner import Cleanable, cleanable
 from impl.storage.faults import Crash, Faults, crash_before
 from impl.storage.filesystem import FileSystem, RealFileSystem
@@ -298,3 +298,21 @@ def test_a_loss_of_power_at_any_operation_leaves_the_old_log_or_the_new() -> Non
     changes = compact_until(None)[3]
     assert changes > 20
     before_every_change(changes, look_after_a_loss)
+
+
+@pytest.mark.parametrize("fields", [{"record_count": 2}, {"attributes": 1}], ids=["records", "compression"])
+@pytest.mark.parametrize("checkpoint", [None, 2], ids=["dirty", "clean"])
+def test_records_that_cannot_be_read_are_told_with_their_file_and_byte(
+    tmp_path: Path, fields: dict[str, int], checkpoint: int | None
+) -> None:
+    log = open_log(tmp_path)
+    good = make_batch([Record(0, 0, 0, b"k", b"v", b"\0")])
+    append(log, good)
+    append(log, make_batch([Record(0, 0, 0, b"k", b"v", b"\0")], **fields))
+    log.roll(NOW)
+    append(log, good)
+    log.roll(NOW)
+    with pytest.raises(DamagedBatchError, match=f"{log.segments[0].path('.log')} at byte {len(good)}: "):
+        compact(log, checkpoint)
+    assert len(log.segments) == 3
+    assert not list(tmp_path.glob("*.cleaned"))

@@ -55,7 +55,7 @@ def test_directories_must_be_apart(more: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"\xff\xfe", "is damaged: it holds bytes that are no text"),
+        (b"\xff\xfe", "is damaged at byte 0: it holds bytes that are no text"),
         (b"", "is damaged: it has no version"),
         (b"version=1\nnode.id=1\n", "is damaged: it has no cluster.id"),
         (b"version=1\ncluster.id=c\n", "is damaged: it has no node.id"),
