@@ -18,6 +18,7 @@ from conformance.client import Client, NotReady, Range, Unsupported, poll
 from conformance.names import Names
 from conformance.placement import made_with_settings, topic_spec
 from conformance.session import Outcome, Pending, Performed, Session, Unknown
+from conformance.targets.base import carry_out
 from conformance.wire.apis import Api, client_range
 from conformance.wire.batch import encoded_size
 from conformance.wire.connection import Exchange
@@ -123,8 +124,8 @@ class Run(Session):
         """Mismatches of other requirements' rules, seen on the way."""
         self.epochs_before: dict[tuple[str, int], int] = {}
         """Leader epochs as they were before the last fault."""
-        self.command_failed = False
-        """Whether it ended because the user's `--fault-command` failed."""
+        self.fault_failed = False
+        """Whether it ended because a fault that the target offers failed."""
         self.watch = self._decide
         self.waits_for = lambda mismatch: mismatch.vital or mismatch.requirement in self.requirements
         self.is_settled = lambda broken: bool(broken) and broken <= self.requirements & self.client.overdue
@@ -259,7 +260,7 @@ class Run(Session):
         if action in ("restart", "elect", "stop", "kill"):
             told = self.client.leader_epochs(tuple(self.cluster.topics))
             self.epochs_before = {place: epoch for place, epoch in told.items() if self.client.is_at_home(*place)}
-        faults.do(action, self.client.home)
+        carry_out(faults, action, self.client.home)
         self.client.forget()
         if action in ("restart", "elect", "start"):
             is_elected = elects(self.profile, in_order=action != "start", is_witnessed=action == "elect")

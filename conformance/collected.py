@@ -153,7 +153,9 @@ class PytestRun(Suite):
         """Start the target before anything is collected: which cases there are depends on its API versions."""
         try:
             self.sitting.__enter__()
+            self.sitting.try_storage()
         except TargetError as error:
+            self.sitting.close()
             raise pytest.UsageError(str(error)) from error
 
     @pytest.hookimpl(trylast=True)

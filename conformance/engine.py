@@ -20,7 +20,7 @@ from conformance.case import CASES, Case, CaseFailed, Run, SetUpFailed
 from conformance.client import Client, NotReady, Unsupported, poll
 from conformance.names import Names
 from conformance.results import CaseResult, Verdict
-from conformance.targets.base import FaultCommandError, Target, TargetError
+from conformance.targets.base import FaultFailedError, Target, TargetError
 from conformance.tidying import clear, remove_topics
 from conformance.translate import Unsayable
 from conformance.wire.errors import WireError
@@ -146,7 +146,7 @@ def run_case(case: Case, bench: Bench, versions: str) -> CaseResult:
         tuple(run.beside),
         _broken(run) if verdict is Verdict.FAIL else frozenset(),
         frozenset(missed),
-        run.command_failed,
+        run.fault_failed,
     )
 
 
@@ -179,7 +179,7 @@ def _verdict(case: Case, run: Run) -> tuple[Verdict, str]:
     except Unsupported as error:
         return Verdict.UNSUPPORTED, str(error)
     except (NotReady, TargetError, Unsayable) as error:
-        run.command_failed = isinstance(error, FaultCommandError)
+        run.fault_failed = isinstance(error, FaultFailedError)
         return Verdict.NOT_RUN, str(error)
     except WireError as error:
         return Verdict.FAIL, f"{type(error).__name__}: {error}"

@@ -57,8 +57,8 @@ class CaseResult:
     """Which of its requirements a step broke; none: it failed as a whole (no answer that can be read)."""
     missed: frozenset[str] = frozenset()
     """Which of its requirements no step came to, though nothing went wrong."""
-    command_failed: bool = False
-    """Whether it was not run because the user's `--fault-command` failed."""
+    fault_failed: bool = False
+    """Whether it was not run because a fault that the target offers, or the user's `--fault-command`, failed."""
 
     @property
     def name(self) -> str:
@@ -101,9 +101,9 @@ class Row:
     """Whether the deviation comes and goes."""
 
     @property
-    def lacks_fault(self) -> bool:
-        """Whether it was not run because `--fault-command` failed: nobody knows whether it holds."""
-        return self.verdict is Verdict.NOT_RUN and any(each.command_failed for each in self.results)
+    def lacks_fault(self) -> CaseResult | None:
+        """A run that came to nothing because a fault failed, whatever others found: nobody knows what it hides."""
+        return next((each for each in self.results if each.fault_failed), None)
 
 
 @frozen
@@ -195,10 +195,11 @@ def is_unexpected_pass(row: Row) -> bool:
     return row.deviation is not None and not row.sometimes and row.verdict is Verdict.PASS
 
 
+def is_unknown_failure(row: Row) -> bool:
+    """Whether a MUST is broken of which no deviation tells."""
+    return row.verdict is Verdict.FAIL and row.deviation is None
+
+
 def is_bad(row: Row) -> bool:
-    """Whether a row fails the run: a failure that is not known, a known deviation that has gone, a failed command."""
-    if row.lacks_fault:
-        return True
-    if row.deviation is not None:
-        return is_unexpected_pass(row)
-    return row.verdict is Verdict.FAIL
+    """Whether a row fails the run: a failure that is not known, a known deviation that has gone, a failed fault."""
+    return row.lacks_fault is not None or is_unknown_failure(row) or is_unexpected_pass(row)

@@ -143,8 +143,6 @@ class Sitting:
             ranges = self._bench.client.ranges
             self.offered = {api.title: (found.least, found.most) for api, found in sorted(ranges.items())}
             self.plan = self._planned()
-            if any(planned.case is not None and STORAGE in planned.case.needs for planned in self.plan):
-                try_storage(self.target)
         except BaseException:
             self.close()
             raise
@@ -191,6 +189,15 @@ class Sitting:
         """The families that have a requirement in the run."""
         wanted = {each.family for each in self.selection.requirements}
         return [family for family in families() if family.name in wanted]
+
+    def try_storage(self) -> None:
+        """See that the target's storage process can be used, if the plan has cases that need it.
+
+        Raises:
+            TargetError: it can't be had; says why.
+        """
+        if any(planned.case is not None and STORAGE in planned.case.needs for planned in self.plan):
+            try_storage(self.target)
 
     # -- running -----------------------------------------------------------------------------------------------------
 

@@ -123,8 +123,10 @@ def hold(settings: Settings, files: Files, console: Console) -> int:
 
     report = TerminalReport(sitting, console)
     try:
-        with _on_sigterm(on_terminate), sitting, report:
-            status = run_pytest(sitting)
+        with _on_sigterm(on_terminate), sitting:
+            sitting.try_storage()
+            with report:
+                status = run_pytest(sitting)
     except KeyboardInterrupt:
         sitting.interrupted = True
         if not sitting.plan:  # the target was still being started: there is nothing to tell

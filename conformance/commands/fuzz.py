@@ -13,8 +13,9 @@ from attrs import evolve
 from rich.console import Console
 from rich.text import Text
 
+from conformance.client import Unsupported
 from conformance.collected import WRONG_CHOICES
-from conformance.commands.options import exits_on, file_to_write, no_color, target_options
+from conformance.commands.options import FAILED, exits_on, file_to_write, no_color, target_options
 from conformance.console import console_for
 from conformance.machines.fuzz import FuzzReport, Progress, run
 from conformance.machines.machine import kinds_for
@@ -26,8 +27,8 @@ from model.catalogue import families
 EXAMPLES = """Hold TARGET to the specification by generated sequences. It goes on until time is up or a rule is broken.
 
 What breaks a rule is shrunk to the fewest steps and written to a file that `tidegauge replay` runs again. The same
-seed makes the same sequences on the same target. Exit code 0: nothing was found; 1: a rule was broken; 2: a wrong
-choice, or the target can't be had; 130: interrupted.
+seed makes the same sequences on the same target. Exit code 0: nothing was found; 1: a rule was broken, or a restart or
+kill (--fault-command) failed; 2: a wrong choice, or the target can't be had; 130: interrupted.
 
 \b
 Examples:
@@ -60,7 +61,7 @@ def fuzz(
     console = console_for(no_color=no_color)
     with exits_on(*WRONG_CHOICES, click.UsageError):
         wanted = _families_of(only)
-    with exits_on(*WRONG_CHOICES), Sitting(evolve(settings, only=wanted)) as sitting:
+    with exits_on(*WRONG_CHOICES, Unsupported), Sitting(evolve(settings, only=wanted)) as sitting:
         console.print(f"Fuzzing {sitting.target.name} for {minutes:g} minutes, seed {seed}", soft_wrap=True)
         with _live(console) as show:
             report = run(
@@ -75,7 +76,7 @@ def fuzz(
     _tell(console, report, save)
     for text in left_lines(sitting):
         console.print(text, soft_wrap=True)
-    sys.exit(1 if report.script is not None else 0)
+    sys.exit(0 if report.script is None and report.fault_failed is None else FAILED)
 
 
 def _families_of(only: str) -> tuple[str, ...]:
@@ -128,8 +129,11 @@ def _tell(console: Console, report: FuzzReport, save: Path) -> None:
         line(f"Unsupported: {reason}", "dim")
     for why, count in report.given_up.items():
         line(f"Given up undecided, {count} of {report.sequences:,} sequences: {why}", "dim")
+    if report.fault_failed is not None:
+        line(f"The run ended early, because a fault could not be done: {report.fault_failed}", "bold red")
     if report.script is None:
-        line("No rule was broken.", "bold green")
+        if report.fault_failed is None:
+            line("No rule was broken.", "bold green")
         return
     save.write_text(report.script.text(), encoding="utf-8")
     line("A rule was broken:", "bold red")

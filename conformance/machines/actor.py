@@ -17,10 +17,11 @@ from attrs import define, field, frozen
 from conformance.client import NotReady, Unsupported, poll
 from conformance.engine import Bench
 from conformance.history.explain import Event, Explanation, Sent, World, broken, explain, judged
-from conformance.machines.restarting import Place, await_leaders, fault_to_do, restarted_world
+from conformance.machines.restarting import Place, await_leaders, fault_to_do, restarted_world, steps_of_fault
 from conformance.machines.steps import Step, operation_of
 from conformance.placement import made_with_settings, topic_spec
 from conformance.session import Answered, Outcome, Pending, Session, Unknown, now_ms
+from conformance.targets.base import carry_out
 from conformance.translate import Unsayable
 from conformance.translate.base import conversation_of
 from conformance.wire.apis import Api
@@ -336,12 +337,11 @@ class Actor:
     def _break(self, action: str) -> None:
         """Restart or kill the broker, and return when it serves again."""
         faults = self.bench.target.faults
-        if faults is None:
-            raise Unsupported("no faults can be done to this target")
-        broker = self.bench.client.home
-        faults.do(action, broker)
-        if action in {"stop", "kill"}:
-            faults.do("start", broker)
+        wanted = steps_of_fault(action)
+        if faults is None or not faults.actions.issuperset(wanted):
+            raise Unsupported(f"the target can't {' and '.join(wanted)} a broker: see --fault-command")
+        for each in wanted:
+            carry_out(faults, each, self.bench.client.home)
 
     def _after_fault(self, action: str) -> None:
         """Every connection is lost. What was pending may have been taken or not: where the logs end now shows it."""

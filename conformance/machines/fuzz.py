@@ -18,7 +18,7 @@ from hypothesis.errors import Flaky
 
 from conformance.engine import Bench
 from conformance.machines.actor import Violation
-from conformance.machines.machine import Plan, ShrinkingTime, Tally, TimeIsUp, explore, machine
+from conformance.machines.machine import HarnessBroken, Plan, ShrinkingTime, Tally, TimeIsUp, explore, machine
 from conformance.machines.script import Script
 from conformance.machines.sequences import minimised, tolerated_of
 from model.catalogue import families
@@ -58,6 +58,8 @@ class FuzzReport:
     """False if the failure was seen but did not come again when its steps were run once more."""
     given_up: Mapping[str, int] = field(factory=dict)
     """How many sequences were ended before their time, by reason."""
+    fault_failed: str | None = None
+    """How a fault failed that the target offers, which ended the run."""
 
     @property
     def per_minute(self) -> float:
@@ -149,7 +151,7 @@ def _rounds(bench: Bench, plan: Plan, clock: _Clock, seed: int, database: Path |
         while clock.goes_on():
             explore(machine(bench, plan, clock.tally, clock.goes_on), plan, SEQUENCES_A_ROUND, seed, examples)
             seed += 1
-    except TimeIsUp:
+    except (TimeIsUp, HarnessBroken):
         pass
     except (Violation, Flaky):
         if clock.tally.found is None:
@@ -162,7 +164,8 @@ def _report(bench: Bench, plan: Plan, clock: _Clock, seed: int) -> FuzzReport:
     script = None
     if tally.found is not None:
         script = Script.of(tally.found, bench.target.name, bench.profile.name, seed)
-        script = minimised(bench, script, plan.tolerated, MINIMISING_MOST_S)
+        if tally.fault_failed is None:
+            script = minimised(bench, script, plan.tolerated, MINIMISING_MOST_S)
     return FuzzReport(
         tally.operations,
         tally.sequences,
@@ -172,4 +175,5 @@ def _report(bench: Bench, plan: Plan, clock: _Clock, seed: int) -> FuzzReport:
         script,
         tally.failures != 1,
         dict(tally.given_up),
+        tally.fault_failed,
     )

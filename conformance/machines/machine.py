@@ -22,8 +22,10 @@ from conformance.engine import Bench
 from conformance.history.explain import SearchGivenUpError
 from conformance.machines import generate_history, registered
 from conformance.machines.actor import FAULT, Act, Actor, Violation
+from conformance.machines.restarting import steps_of_fault
 from conformance.machines.steps import KINDS, Kind, Step
 from conformance.session import now_ms
+from conformance.targets.base import FaultFailedError
 
 CONNECTIONS = st.integers(0, 2)
 FAULTS = ("restart", "kill", "elect")
@@ -33,6 +35,10 @@ FAULTLESS = 12
 
 class TimeIsUp(KeyboardInterrupt):
     """No sequence is begun any more. Hypothesis lets go at once only of what looks like an interrupt from outside."""
+
+
+class HarnessBroken(KeyboardInterrupt):
+    """A fault failed that the target offers. No part of the sequence is run again: a failed fault is no finding."""
 
 
 @frozen
@@ -79,6 +85,8 @@ class Tally:
     """How many sequences have failed, shrinking included."""
     given_up: Counter[str] = field(factory=Counter)
     """Why sequences were ended before their time: nobody could tell any more what was true."""
+    fault_failed: str | None = None
+    """How a fault failed that the target offers: nothing was run after that."""
 
 
 @define
@@ -137,7 +145,7 @@ def _troubles(kinds: Sequence[Kind], actions: Iterable[str]) -> st.SearchStrateg
 
 def _faults(bench: Bench) -> list[str]:
     can = bench.target.faults.actions if bench.target.faults is not None else frozenset()
-    return [each for each in FAULTS if each in can]
+    return [each for each in FAULTS if can.issuperset(steps_of_fault(each))]
 
 
 @frozen
@@ -218,6 +226,9 @@ def _perform(actor: Actor, steps: Sequence[Step], tally: Tally, started_ms: int)
     except (SearchGivenUpError, NotReady) as error:
         tally.given_up[str(error)] += 1
         actor.is_lost = True
+    except FaultFailedError as error:
+        tally.fault_failed = str(error)
+        raise HarnessBroken from error
     except Violation as violation:
         # The act that failed is part of the story, though it was not kept.
         acts = (*actor.acts, Act(tuple(steps), actor.last))
@@ -249,6 +260,7 @@ def explore(
 
     Raises:
         Violation: a rule was broken, and by the smallest sequence found.
+        HarnessBroken: a fault failed.
     """
     run_state_machine_as_test(
         seed(seed_number)(sequences),

@@ -17,6 +17,11 @@ Place = tuple[str, int]
 """A topic and a partition of it."""
 
 
+def steps_of_fault(action: str) -> tuple[str, ...]:
+    """What is done to the broker, one after the other, so that it serves again in the end."""
+    return (action, "start") if action in {"stop", "kill"} else (action,)
+
+
 def fault_to_do(action: str, cluster: Cluster, under_way: Sequence[Operation]) -> str:
     """The fault to be done. A broker whose log starts were raised is not killed, but restarted.
 

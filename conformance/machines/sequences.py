@@ -20,6 +20,7 @@ from conformance.machines.machine import Found, Plan, ShrinkingTime, Tally, expl
 from conformance.machines.script import Script
 from conformance.results import CaseResult, Verdict
 from conformance.session import Performed
+from conformance.targets.base import FaultFailedError
 from model.catalogue import Level, requirements
 
 NAME = "generated_sequences"
@@ -87,18 +88,20 @@ def performed(event: Event) -> Performed:
     return Performed(sent.operation, sent.version, sent.connection, event.outcome, event.exchange, (), ())
 
 
-def replay(bench: Bench, script: Script, tolerated: frozenset[str]) -> tuple[Actor, Violation | None]:
+def replay(
+    bench: Bench, script: Script, tolerated: frozenset[str]
+) -> tuple[Actor, Violation | FaultFailedError | None]:
     """Run the steps of a script.
 
     Returns:
-        The actor, with all that was done, and the violation if there was one again.
+        The actor, with all that was done, and what ended it early: a violation, or a fault that failed.
     """
     actor = Actor(bench, tolerated)
     try:
         for group in script.groups:
             actor.act(group)
-    except Violation as violation:
-        return actor, violation
+    except (Violation, FaultFailedError) as error:
+        return actor, error
     finally:
         actor.leave()
     return actor, None
@@ -110,16 +113,18 @@ def minimised(bench: Bench, script: Script, tolerated: frozenset[str], ceiling_s
     Hypothesis shrinks by making other sequences; this only leaves steps out, one at a time, and is quick.
     """
     deadline = time.monotonic() + ceiling_s
-    _actor, violation = replay(bench, script, tolerated)
-    if violation is None:
+    _actor, ended_by = replay(bench, script, tolerated)
+    if not isinstance(ended_by, Violation):
         return script
-    wanted = {each.requirement for each in violation.mismatches}
+    wanted = {each.requirement for each in ended_by.mismatches}
     place = 0
     while place < sum(len(group) for group in script.groups) and time.monotonic() < deadline:
         shorter = _without(script, place)
-        _actor, violation = replay(bench, shorter, tolerated)
-        if violation is not None and {each.requirement for each in violation.mismatches} == wanted:
-            script = evolve(shorter, violation=str(violation))
+        _actor, ended_by = replay(bench, shorter, tolerated)
+        if isinstance(ended_by, FaultFailedError):
+            break  # what was found stays found
+        if ended_by is not None and {each.requirement for each in ended_by.mismatches} == wanted:
+            script = evolve(shorter, violation=str(ended_by))
         else:
             place += 1
     return script

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from conformance.report.failures import failure_lines
 from conformance.report.words import MARKS, profile_text, shortened, tally, verdict_words, why_bad
-from conformance.results import CaseResult, Row, Verdict, is_bad, is_unexpected_pass, rows
+from conformance.results import CaseResult, Row, Verdict, is_bad, is_unexpected_pass, is_unknown_failure, rows
 from conformance.sitting import Planned, Sitting
 from model.catalogue import families, requirements
 
@@ -171,7 +171,7 @@ class TerminalReport:
         """Write the failures in full, and the sums."""
         found = self.sitting.rows()
         self._tell_changes(found)
-        failing = [row for row in found if row.verdict is Verdict.FAIL and is_bad(row)]
+        failing = [row for row in found if is_unknown_failure(row)]
         if failing:
             self._line()
             self.console.rule(Text("Failures", style="bold red"), style="red")

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from conformance.results import CaseResult, Row, Verdict, is_bad, is_unexpected_pass
+from conformance.results import CaseResult, Row, Verdict, is_bad, is_unexpected_pass, is_unknown_failure
 from conformance.session import Performed, Unanswered, Unknown
 from conformance.wire.render import describe_answer, describe_batch, describe_request, hexdump
 from model.profiles import PROFILES, Profile
@@ -204,7 +204,12 @@ def why_bad(row: Row) -> str:
     if is_unexpected_pass(row):
         return f"{row.id} passes, but is a known deviation ({row.deviation}): take it out of the deviations file"
     first, *_ = row.detail.splitlines() or ["no detail"]
-    return f"{row.id} {'was not run' if row.lacks_fault else 'fails'}: {first}"
+    lost = row.lacks_fault
+    if lost is None or is_unknown_failure(row):
+        return f"{row.id} fails: {first}"
+    first, *_ = lost.detail.splitlines() or ["no detail"]
+    how = "was not run" if row.verdict is Verdict.NOT_RUN else "was not run in full"
+    return f"{row.id} {how}: {lost.case} [{lost.versions}]: {first}"
 
 
 def tally(found: Sequence[Row]) -> str:

@@ -33,8 +33,8 @@ class TargetError(Exception):
     """A target can't be had or can't be controlled; the message says what to do."""
 
 
-class FaultCommandError(TargetError):
-    """The user's own command for faults failed: what needs it was not tried, and the run must not look green."""
+class FaultFailedError(TargetError):
+    """A fault that is offered could not be done: what needs it was not tried, and the run must not look green."""
 
 
 @frozen
@@ -68,6 +68,18 @@ class Faults(ABC):
         Raises:
             TargetError: it failed, or `action` is not one of `actions`.
         """
+
+
+def carry_out(faults: Faults, action: str, broker: int) -> None:
+    """Do one of the actions that are offered, for whoever cannot go on without it.
+
+    Raises:
+        FaultFailedError: it failed; names the action, the broker and what went wrong.
+    """
+    try:
+        faults.do(action, broker)
+    except TargetError as error:
+        raise FaultFailedError(f"{action} of broker {broker} failed: {error}") from error
 
 
 class Target(ABC):

@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Callable
 
 from conformance.targets import probe
-from conformance.targets.base import FaultCommandError, Faults, TargetError
+from conformance.targets.base import Faults, TargetError
 
 COMMAND_CEILING_S = 120.0
 ANSWER_CEILING_S = 120.0
@@ -63,8 +63,7 @@ class CommandFaults(Faults):
         """Run the command, then wait for the broker if it should be there now.
 
         Raises:
-            FaultCommandError: it failed, or left no broker that answers.
-            TargetError: `action` is not one of `actions`.
+            TargetError: it failed, or left no broker that answers, or `action` is not one of `actions`.
         """
         if action not in self.actions:
             raise TargetError(f"no action {action!r}; there are {', '.join(sorted(self.actions))}")
@@ -75,7 +74,7 @@ class CommandFaults(Faults):
                     lambda: self._answers(broker), f"broker {broker} after {action}", self._answer_ceiling_s
                 )
             except TargetError as error:
-                raise FaultCommandError(f"{error}; --fault-command must leave it running") from error
+                raise TargetError(f"{error}; --fault-command must leave it running") from error
 
     def command(self, action: str, broker: int) -> list[str]:
         """The words of the command for this action. Only our two names are replaced; other braces stay."""
@@ -94,11 +93,11 @@ class CommandFaults(Faults):
                     start_new_session=True,
                 )
             except OSError as error:
-                raise FaultCommandError(f"--fault-command can't be run: {shown}: {error}") from error
+                raise TargetError(f"--fault-command can't be run: {shown}: {error}") from error
             try:
                 code = process.wait(self._command_ceiling_s)
             except subprocess.TimeoutExpired:
-                raise FaultCommandError(
+                raise TargetError(
                     f"--fault-command did not return within {self._command_ceiling_s:g} s and was killed: {shown}"
                 ) from None
             finally:
@@ -108,4 +107,4 @@ class CommandFaults(Faults):
             if code != 0:
                 output.seek(0)
                 said = output.read().decode(errors="replace").strip() or "nothing on standard error"
-                raise FaultCommandError(f"--fault-command failed with exit code {code}: {shown}\n{said}")
+                raise TargetError(f"--fault-command failed with exit code {code}: {shown}\n{said}")

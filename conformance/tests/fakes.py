@@ -29,7 +29,7 @@ def result(
     beside: Sequence[str] = (),
     broken: Sequence[str] = (),
     missed: Sequence[str] = (),
-    command_failed: bool = False,
+    fault_failed: bool = False,
 ) -> CaseResult:
     ids = ids or ("LOG-01",)
     return CaseResult(
@@ -43,7 +43,7 @@ def result(
         tuple(mismatch(each) for each in beside),
         frozenset(broken),
         frozenset(missed),
-        command_failed,
+        fault_failed,
     )
 
 

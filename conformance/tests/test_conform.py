@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.targets.bundled import Bundled
+from conformance.tests.commands import tidegauge
 from conformance.tests.seeded import ROOT, Bug, bugs, seeded
 from model.catalogue import requirements
 
@@ -25,18 +25,6 @@ class Broken(Bundled):
         super().__init__(source=Path({source!r}))
         self.name = "broken"
 """
-
-
-def tidegauge(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "conformance.cli", *arguments],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -130,19 +118,6 @@ def test_must_that_is_broken_beside_the_chosen_ones_fails_the_run_unless_it_is_k
     assert "\nBeside this run: " in done.stdout
 
 
-# -- a fault command that fails -------------------------------------------------------------------------------------
-
-
-def test_a_fault_command_that_fails_fails_the_run(tmp_path: Path) -> None:
-    with Bundled() as target:
-        at = str(target.bootstrap[0])
-        choice = ("--only", "OFF-13", "--examples", "0", "--fault-command", "false {action}", "--junit", "j.xml")
-        done = tidegauge("conform", at, *choice, cwd=tmp_path)
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "OFF-13 was not run: OFF-13/" in done.stdout
-    assert 'failure type="not_run"' in (tmp_path / "j.xml").read_text()
-
-
 # -- what can be wrong with a choice ---------------------------------------------------------------------------------
 
 
@@ -200,6 +175,13 @@ def test_an_adapter_whose_log_can_not_be_tested_is_told_at_the_start(name: str, 
     assert done.returncode == 2, done.stdout
     assert hint in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_storage_process_is_not_tried_by_what_never_uses_it(tmp_path: Path) -> None:
+    (tmp_path / "adapter.py").write_text(LOG_ALONE)
+    (tmp_path / "found.json").write_text('{"tidegauge": 1, "steps": []}')
+    done = tidegauge("replay", "found.json", "adapter.py:NoProcess", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # -- listing ---------------------------------------------------------------------------------------------------------
@@ -308,6 +290,14 @@ def test_broken_rule_fails_the_users_pytest_in_words(broken: str, tmp_path: Path
     assert "Came back:" in done.stdout
     assert "Traceback" not in done.stdout
     assert json.loads((tmp_path / "r.json").read_text())["results"][0]["verdict"] == "fail"
+
+
+def test_a_log_that_can_not_be_tested_is_a_usage_error_of_pytest(tmp_path: Path) -> None:
+    (tmp_path / "adapter.py").write_text(LOG_ALONE)
+    choice = ("--pyargs", "conformance.cases", "--target", "adapter.py:NoProcess", "--only", "DUR-10")
+    done = pytest_of_the_user(*choice, cwd=tmp_path)
+    assert done.returncode == 4
+    assert "must return a Launch" in done.stderr
 
 
 def test_wrong_target_is_a_usage_error_of_pytest(tmp_path: Path) -> None:

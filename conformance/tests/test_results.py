@@ -118,12 +118,26 @@ def test_pass_of_a_deviation_that_comes_and_goes_is_no_news() -> None:
     assert not is_bad(failed)
 
 
+LOST = result(Verdict.NOT_RUN, detail="exit code 3", fault_failed=True)
+
+
 @pytest.mark.parametrize("known", [False, True])
-def test_what_was_not_run_is_bad_only_if_the_fault_command_failed(known: bool) -> None:
-    lost = result(Verdict.NOT_RUN, detail="exit code 3", command_failed=True)
-    assert is_bad(one(lost, known=known))
-    assert why_bad(one(lost, known=known)) == "LOG-01 was not run: LOG-01/a_case [highest]: exit code 3"
+def test_what_was_not_run_is_bad_only_if_a_fault_failed(known: bool) -> None:
+    assert is_bad(one(LOST, known=known))
+    assert why_bad(one(LOST, known=known)) == "LOG-01 was not run: LOG-01/a_case [highest]: exit code 3"
     assert not is_bad(one(result(Verdict.NOT_RUN, detail="later"), known=known))
+
+
+@pytest.mark.parametrize(("level", "known"), [(Level.MUST, True), (Level.SHOULD, False), (Level.SHOULD, True)])
+def test_a_fault_that_failed_is_not_hidden_by_a_breach_that_is_excused(level: Level, known: bool) -> None:
+    row = one(result(Verdict.FAIL, versions="lowest", detail="wrong"), LOST, level=level, known=known)
+    assert is_bad(row)
+    assert why_bad(row) == "LOG-01 was not run in full: LOG-01/a_case [highest]: exit code 3"
+
+
+def test_of_a_breach_that_is_not_known_the_breach_is_told_first() -> None:
+    row = one(LOST, result(Verdict.FAIL, versions="lowest", detail="wrong"))
+    assert why_bad(row) == "LOG-01 fails: LOG-01/a_case [lowest]: wrong"
 
 
 def test_unknown_failure_is_bad() -> None:
