@@ -9,6 +9,7 @@ to start a process varies by more than that. Not measured: several logs at once,
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import time
@@ -38,6 +39,8 @@ from model.reference.batch import Batch, Record
 
 BATCH_BYTES = (16_384, 1_024)
 READ_BYTES = 8 * MIB
+COPIED_MOST = 256 * MIB
+"""Of what a copy in memory is measured with; more than any cache of a processor holds."""
 REPEATS = 3
 """How often a log is recovered, and read; the median counts, so that one slow moment of a disk does not decide."""
 _RECORD_BYTES_ABOUT = 10
@@ -63,13 +66,14 @@ def measure(target: ProcessTarget, notes: Notes, *, log_bytes: int = SEGMENT_BYT
         open_many(target, notes, partitions)
 
 
-def _measure_limits(notes: Notes, folder: Path, written_bytes: int) -> None:
+def _measure_limits(notes: Notes, folder: Path, size: int) -> None:
     """What nobody can be quicker than: a copy in memory on one core, and `dd` that writes and flushes a file."""
-    source, copy = np.ones(256 * MIB, np.uint8), np.ones(256 * MIB, np.uint8)  # both have memory, unlike zeros
+    copied = min(size, COPIED_MOST)
+    source, copy = np.ones(copied, np.uint8), np.ones(copied, np.uint8)  # both have memory, unlike zeros
     began = time.perf_counter()
     np.copyto(copy, source)
     notes.figure(f"{LIMIT}a copy in memory (GB/s)", source.size / (time.perf_counter() - began) / 1e9)
-    file, pieces = folder / "dd", written_bytes // MIB
+    file, pieces = folder / "dd", size // MIB
     command = ["dd", "if=/dev/zero", f"of={file}", f"bs={MIB}", f"count={pieces}", "conv=fdatasync"]
     began = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True, timeout=DEADLINE_S)  # noqa: S603  as it is
@@ -124,6 +128,9 @@ def _measure_reads(target: ProcessTarget, notes: Notes, log: Path, batches: int,
     notes.figure(f"fetch warm, {size} (MB/s)", length / fetched_s / 1e6)
     notes.figure(f"{LIMIT}sending the file from the page cache, {size} (MB/s)", length / sent_s / 1e6)
     notes.figure(f"{LIMIT}reading the file from the page cache, {size} (GB/s)", length / read_s / 1e9)
+    if not forget_pages(log):
+        notes.step(f"no cold fetches, {size}: {log.parent} is not on a disk; TMPDIR says where it is made")
+        return
     notes.step(f"fetches, cold, {size}")
     fetched_s, read_s, sent_s = _medians(fetch, read, send, cold=log)
     notes.figure(f"fetch cold, {size} (MB/s)", length / fetched_s / 1e6)
@@ -166,14 +173,26 @@ def _batch(batch_bytes: int) -> bytes:
     return encode_batch(Batch(records=(Record(value=value),), partition_leader_epoch=0))
 
 
-def forget_pages(path: Path) -> None:
-    """Write a file's pages to disk and have the operating system forget them."""
+def forget_pages(path: Path) -> bool:
+    """Write a file's pages to disk and have the operating system forget them.
+
+    Returns:
+        Whether it did; where files are kept in memory (tmpfs) there is no other place from which to read them.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.preadv(descriptor, [bytearray(1)], os.fstat(descriptor).st_size // 2, os.RWF_NOWAIT)
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        return False
     finally:
         os.close(descriptor)
+    return False
 
 
 def seconds_to_read(path: Path) -> float:

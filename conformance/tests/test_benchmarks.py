@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import tempfile
+import tracemalloc
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -29,17 +33,41 @@ def test_a_log_is_written_as_a_leader_writes_it(tmp_path: Path, batch_bytes: int
     assert path.stat().st_size / count == pytest.approx(batch_bytes, rel=0.01)
 
 
-def test_what_was_written_is_recovered_and_read() -> None:
+@pytest.mark.parametrize("is_on_disk", [True, False])
+def test_what_was_written_is_recovered_and_read(is_on_disk: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "forget_pages", lambda _path: is_on_disk)
     figures: dict[str, float] = {}
-    storage.measure(Bundled(), Notes(figures.__setitem__), log_bytes=1 << 20, partitions=3)
+    steps: list[str] = []
+    storage.measure(Bundled(), Notes(figures.__setitem__, steps.append), log_bytes=1 << 20, partitions=3)
+    of_disk = ("fetch cold", "limit: reading the file from the disk", "limit: sending the file from the disk")
+    cold = dict.fromkeys(of_disk, 2) if is_on_disk else {}
     assert _kinds(figures) == {
-        "recovery": 2, "fetch warm": 2, "fetch cold": 2, "opening 3 partitions (s)": 1,
+        "recovery": 2, "fetch warm": 2, "opening 3 partitions (s)": 1,
         "memory of the broker alone (MiB)": 1, "memory added by 3 partitions (MiB)": 1,
         "limit: a copy in memory (GB/s)": 1, "limit: dd": 1,
-        "limit: reading the file from the page cache": 2, "limit: reading the file from the disk": 2,
-        "limit: sending the file from the page cache": 2, "limit: sending the file from the disk": 2,
+        "limit: reading the file from the page cache": 2, "limit: sending the file from the page cache": 2, **cold,
     }  # fmt: skip
+    assert sum("no cold fetches" in each for each in steps) == (0 if is_on_disk else 2)
     _every_unit_is_known(figures)
+
+
+def test_a_short_measurement_copies_little(tmp_path: Path) -> None:
+    tracemalloc.start()
+    try:
+        storage._measure_limits(Notes(lambda _name, _value: None), tmp_path, broker.MIB)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * broker.MIB
+
+
+def test_files_in_memory_are_never_cold() -> None:
+    if not any(each.mountpoint == "/dev/shm" and each.fstype == "tmpfs" for each in psutil.disk_partitions(all=True)):
+        pytest.skip("no tmpfs at /dev/shm")
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        file.write(bytes(broker.MIB))
+        file.flush()
+        assert not storage.forget_pages(Path(file.name))
 
 
 def test_a_sparse_log_holds_what_a_whole_one_would(tmp_path: Path) -> None:
@@ -51,6 +79,16 @@ def test_a_sparse_log_holds_what_a_whole_one_would(tmp_path: Path) -> None:
     assert [each.base_offset for each in found.batches] == list(range(count)) == [0, 1]
     assert all(each.crc_is_right for each in found.batches)
     assert path.stat().st_size == size
+
+
+def test_a_sparse_log_takes_little_of_a_disk_that_has_holes(tmp_path: Path) -> None:
+    hole = tmp_path / "hole"
+    hole.touch()
+    os.truncate(hole, growth.VALUE_BYTES)
+    if hole.stat().st_blocks:
+        pytest.skip(f"files in {tmp_path} have no holes")
+    _count, size = growth.write_sparse(tmp_path, 3 * growth.VALUE_BYTES)
+    (path,) = tmp_path.glob("*.log")
     assert path.stat().st_blocks * 512 < size / 10
 
 
