@@ -112,10 +112,7 @@ def refute(
     """See EXAMPLES."""
     console = console_for(no_color=no_color)
     with exits_on(UnknownVariantError, click.UsageError):
-        if name is not None and (all_of_them or list_only or as_table):
-            raise click.UsageError("name a variant, or say --all, --list or --table, not both")
-        if conjuncts and not (all_of_them or list_only):
-            raise click.UsageError("--conjuncts goes with --all or --list")
+        _check(name, all_of_them=all_of_them, conjuncts=conjuncts, as_table=as_table, list_only=list_only)
         if list_only:
             _tell_list(console, _all(conjuncts=conjuncts))
             return
@@ -123,13 +120,7 @@ def refute(
             sys.exit(tell_table(console, workers, as_json=as_json))
         if all_of_them:
             names = [each.name for each in _all(conjuncts=conjuncts)]
-            with bar(console, quiet=as_json) as show:
-                found = refute_all(
-                    names,
-                    states=states,
-                    workers=workers,
-                    show=lambda newest, done: show(f"{newest.variant}: {newest.verdict}", done, len(names)),
-                )
+            found = _every(names, states, workers, console, quiet=as_json)
         else:
             found = [_one(name, states, workers, console, quiet=as_json)]
     _write(found, svg, itf)
@@ -140,6 +131,30 @@ def refute(
     else:
         _tell(console, *found)
     sys.exit(0 if all(map(is_as_it_should_be, found)) else 1)
+
+
+def _every(
+    names: Sequence[str], states: int | None, workers: int, console: Console, *, quiet: bool
+) -> list[Refutation]:
+    with bar(console, quiet=quiet) as show:
+        return refute_all(
+            names,
+            states=states,
+            workers=workers,
+            show=lambda newest, done: show(f"{newest.variant}: {newest.verdict}", done, len(names)),
+        )
+
+
+def _check(name: str | None, *, all_of_them: bool, conjuncts: bool, as_table: bool, list_only: bool) -> None:
+    """See that what was asked for goes together.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if name is not None and (all_of_them or list_only or as_table):
+        raise click.UsageError("name a variant, or say --all, --list or --table, not both")
+    if conjuncts and not (all_of_them or list_only):
+        raise click.UsageError("--conjuncts goes with --all or --list")
 
 
 def is_as_it_should_be(found: Refutation) -> bool:
