@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,9 +27,13 @@ from model.catalogue import families
 
 EXAMPLES = """Hold TARGET to the specification by generated sequences. It goes on until time is up or a rule is broken.
 
-What breaks a rule is shrunk to the fewest steps and written to a file that `tidegauge replay` runs again. The same
-seed makes the same sequences on the same target. Exit code 0: nothing was found; 1: a rule was broken, or a restart or
-kill (--fault-command) failed; 2: a wrong choice, or the target can't be had; 130: interrupted.
+A sequence is up to 60 steps drawn at random: produce, fetch, commit, kill the broker, ... A step makes operations
+(requests), and every answer is held to the model. A sequence that breaks a rule is shrunk: run again and again with
+fewer and simpler steps, as long as it still breaks it. What is left is written to a file (--save), which `tidegauge
+replay FILE TARGET` runs again. The same seed makes the same sequences on the same target.
+
+Exit code 0: nothing was found; 1: a rule was broken, or a restart or kill (--fault-command) failed; 2: a wrong
+choice, or the target can't be had; 130: interrupted.
 
 \b
 Examples:
@@ -40,7 +45,14 @@ Examples:
 
 @click.command(help=EXAMPLES)
 @target_options
-@click.option("--minutes", default=1.0, show_default=True, type=click.FloatRange(min=0, min_open=True), metavar="N")
+@click.option(
+    "--minutes",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="No sequence is begun after that; shrinking takes up to two minutes more.",
+)
 @click.option("--seed", type=click.IntRange(0), help="The first round's seed; random if not given.")
 @click.option("--only", default="", metavar="IDS", help="Families to make steps of: IDM,LOG.")
 @click.option("--faults/--no-faults", default=True, show_default=True, help="Restart and kill the broker on the way.")
@@ -50,7 +62,7 @@ Examples:
     show_default=True,
     type=file_to_write,
     metavar="FILE",
-    help="Where a failing sequence goes.",
+    help="Where the steps go that break a rule.",
 )
 @no_color
 def fuzz(
@@ -62,7 +74,8 @@ def fuzz(
     with exits_on(*WRONG_CHOICES, click.UsageError):
         wanted = _families_of(only)
     with exits_on(*WRONG_CHOICES, Unsupported), Sitting(evolve(settings, only=wanted)) as sitting:
-        console.print(f"Fuzzing {sitting.target.name} for {minutes:g} minutes, seed {seed}", soft_wrap=True)
+        known = f", {len(sitting.deviations)} known deviations passed over" if sitting.deviations else ""
+        console.print(f"Fuzzing {sitting.target.name} for {minutes:g} minutes, seed {seed}{known}", soft_wrap=True)
         with _live(console) as show:
             report = run(
                 sitting.bench,
@@ -73,7 +86,7 @@ def fuzz(
                 deviations=sitting.deviations,
                 show=show,
             )
-    _tell(console, report, save)
+    _tell(console, report, save, _replaying(settings, save))
     for text in left_lines(sitting):
         console.print(text, soft_wrap=True)
     sys.exit(0 if report.script is None and report.fault_failed is None else FAILED)
@@ -114,19 +127,32 @@ def _progress_text(progress: Progress) -> str:
     return f"{progress.seconds:5.0f} s  {progress.operations:,} operations ({a_minute:,.0f} a minute), {doing}"
 
 
-def _tell(console: Console, report: FuzzReport, save: Path) -> None:
+def _replaying(settings: Settings, save: Path) -> str:
+    """The command that runs again what was written to a file, on the same target."""
+    options = {
+        "--profile": settings.profile,
+        "--deviations": settings.deviations,
+        "--fault-command": settings.fault_command,
+        "--command-config": settings.command_config,
+    }
+    given = [word for name, value in options.items() if value is not None for word in (name, str(value))]
+    return shlex.join(["tidegauge", "replay", str(save), settings.target, *given])
+
+
+def _tell(console: Console, report: FuzzReport, save: Path, replaying: str) -> None:
     def line(text: str, style: str = "") -> None:
         console.print(Text(text, style=style), soft_wrap=True)
 
     line(
         f"{report.operations:,} operations in {report.sequences:,} sequences, {report.seconds:.1f} s"
-        f" ({report.per_minute:,.0f} operations a minute); {len(report.reached)} outcomes of the model were reached"
+        f" ({report.per_minute:,.0f} operations a minute); of the outcomes that the model knows"
+        f" {len(report.reached)} were reached"
     )
     never = report.never_reached
     if never:
-        line(f"Never reached ({len(never)}): {', '.join(never)}", "dim")
+        line(f"Never reached, so that their rules were not tried ({len(never)}): {', '.join(never)}", "dim")
     for reason in report.unsupported:
-        line(f"Unsupported: {reason}", "dim")
+        line(f"Steps passed over: {reason}", "dim")
     for why, count in report.given_up.items():
         line(f"Given up undecided, {count} of {report.sequences:,} sequences: {why}", "dim")
     if report.fault_failed is not None:
@@ -141,4 +167,4 @@ def _tell(console: Console, report: FuzzReport, save: Path) -> None:
     if not report.repeatable:
         line("It was seen once, and not again when its steps were run once more.", "yellow")
     line(report.script.text().rstrip(), "dim")
-    line(f"Run it again: tidegauge replay {save} TARGET")
+    line(f"The steps are in {save}. Run them again: {replaying}")
