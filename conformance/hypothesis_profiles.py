@@ -5,6 +5,9 @@
 - `deep`: many examples, others every time; what `make test-deep` uses. The seed is printed.
 
 Choose with `--hypothesis-profile NAME` or HYPOTHESIS_PROFILE; run the same examples again with `--hypothesis-seed N`.
+Deep tests that draw histories by seeds of their own begin with TIDEGAUGE_SEED (0 if it is not set): the header says so,
+and a failure which seed it was.
+
 No example has a deadline: machines are noisy, and speed is measured elsewhere.
 """
 
@@ -54,5 +57,6 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    """Which profile it is, and how to run the same examples again."""
-    return f"examples: {config.stash[_CHOSEN]}"
+    """Which profile it is, how to run the same examples again, and which histories deep tests draw themselves."""
+    first = os.environ.get("TIDEGAUGE_SEED", "0")
+    return f"examples: {config.stash[_CHOSEN]}; histories that deep tests draw: from seed {first} (TIDEGAUGE_SEED)"

@@ -1,3 +1,3 @@
 """Fixtures of the suite's own tests."""
 
-from impl.tests.durability import quiet  # noqa: F401  a fixture
+from impl.tests.quiet import quiet  # noqa: F401  a fixture

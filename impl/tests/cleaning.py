@@ -6,6 +6,7 @@ to, and has a newer one there.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import attrs
@@ -18,7 +19,7 @@ from impl.storage.log_directory import LogDirectory
 from impl.storage.records import Record, read_records
 from impl.storage.retention import RetentionLimits, delete_old_segments
 from impl.storage.segment import Segment
-from impl.tests.durability import ACTS, SETTINGS, Append, Trial, hold_offset, must, stored
+from impl.tests.durability import ACTS, DATA, SETTINGS, Append, Trial, hold_offset, must, stored
 from impl.tests.support import NOW
 
 KEYS: Final = 3
@@ -61,10 +62,10 @@ class CompactedTrial(RetainedTrial):
 
     settings = attrs.evolve(SETTINGS, may_have_gaps=True)
 
-    def __init__(self, files: FileSystem, seed: int = 0, page_size: int = 64) -> None:
+    def __init__(self, files: FileSystem, home: Path = DATA, seed: int = 0, page_size: int = 64) -> None:
         self._compacted_to = 0
         self._clean_to: int | None = None
-        super().__init__(files, seed=seed, page_size=page_size)
+        super().__init__(files, home, seed=seed, page_size=page_size)
 
     def _open(self, files: FileSystem) -> LogDirectory:
         self._clean_to = None  # its checkpoint is not part of the history: a pass may begin anew

@@ -14,7 +14,7 @@ with warnings.catch_warnings():
     import kafka.protocol.metadata
     import kafka.protocol.producer  # noqa: F401
 
-from impl.tests.durability import quiet  # noqa: F401  a fixture
+from impl.tests.quiet import quiet  # noqa: F401  a fixture
 from impl.tests.support import BrokerProcess
 
 

@@ -1,22 +1,19 @@
 """A log directory on a simulated disk that may lose power before every single change of it, and what must hold then.
 
 `Trial` plays a history on the real code and keeps beside it what was appended and what was promised. Before each
-change of the disk it takes what a loss of power would leave, recovers that, and holds the result to the promises. It
-goes on as if nothing had happened; only a `Lose` in the history is a loss that the rest of the history lives with.
+change of the disk, those of starts and recoveries too, it takes what a loss of power would leave, recovers that, and
+holds the result to the promises. It goes on as if nothing had happened; only a `Lose` is one that the rest lives with.
 """
 
-import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Final
 
 import attrs
-import pytest
 
 from impl.storage.batch import TRANSACTIONAL_BIT, BatchHeader, parse_header, split_batches, stamp
-from impl.storage.faults import Crash, crash_before
 from impl.storage.filesystem import FileSystem
 from impl.storage.limits import SegmentLimits
 from impl.storage.log import Log
@@ -30,14 +27,6 @@ from impl.tests.support import NOW, make_batch, records
 SETTINGS: Final = LogSettings(LIMITS, producer_age_ms_max=1 << 60)
 NAME: Final = ("t", 0)
 DATA: Final = Path("/data")
-
-
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    """Every loss of power is told in the log; in these tests there are thousands."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 @attrs.frozen
@@ -134,8 +123,8 @@ class Trial:
         self._epoch = 0
         self._clock = NOW
         self._is_new_leader = True
-        self._directory = self._open(files)
         self._watch()
+        self._directory = self._open(files)
 
     def content(self, step: Append, number: int) -> list[Record]:
         """The records to append, which no other batch has."""
@@ -283,19 +272,22 @@ class Trial:
         if isinstance(self.files, SimulatedFileSystem):
             lost = not step.killed
             self.files = self._after(self.files, Random(step.seed), lost=lost)
+            self._watch()
         else:
             lost = False
             self.log.abandon()
+        appended_to = self.promises.appended_to
+        if lost:
+            self.promises.appended_to = self.promises.flushed  # a kill of the recovery finds no more than this one
         self._directory = self._open(self.files)
         self.hold(self.log, lost=lost)
-        self.seen["lost records"] += self.log.log_end_offset < self.promises.appended_to
+        self.seen["lost records"] += self.log.log_end_offset < appended_to
         found = stored(self.log)
         kept = [batch for batch in self.promises.batches if parse_header(batch).last_offset < self.log.log_start_offset]
         self.promises.batches = kept + found
         self.promises.appended_to = self.log.log_end_offset
         self.promises.start_max = max(self.promises.start_max, self.log.log_start_offset)
         self._note_sequences()
-        self._watch()
 
     def _lose_power_and_look(self, change: int) -> None:
         """What would be found if power, or only the process, was lost now."""
@@ -305,16 +297,26 @@ class Trial:
         way = random.randrange(10)
         lost = way > 0
         files = self._after(self.files, random, lost=lost)
-        if way == 1:  # and once more, while recovery is at work
-            files.faults.before_change = crash_before(random.randrange(12))
-            try:
-                self._recovered(files)
-                files = self._after(files, random, lost=False)
-            except Crash:
-                files = self._after(files, random, lost=True)
-            files.faults.before_change = None
-        log = self._recovered(files)
-        self.hold(log, lost=lost)
+        if way == 1:
+            files = self._after_next_loss(files, random)
+        self.hold(self._recovered(files), lost=lost)
+
+    def _after_next_loss(self, files: SimulatedFileSystem, random: Random) -> SimulatedFileSystem:
+        """What is found after a loss of power during the recovery: before any change of it, or soon after the last."""
+        found = files
+        changes = 0
+
+        def choose(_: int) -> None:
+            nonlocal found, changes
+            changes += 1
+            if random.randrange(changes) == 0:  # so that each is as likely, however many there will be
+                found = self._after(files, random, lost=True)
+
+        files.faults.before_change = choose
+        self._recovered(files)
+        files.faults.before_change = None
+        choose(-1)
+        return found
 
     def _recovered(self, files: SimulatedFileSystem) -> Log:
         return self._started(files, lambda _: None).logs[NAME]

@@ -188,6 +188,7 @@ class FaultyTrial(Trial):
         found = files.after_power_loss(Random(f"{self._seed} {files.faults.changes}"), self._page_size)
         if files is self.files:
             self.files = found
+            self._watch()
         return super()._started(found, run_later)
 
     def _flip(self, files: SimulatedFileSystem, random: Random) -> None:

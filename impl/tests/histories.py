@@ -1,11 +1,20 @@
-"""Histories of `durability` that are made of others."""
+"""Histories of `durability` that are made of others, and which ones a deep run draws."""
 
+import os
 from collections.abc import Sequence
 from random import Random
+from typing import Final
 
 import attrs
 
 from impl.tests.durability import Append, End, Step
+
+FIRST_SEED: Final = "TIDEGAUGE_SEED"
+
+
+def first_seed() -> int:
+    """The seed of the first history of a deep run, from the environment: other runs may try others."""
+    return int(os.environ.get(FIRST_SEED, "0"))
 
 
 def with_transactions(random: Random, history: Sequence[Step]) -> list[Step]:

@@ -15,12 +15,13 @@ from impl.storage.filesystem import RealFileSystem
 from impl.storage.limits import SegmentLimits
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.durability import ACTS, Act, Append, End, Lose, Step, Trial, Truncate
-from impl.tests.histories import with_transactions
+from impl.tests.histories import first_seed, with_transactions
 from impl.tests.limits import ALL_LIMITS
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
 POINTS_DEEP = 100_000
+HISTORIES_DEEP = 5_000  # at most: points that are not met any more must not be waited for
 PAGE_SIZES = (32, 64, 512, 4096)
 
 APPENDS = st.builds(
@@ -60,18 +61,31 @@ def drawn_history(random: Random) -> list[Step]:
 
 
 @given(HISTORIES, st.integers(0, 2**32), st.sampled_from(PAGE_SIZES), st.sampled_from(ALL_LIMITS))
-@settings(max_examples=150)
+@settings(max_examples=110)
 def test_nothing_flushed_is_lost_and_nothing_bad_is_served(
     history: list[Step], seed: int, page_size: int, limits: SegmentLimits
 ) -> None:
     Trial(SimulatedFileSystem(), seed=seed, page_size=page_size, limits=limits).play(history)
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_every_change_of_starts_and_recoveries_is_a_point(killed: bool) -> None:
+    files = SimulatedFileSystem()
+    trial = Trial(files)
+    assert trial.points == files.faults.changes > 0
+    trial.do(Append())
+    assert trial.points == files.faults.changes
+    trial.do(Lose(0, killed=killed))
+    assert isinstance(trial.files, SimulatedFileSystem)
+    assert trial.files is not files
+    assert trial.points == files.faults.changes + trial.files.faults.changes > files.faults.changes
+
+
 @pytest.mark.deep
 def test_a_hundred_thousand_losses_of_power() -> None:
-    points = seed = 0
+    points = histories = 0
     seen: Counter[str] = Counter()
-    while points < POINTS_DEEP:
+    for seed in range(first_seed(), first_seed() + HISTORIES_DEEP):
         random = Random(seed)
         limits = ALL_LIMITS[seed % len(ALL_LIMITS)]
         trial = Trial(SimulatedFileSystem(), seed=seed, page_size=random.choice(PAGE_SIZES), limits=limits)
@@ -84,9 +98,12 @@ def test_a_hundred_thousand_losses_of_power() -> None:
             raise AssertionError(f"seed {seed}: {error}\n{history}") from error
         points += trial.points
         seen.update({each: 1 for each, times in trial.seen.items() if times})
-        seed += 1
+        histories += 1
+        if points >= POINTS_DEEP:
+            break
+    assert points >= POINTS_DEEP, f"only {points} losses of power in {histories} histories"
     for each in ("lost records", "truncated", "restarted", "rolled"):
-        assert seen[each] > seed / 4, f"of {seed} histories {seen[each]} {each}"
+        assert seen[each] > histories / 4, f"of {histories} histories {seen[each]} {each}"
 
 
 @given(HISTORIES)

@@ -11,7 +11,7 @@ from impl.storage.limits import SegmentLimits
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.durability import Step
 from impl.tests.faulty import FaultyTrial, faulty_history
-from impl.tests.histories import with_transactions
+from impl.tests.histories import first_seed, with_transactions
 from impl.tests.limits import ALL_LIMITS
 from impl.tests.test_durability import HISTORIES, PAGE_SIZES, drawn_history
 
@@ -33,7 +33,7 @@ def test_a_disk_that_fails_costs_nothing_flushed(
 @pytest.mark.deep
 def test_many_disks_that_fail() -> None:
     seen: Counter[str] = Counter()
-    for seed in range(HISTORIES_DEEP):
+    for seed in range(first_seed(), first_seed() + HISTORIES_DEEP):
         random = Random(seed)
         limits = ALL_LIMITS[seed % len(ALL_LIMITS)]
         trial = FaultyTrial(SimulatedFileSystem(), seed=seed, page_size=random.choice(PAGE_SIZES), limits=limits)
