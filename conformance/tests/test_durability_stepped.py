@@ -26,9 +26,9 @@ from hypothesis import strategies as st
 
 from conformance.tests.stepped import Beside
 from conformance.tests.watched import Watched
+from impl.storage.limits import SegmentLimits
 from impl.storage.log import Log
 from impl.storage.log_directory import LogDirectory, LogName
-from impl.storage.segment import SegmentLimits
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.durability import Step, Trial
 from impl.tests.histories import first_seed
