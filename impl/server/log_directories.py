@@ -46,18 +46,20 @@ class LogDirectories:
         self._threads = threads
         self._clock = clock
         self._flusher = ThreadPoolExecutor(1, "flush")
-        self.all = [self._looked_at(path, failed.get(path)) for path in paths]
+        # Directories are opened at once, and open files are for one thread at a time.
+        systems = [files] if len(paths) == 1 else files.apart(len(paths))
+        self.all = [self._looked_at(*each, failed.get(each[1])) for each in zip(systems, paths, strict=True)]
         self._home: dict[LogName, LogDirectory] = {}
         self._told: set[Path] = set()
         self._check_first()
 
-    def _looked_at(self, path: Path, failure: StorageError | None) -> LogDirectory:
+    def _looked_at(self, files: FileSystem, path: Path, failure: StorageError | None) -> LogDirectory:
         try:
             return LogDirectory(
-                self._files, path, threads=self._threads, run_later=self._run_later, failure=failure, clock=self._clock
+                files, path, threads=self._threads, run_later=self._run_later, failure=failure, clock=self._clock
             )
         except StorageError as error:
-            return self._looked_at(path, error)
+            return self._looked_at(files, path, error)
 
     def _check_first(self) -> None:
         """Raise what the first directory has failed with, if it has."""
@@ -102,15 +104,19 @@ class LogDirectories:
         return self._home[name]
 
     def open_all(self, wanted: Mapping[LogName, LogSettings], now_ms: int) -> None:
-        """Open all logs that there should be; those in a directory that is offline are offline.
+        """Open all logs that there should be, in all directories at once; those in one that is offline are offline.
 
-        Raises StorageError if that is the first one.
+        Each has threads of its own (`LogManager.loadLogs`). Raises StorageError if the first one is offline.
         """
         for name in wanted:
             self.home_of(name)
-        for directory in self.all:
+
+        def open_in(directory: LogDirectory) -> None:
             here = {name: settings for name, settings in wanted.items() if self._home[name] is directory}
             directory.open_all(here, now_ms)
+
+        with ThreadPoolExecutor(len(self.all), "log directories") as pool:
+            list(pool.map(open_in, self.all))
         self._check_first()
 
     def open(self, name: LogName, settings: LogSettings, now_ms: int) -> None:
