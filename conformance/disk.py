@@ -54,10 +54,15 @@ def append(
     return Append(batch=batch, size=encoded_size(batch), now_ms=now)
 
 
-def end_transaction(producer_id: int, *, aborts: bool, at: int = 0) -> Append:
-    """Append the marker that ends a producer's transaction (EndTransactionMarker), of the coordinator's first epoch."""
+def end_transaction(producer_id: int, *, aborts: bool, at: int = 0, epoch: int = 0) -> Append:
+    """Append the marker that ends a producer's transaction (EndTransactionMarker), of the coordinator's first epoch.
+
+    The producer's `epoch` is a newer one if the coordinator has fenced it.
+    """
     record = Record(MARKER_VALUE.pack(0, 0), key=MARKER_KEY.pack(0, 0 if aborts else 1), timestamp=TIME + at)
-    batch = Batch(records=(record,), is_control=True, is_transactional=True, producer_id=producer_id, producer_epoch=0)
+    batch = Batch(
+        records=(record,), is_control=True, is_transactional=True, producer_id=producer_id, producer_epoch=epoch
+    )
     return Append(batch=batch, size=encoded_size(batch), now_ms=TIME + at)
 
 

@@ -26,6 +26,7 @@ from conformance.translate import Unsayable
 from conformance.wire.errors import WireError
 from model.catalogue import requirements
 from model.profiles import Profile
+from model.reference.disk_log import UndecidedError
 
 REVIVAL_CEILING_S = 20.0
 """How long a target that stopped answering is given to come back before the rest of the run is called off."""
@@ -178,7 +179,7 @@ def _verdict(case: Case, run: Run) -> tuple[Verdict, str]:
         return Verdict.NOT_RUN, f"could not get to the rule: {error}"
     except Unsupported as error:
         return Verdict.UNSUPPORTED, str(error)
-    except (NotReady, TargetError, Unsayable) as error:
+    except (NotReady, TargetError, Unsayable, UndecidedError) as error:
         run.fault_failed = isinstance(error, FaultFailedError)
         return Verdict.NOT_RUN, str(error)
     except WireError as error:

@@ -136,6 +136,19 @@ def in_transaction(producer: int, sequence: int, *pairs: Pair, aborts: bool) -> 
     return batch, end_transaction(producer, aborts=aborts)
 
 
+@case("CMP-13", needs=NEEDS)
+def a_producer_that_was_fenced(run: Run) -> None:
+    """Of two producers whose transactions were aborted one is fenced by its marker's epoch: its batch may go."""
+    steps = (
+        append((b"a", b"1"), producer=(7, 0), transactional=True),
+        end_transaction(7, aborts=True, epoch=1),
+        *in_transaction(8, 0, (b"a", b"2"), aborts=True),
+        append((b"z", b"active"), at=1000),
+    )
+    again = (append((b"z", b"again")), clean(at=9000 + DAY), append((b"z", b"once more")), clean(at=9001 + DAY))
+    play(run, *steps, clean(at=9000), *again, limits=TINY)
+
+
 @case("CMP-28", "CMP-13", needs=NEEDS)
 def what_was_aborted(run: Run) -> None:
     """Keys have newer values in aborted transactions, some in committed ones too: the former go, and count for none."""

@@ -72,6 +72,18 @@ def appends_flush_by_themselves(run: Run) -> None:
     play(run, *some(2), flush_messages=1)
 
 
+@case("DUR-11", needs=NEEDS)
+def appends_that_begin_a_segment_flush_too(run: Run) -> None:
+    """Come to flush.messages with the first batch of a segment, with its last, and with each.
+
+    Whether the log has flushed the segment before makes no difference here.
+    """
+    three = append(*((b"k", b"v"),) * 3, at=20_000)
+    play(run, *some(2), three, *some(2, at=30_000), three, flush_messages=3, limits=segments_of(2))
+    play(run, *some(7), flush_messages=2, limits=segments_of(2))
+    play(run, *some(5), flush_messages=1, limits=segments_of(2))
+
+
 @case("DUR-16", needs=NEEDS)
 def logs_are_flushed_after_a_while(run: Run) -> None:
     """Let the flush scheduler run a millisecond before the log is due, and when it is; twice, and after a start."""

@@ -1,5 +1,6 @@
 """A storage process whose log does less than the bundled one's, as Kafka's does: no case may ask for more.
 
+All cases that need a storage process are run on it (`conformance/targets/tests/test_storage.py`).
 Run as a program. What is undone is named with its source in Kafka 3.9.
 """
 

@@ -194,7 +194,8 @@ class Disk:
     def _seen(self) -> Values:
         logs = self._segments()
         closed = {each.name: hashlib.sha256(each.read_bytes()).digest() for each in logs[:-1]}
-        rewritten = tuple(name for name, digest in self._digests.items() if closed.get(name, digest) != digest)
+        both = self._digests.keys() & closed.keys()
+        rewritten = tuple(sorted(name for name in both if self._digests[name] != closed[name]))
         self._digests = closed
         batches = self._read()
         records = (each for batch in batches for each in numbered(batch))
@@ -203,7 +204,7 @@ class Disk:
             "segment_base_offsets": tuple(_base_offset(each) for each in logs),
             "sizes": tuple(each.stat().st_size for each in logs),
             "given_up": tuple(_base_offset(each) for each in self._files(".log.deleted")),
-            "rewritten": rewritten,
+            **({"rewritten": rewritten} if both else {}),  # nothing can be told of a log that has closed no segment
             "offset_indexes": tuple(self._entries(each, ".index", OFFSET_ENTRY) for each in logs[:-1]),
             "time_indexes": tuple(self._entries(each, ".timeindex", TIME_ENTRY) for each in logs[:-1]),
             "batches": tuple((each.base_offset, each.last_offset, len(each.records)) for each in batches),

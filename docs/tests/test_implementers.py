@@ -118,7 +118,7 @@ def test_the_minimal_process_passes_what_the_page_says(tmp_path: Path) -> None:
         results = [run_case(case, bench, "highest") for case in cases_for(passed)]
         bench.client.close()
     assert [row.id for row in rows([requirements()[each] for each in passed], results, {}) if is_bad(row)] == []
-    assert {each.verdict for each in results} == {Verdict.PASS}
+    assert all(each.verdict is Verdict.PASS or (each.missed and not each.missed & set(passed)) for each in results)
     assert passed
 
 

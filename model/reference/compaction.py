@@ -7,7 +7,7 @@ change. What was aborted goes, and counts for no key; the marker that ends a tra
 after a cleaning found nothing of it.
 
 Source: LogCleaner.scala, LogCleanerManager.cleanableOffsets, MemoryRecords.filterTo, KIP-58, KIP-354, KIP-534
-(3.9). Not modelled: markers of epochs that have no records, the size of the offset map, and the merging of small
+(3.9). Not modelled: producers that are forgotten after a while, the size of the offset map, and the merging of small
 segments.
 """
 
@@ -130,18 +130,15 @@ def cleaned_batch(
     end: int,
     policy: CleaningPolicy,
     now_ms: int,
-    *,
-    is_last_of_producer: bool = False,
 ) -> DiskBatch | None:
     """A batch after a cleaning; None: nothing of it is left.
 
     Its offsets, also in the header, stay as they were. If it keeps a tombstone and has no delete horizon, it gets one.
-    The last batch of an active producer stays though it may be empty, for the sake of its sequence number.
     Source: MemoryRecords.filterTo, Cleaner.cleanInto.
     """
     kept = tuple(each for each in batch.records if stays(each, newest, end, batch.delete_horizon_ms, now_ms))
     if not kept:
-        return evolve(batch, records=()) if is_last_of_producer else None
+        return None
     horizon = batch.delete_horizon_ms
     if horizon is None and any(each.value is None for each in kept):
         horizon = now_ms + policy.delete_retention_ms
@@ -177,6 +174,37 @@ def cleaned_marker(marker: DiskBatch, policy: CleaningPolicy, now_ms: int, *, is
     return marker if now_ms < marker.delete_horizon_ms else None
 
 
+def last_of_producers(batches: Iterable[DiskBatch]) -> dict[int, tuple[int, int | None]]:
+    """Each producer's newest epoch, and the last offset of the records that it wrote in it, by the producer's id.
+
+    There is no such offset if the epoch is a marker's, as when the coordinator has fenced the producer.
+    Source: ProducerStateEntry.maybeUpdateProducerEpoch, UnifiedLog.lastRecordsOfActiveProducers.
+    """
+    found: dict[int, tuple[int, int | None]] = {}
+    for each in batches:
+        epoch, last = found.get(each.producer_id, (None, None))
+        if each.ending is None:
+            last = each.last_offset
+        elif epoch != each.producer_epoch:
+            last = None
+        if each.producer_id >= 0:
+            found[each.producer_id] = each.producer_epoch, last
+    return found
+
+
+def is_last_of_producer(batch: DiskBatch, last_of: Mapping[int, tuple[int, int | None]]) -> bool:
+    """Whether a batch is kept for what it says of its producer: the sequence number, or, if there is none, the epoch.
+
+    Source: Cleaner.cleanInto (isBatchLastRecordOfProducer).
+    """
+    if batch.producer_id not in last_of:
+        return False
+    epoch, last = last_of[batch.producer_id]
+    if last is None:
+        return batch.ending is not None and batch.producer_epoch == epoch
+    return batch.last_offset == last
+
+
 def cleaned(
     segments: Sequence[Segment], offsets: Cleanable, policy: CleaningPolicy, now_ms: int
 ) -> tuple[DiskBatch, ...]:
@@ -191,19 +219,19 @@ def cleaned(
     counts = (each for each in data if each.base_offset not in gone)
     records = (record for batch in counts for record in batch.records)
     newest = newest_offsets(each for each in records if offsets.first_dirty_offset <= each.offset < offsets.end)
-    last_of = {each.producer_id: each.last_offset for each in data if each.producer_id >= 0}
+    last_of = last_of_producers(batches)
     made = []
     for batch in batches:
         if batch.base_offset >= offsets.end:
             made.append(batch)
             continue
-        is_last = last_of.get(batch.producer_id) == batch.last_offset
+        left = None
         if batch.ending is not None:
             left = cleaned_marker(batch, policy, now_ms, is_over=batch.base_offset not in needed)
-        elif batch.base_offset in gone:
-            left = evolve(batch, records=()) if is_last else None
-        else:
-            left = cleaned_batch(batch, newest, offsets.end, policy, now_ms, is_last_of_producer=is_last)
+        elif batch.base_offset not in gone:
+            left = cleaned_batch(batch, newest, offsets.end, policy, now_ms)
+        if left is None and is_last_of_producer(batch, last_of):
+            left = evolve(batch, records=())
         if left is not None:
             made.append(left)
     return tuple(made)

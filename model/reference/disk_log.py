@@ -26,6 +26,7 @@ from model.reference.disk_steps import (
 )
 from model.reference.retention import Breach, is_removed, retained
 from model.reference.segments import (
+    INDEX_BYTES_MAX,
     DiskBatch,
     DiskRecord,
     Ending,
@@ -35,6 +36,7 @@ from model.reference.segments import (
     is_flush_due,
     is_flush_overdue,
     jitters_ms,
+    may_have_full_index,
     recovered,
     recovery_point,
     roll_reason,
@@ -52,8 +54,11 @@ class DiskLog:
     segments: tuple[Segment, ...] = (Segment(base_offset=0),)
     log_start_offset: int = 0
     recovery_point: int = 0
+    """The least that it is: a log may flush up to its active segment besides, as Kafka's does when it rolls."""
     last_flush_ms: int | None = 0
     """When the log was flushed, or made, or opened; None: nobody said so."""
+    rolled_ms: int | None = None
+    """When a segment was begun last, if none was flushed for another reason since: a roll may have flushed the log."""
     clean_to: int | None = None
     """Up to where it was compacted; None: never."""
     sizes_are_known: bool = True
@@ -101,6 +106,7 @@ def on_disk(batch: Batch, base_offset: int, size: int) -> DiskBatch:
         max_timestamp=batch.max_timestamp,
         records=records,
         producer_id=batch.producer_id,
+        producer_epoch=batch.producer_epoch,
         is_transactional=batch.is_transactional,
         ending=_ending(batch),
     )
@@ -131,7 +137,7 @@ def taken(log: DiskLog, step: DiskStep) -> DiskLog:
         case Append():
             return _appended(log, step)
         case Flush():
-            return evolve(log, recovery_point=log.log_end_offset, last_flush_ms=None)
+            return evolve(log, recovery_point=log.log_end_offset, last_flush_ms=None, rolled_ms=None)
         case Restart():
             return _restarted(log, step)
         case RaiseStart():
@@ -150,18 +156,39 @@ def taken(log: DiskLog, step: DiskStep) -> DiskLog:
 def _appended(log: DiskLog, step: Append) -> DiskLog:
     batch = on_disk(step.batch, log.log_end_offset, step.size)
     reason = _roll_reason(log, batch, step.now_ms)
-    segments = log.segments
+    segments, rolled_ms = log.segments, log.rolled_ms
     if reason is not None and segments[-1].batches:
         segments = (*segments, Segment(base_offset=log.log_end_offset, created_ms=step.now_ms))
+        rolled_ms = step.now_ms
     grown = (*segments[:-1], segments[-1].appended(batch, step.now_ms))
-    log = evolve(log, segments=grown, rolled=reason)
-    if is_flush_due(log.log_end_offset - log.recovery_point, log.flush_messages):
-        return _flushed(log, step.now_ms)
-    return log
+    log = evolve(log, segments=grown, rolled=reason, rolled_ms=rolled_ms)
+    return _flushed(log, step.now_ms) if _is_flush_due(log) else log
+
+
+def recovery_point_max(log: DiskLog) -> int:
+    """The most that the recovery point may be: all segments before the active one may have been flushed by a roll.
+
+    Kafka flushes them soon after it has begun a new one (UnifiedLog.roll); the sentences ask nobody to.
+    """
+    return max(log.recovery_point, log.segments[-1].base_offset)
+
+
+def _is_flush_due(log: DiskLog) -> bool:
+    """Whether an append has to flush the log, whatever a roll has flushed.
+
+    Raises:
+        UndecidedError: it depends on that.
+    """
+    points = (log.recovery_point, recovery_point_max(log))
+    found = {is_flush_due(log.log_end_offset - point, log.flush_messages) for point in points}
+    if len(found) > 1:
+        raise UndecidedError("the append reaches flush.messages or not, by whether a roll has flushed the log")
+    return found.pop()
 
 
 def _flushed(log: DiskLog, now_ms: int) -> DiskLog:
-    return evolve(log, recovery_point=recovery_point(log.recovery_point, log.log_end_offset), last_flush_ms=now_ms)
+    point = recovery_point(log.recovery_point, log.log_end_offset)
+    return evolve(log, recovery_point=point, last_flush_ms=now_ms, rolled_ms=None)
 
 
 def _flushed_if_overdue(log: DiskLog, step: FlushOverdue) -> DiskLog:
@@ -169,23 +196,34 @@ def _flushed_if_overdue(log: DiskLog, step: FlushOverdue) -> DiskLog:
         return log  # nothing is flushed, so that the last flush is when it was
     if log.last_flush_ms is None:
         raise UndecidedError("it is not known when the log was flushed")
-    return _flushed(log, step.now_ms) if is_flush_overdue(log.last_flush_ms, step.now_ms, log.flush_ms) else log
+    times = {log.last_flush_ms} if log.rolled_ms is None else {log.last_flush_ms, log.rolled_ms}
+    found = {is_flush_overdue(each, step.now_ms, log.flush_ms) for each in times}
+    if len(found) > 1:
+        raise UndecidedError("the last flush is flush.ms ago or not, by whether a roll has flushed the log")
+    return _flushed(log, step.now_ms) if found.pop() else log
 
 
 class UndecidedError(ValueError):
-    """What the log is after a step depends on what is random, or unknown."""
+    """What the log is after a step depends on what is random, unknown, or left open."""
 
 
 def _roll_reason(log: DiskLog, batch: DiskBatch, now_ms: int) -> RollReason | None:
-    """Why a batch goes to a new segment, whatever jitter was drawn.
+    """Why a batch goes to a new segment, whatever jitter was drawn, and whatever a start did to indexes.
 
     Raises:
         UndecidedError: it depends on that.
     """
-    found = {roll_reason(log.segments[-1], batch, log.limits, now_ms, each) for each in jitters_ms(log.limits)}
+    active, limits = log.segments[-1], log.limits
+    was_reopened = active.base_offset in log.reopened
+    if was_reopened:
+        limits = evolve(limits, segment_index_bytes=INDEX_BYTES_MAX)
+    found = {roll_reason(active, batch, limits, now_ms, each) for each in jitters_ms(limits)}
     if len(found) > 1:
         raise UndecidedError("the batch comes when a new segment may begin or not, by segment.jitter.ms")
-    return found.pop()
+    reason = found.pop()
+    if reason is None and was_reopened and may_have_full_index(active, log.limits):
+        raise UndecidedError("an index of the segment is full or not, by what a start has done to it")
+    return reason
 
 
 def _restarted(log: DiskLog, step: Restart) -> DiskLog:
@@ -200,6 +238,7 @@ def _restarted(log: DiskLog, step: Restart) -> DiskLog:
         log_start_offset=max(start, made.segments[0].base_offset),
         recovery_point=made.recovery_point,
         last_flush_ms=step.now_ms,
+        rolled_ms=None,
         reopened=bases & {*log.reopened, made.segments[-1].base_offset},
         given_up=(),
     )
@@ -228,6 +267,7 @@ def _retained(log: DiskLog, step: Retain) -> DiskLog:
         log,
         segments=made.segments,
         log_start_offset=made.log_start_offset,
+        rolled_ms=step.now_ms if len(made.gone) == len(log.segments) else log.rolled_ms,
         given_up=(*log.given_up, *((each.base_offset, step.now_ms) for each, _ in made.gone)),
         gone=tuple(why for _, why in made.gone),
     )

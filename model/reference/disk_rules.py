@@ -8,10 +8,9 @@ that are closed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from model.reference.disk_compaction import compaction
-from model.reference.disk_log import DiskLog, begun, taken
+from model.reference.disk_indexes import indexes
+from model.reference.disk_log import DiskLog, begun, recovery_point_max, taken
 from model.reference.disk_seen import expect, meets, records_of
 from model.reference.disk_steps import (
     Append,
@@ -30,18 +29,9 @@ from model.reference.outcomes import Between, Exactly, Expect, Permitted, Sectio
 from model.reference.retention import Breach, Policy, retained
 from model.reference.rules import Context, rule
 from model.reference.segments import (
-    NO_TIMESTAMP,
-    Limits,
     RollReason,
-    Segment,
-    is_flush_due,
-    offset_index,
-    time_index,
 )
 from model.reference.state import Cluster
-
-Entries = tuple[tuple[int, int], ...]
-"""What an index holds."""
 
 STARTED = declare("disk.started", "the log was made")
 DONE = declare("disk.done", "the step was taken")
@@ -98,10 +88,10 @@ def _expects(before: DiskLog, step: DiskStep, log: DiskLog) -> list[Expect]:
 
 
 def _recovery_point_after_a_visit(before: DiskLog, log: DiskLog) -> Exactly | Between:
-    """The log's end if it was flushed; if not, no more than before (a start may have lowered it)."""
+    """The log's end if it was flushed; if not, no more than before (a start may have lowered it, a roll raised it)."""
     if log.recovery_point == log.log_end_offset:
         return Exactly(log.recovery_point)
-    return Between(0, before.recovery_point)
+    return Between(0, recovery_point_max(before))
 
 
 def _base_offsets(log: DiskLog) -> tuple[int, ...]:
@@ -118,62 +108,22 @@ def _segments(log: DiskLog, names: str, sizes: str) -> list[Expect]:
     ]
 
 
-def offset_indexes(log: DiskLog, requirement: str) -> Expect:
-    """The offset indexes of the closed segments."""
-    entries = [tuple(offset_index(each, log.limits)) for each in log.segments]
-    return _indexes("offset_indexes", log, entries, requirement)
-
-
-def time_indexes(log: DiskLog, requirement: str) -> Expect:
-    """The time indexes of the closed segments."""
-    entries = [closed_time_index(each, log.limits) for each in log.segments]
-    return _indexes("time_indexes", log, entries, requirement)
-
-
-def _indexes(field: str, log: DiskLog, entries: Sequence[Entries], requirement: str) -> Expect:
-    """What the indexes of closed segments hold, but for those that were active at a start."""
-    wanted = {
-        place: entries[place] for place, each in enumerate(log.segments[:-1]) if each.base_offset not in log.reopened
-    }
-    if len(wanted) == len(log.segments) - 1:
-        return expect(field, tuple(wanted.values()), requirement)
-    words = f"{wanted}, by place, whatever those of other segments are"
-    return meets(field, words, lambda seen: wanted.items() <= dict(enumerate(seen)).items(), requirement)
-
-
-def closed_time_index(segment: Segment, limits: Limits) -> Entries:
-    """A closed segment's time index: the last entry is for its greatest timestamp (LogSegment.onBecomeInactive)."""
-    entries = time_index(segment, limits)
-    greatest = max((each.max_timestamp for each in segment.batches), default=NO_TIMESTAMP)
-    if greatest > (entries[-1][0] if entries else NO_TIMESTAMP):
-        entries.append((greatest, next(b.last_offset for b in segment.batches if b.max_timestamp == greatest)))
-    return tuple(entries)
-
-
 # -- appends ---------------------------------------------------------------------------------------------------------
 
 
 def appended(before: DiskLog, step: Append, log: DiskLog) -> list[Expect]:
     """A batch goes to the active segment or to a new one; closed segments stay as they are."""
     where = _roll_rule(before, step, log)
-    flushed = "DUR-11" if is_flush_due(log.log_end_offset - before.recovery_point, log.flush_messages) else ""
-    point = (
-        expect("recovery_point", log.recovery_point, flushed)
-        if flushed
-        else Expect(
-            "recovery_point",
-            Between(0, max(before.recovery_point, log.segments[-1].base_offset)),
-            "DUR-12",
-            vital=False,
-        )
-    )
-    indexes = [offset_indexes(log, "SEG-12"), time_indexes(log, "SEG-13")] if log.sizes_are_known else []
+    if log.recovery_point == log.log_end_offset:
+        point = expect("recovery_point", log.recovery_point, "DUR-11")
+    else:
+        point = Expect("recovery_point", Between(0, recovery_point_max(log)), "DUR-12", vital=False)
     return [
         *_segments(log, where, where),
         expect("rewritten", (), "SEG-09"),
         expect("log_end", log.log_end_offset, "SEG-10"),
         expect("records", records_of(log), "SEG-11"),
-        *indexes,
+        *(indexes(log, "SEG-12", "SEG-13") if log.sizes_are_known else ()),
         point,
     ]
 
@@ -197,11 +147,12 @@ def _roll_rule(before: DiskLog, step: Append, log: DiskLog) -> str:
 
 def restarted(before: DiskLog, step: Restart, log: DiskLog) -> list[Expect]:
     """What is there after a stop, a kill, or a loss of power."""
-    is_whole = step.clean and step.damage is Damage.NONE
+    begins_anew = step.log_start_offset is not None and step.log_start_offset > before.log_end_offset
+    is_whole = step.clean and step.damage is Damage.NONE and not begins_anew
     found = "DUR-01" if is_whole else _FOUND[step.damage]
     if not before.sizes_are_known:
         found = "CMP-14"
-    if step.log_start_offset is not None and step.log_start_offset > before.log_end_offset:
+    if begins_anew:
         found = "DUR-15"
     names = "DUR-07" if step.damage is Damage.FLIPPED else found
     flushed = {each.offset for each in before.records if each.offset < before.recovery_point}
@@ -213,11 +164,10 @@ def restarted(before: DiskLog, step: Restart, log: DiskLog) -> list[Expect]:
         expect("log_end", log.log_end_offset, found),
         Expect("recovery_point", point, "DUR-13" if is_whole else "DUR-12", vital=False),
         expect("given_up", (), "RET-12"),
+        expect("rewritten", (), "SEG-09"),  # what is damaged is the last segment, or is then
     ]
     if step.damage in (Damage.INDEXES, Damage.NO_INDEXES):
-        expects += [offset_indexes(log, found), time_indexes(log, found)]
-    if step.damage in (Damage.NONE, Damage.INDEXES, Damage.NO_INDEXES):
-        expects.append(expect("rewritten", (), "SEG-09"))
+        expects += indexes(log, found, found)
     if flushed and found != "DUR-15":
         held = meets(
             "records",

@@ -44,7 +44,7 @@ from model.reference.outcomes import (
 )
 from model.reference.retention import Breach, Policy, Retained, retained
 from model.reference.rules import Context, rule
-from model.reference.segments import DiskRecord, Limits, Segment
+from model.reference.segments import DiskRecord, Limits, Segment, life_ms
 from model.reference.settings import setting
 from model.reference.state import Cluster, Partition, Topic
 
@@ -67,12 +67,13 @@ def look_at_logs(cluster: Cluster, operation: LookAtLogs, context: Context) -> t
 
 def segments_of(topic: Topic, partition: Partition, context: Context) -> tuple[Segment, ...]:
     """The segments of a log, from its first batch on, which begins one."""
-    segment_ms = int(setting(topic, context, "segment.ms"))
-    if "compact" in _policies(topic, context):
-        segment_ms = min(segment_ms, int(setting(topic, context, "max.compaction.lag.ms")))  # LogConfig.maxSegmentMs
     limits = Limits(
         segment_bytes=int(setting(topic, context, "segment.bytes")),
-        segment_ms=segment_ms,
+        segment_ms=life_ms(
+            int(setting(topic, context, "segment.ms")),
+            int(setting(topic, context, "max.compaction.lag.ms")),
+            compacts="compact" in _policies(topic, context),
+        ),
         segment_index_bytes=int(setting(topic, context, "segment.index.bytes")),
     )
     base = partition.entries[0].base_offset if partition.entries else partition.log_end_offset
@@ -251,14 +252,18 @@ class _Rules:
 def _rules(topic: Topic, context: Context) -> _Rules:
     by_ratio = float(setting(topic, context, "min.cleanable.dirty.ratio")) < 1
     lags = int(setting(topic, context, "min.compaction.lag.ms")) > 0
+    deletes = "delete" in _policies(topic, context)
     spared = "CMP-24" if lags else "CMP-19"
-    if "delete" in _policies(topic, context):
-        return _Rules("RET-23", "CMP-25" if lags else "CMP-23", spared, "RET-23")
+    older = "CMP-25" if lags else "CMP-23" if deletes else "CMP-16"
+    if not by_ratio:  # nothing but max.compaction.lag.ms lets the log be compacted
+        older = "CMP-26"
+    if deletes:
+        return _Rules("RET-23", older, spared, "RET-23")
     if lags:
-        return _Rules("CMP-24", "CMP-25", spared, "CMP-18")
+        return _Rules("CMP-24", older, spared, "CMP-18")
     is_limited = any(int(setting(topic, context, f"retention.{of}")) >= 0 for of in ("ms", "bytes"))
     newest, start = ("RET-19", "RET-19") if is_limited else ("CMP-15", "CMP-18")
-    return _Rules(newest, "CMP-16" if by_ratio else "CMP-26", spared, start)
+    return _Rules(newest, older, spared, start)
 
 
 def _compacted(topic: Topic, index: int, context: Context) -> Section:

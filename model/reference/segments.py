@@ -21,6 +21,8 @@ NO_TIMESTAMP = -1
 RELATIVE_OFFSET_MAX = 2**31 - 1
 """How far an offset may be from its segment's first (AbstractIndex.toRelative): four bytes, signed."""
 OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES = 8, 12
+INDEX_BYTES_MAX = 2**31 - 1
+"""The largest that segment.index.bytes can be."""
 
 
 class Ending(StrEnum):
@@ -53,6 +55,7 @@ class DiskBatch:
     delete_horizon_ms: int | None = None
     """From when on its tombstones may go; it is set by the first cleaning that sees them. A marker has one, too."""
     producer_id: int = -1
+    producer_epoch: int = -1
     is_transactional: bool = False
     ending: Ending | None = None
     """For a control batch: what it says of its producer's transaction."""
@@ -94,9 +97,20 @@ class Limits:
 
     segment_bytes: int = 1_073_741_824
     segment_ms: int = 604_800_000
+    """What `life_ms` says of it."""
     segment_jitter_ms: int = 0
     segment_index_bytes: int = 10_485_760
     index_interval_bytes: int = 4096
+
+
+def life_ms(segment_ms: int, max_compaction_lag_ms: int, *, compacts: bool) -> int:
+    """How old a segment may become: `segment.ms`, or `max.compaction.lag.ms` if that is less and the log is compacted.
+
+    A record is compacted only once its segment is no longer active. What lets whole segments go for their age is
+    another rule (`model.reference.retention`).
+    Source: LogConfig.maxSegmentMs.
+    """
+    return min(segment_ms, max_compaction_lag_ms) if compacts and max_compaction_lag_ms > 0 else segment_ms
 
 
 # -- a new segment ---------------------------------------------------------------------------------------------------
@@ -195,6 +209,16 @@ def time_index(segment: Segment, limits: Limits) -> list[tuple[int, int]]:
     return entries
 
 
+def may_have_full_index(segment: Segment, limits: Limits) -> bool:
+    """Whether an index may be full of a segment that was active at a start, once or several times.
+
+    `index.interval.bytes` may be counted from zero again then (LogSegment.bytesSinceLastIndexEntry), so that there are
+    fewer entries; a stop adds one to the time index (LogSegment.onBecomeInactiveSegment). But in neither index a batch
+    has more than one, and the time index is the first to be full.
+    """
+    return len(segment.batches) >= limits.segment_index_bytes // TIME_ENTRY_BYTES - 1
+
+
 # -- flushes ---------------------------------------------------------------------------------------------------------
 
 
@@ -275,7 +299,8 @@ def recovered(
 
     After a clean stop the segments are believed. After any other, those from the one that holds the recovery point on
     are checked batch by batch; the log is cut at the first batch that is not valid, and all later segments go. If what
-    is left ends before the log's start, all of it goes, and the log begins anew at its start.
+    is left ends before the log's start, all of it goes, and the log begins anew at its start. The recovery point is the
+    log's end if all was believed; in any other case it does not rise.
 
     `may_have_gaps` is whether offsets may be missing between two of the segments that are checked: true of Kafka's
     logs, where a compaction or a leader's gaps leave them, and where nobody looks. A log of which it is false is cut
@@ -289,7 +314,8 @@ def recovered(
         dropped = list(found[len(segments) :])
     if segments and segments[-1].next_offset < log_start_offset:
         segments, dropped = [], [*segments, *dropped]
+    is_believed = was_clean and bool(segments)
     if not segments:
         segments = [Segment(base_offset=log_start_offset, created_ms=now_ms, modified_ms=now_ms)]
     end = segments[-1].next_offset
-    return Recovered(tuple(segments), end, end if was_clean else min(point, end), tuple(dropped))
+    return Recovered(tuple(segments), end, end if is_believed else min(point, end), tuple(dropped))

@@ -221,6 +221,17 @@ def test_what_waited_for_too_long_is_compacted_though_the_log_is_clean_enough() 
         assert found == ({"CMP-26"} if broken else set())
 
 
+def test_whatever_else_is_set_it_is_the_lag_that_lets_a_clean_log_be_compacted() -> None:
+    for look in (wrong_of_both, wrong_records):
+        for lag in (0, DAY_MS):
+            assert look(
+                min_cleanable_dirty_ratio="1",
+                max_compaction_lag_ms=str(4 * DAY_MS),
+                min_compaction_lag_ms=str(lag),
+            ) == {"CMP-26"}
+    assert wrong_of_both() == {"CMP-23"}
+
+
 def test_a_compacted_segment_ends_by_max_compaction_lag_too() -> None:
     config = {"segment_ms": str(9 * DAY_MS), "max_compaction_lag_ms": str(DAY_MS // 2)}
     for policy, bases in (("compact", [0, 2, 4, 5]), ("delete", [0])):

@@ -15,6 +15,8 @@ from model.reference.segments import (
     is_flush_due,
     is_flush_overdue,
     jitters_ms,
+    life_ms,
+    may_have_full_index,
     offset_index,
     recovered,
     recovery_point,
@@ -87,6 +89,21 @@ def test_full_indexes_roll() -> None:
     assert roll_reason(one, batch(2, timestamp=3), dense, 0, 0) is RollReason.TIME_INDEX
 
 
+def test_how_full_the_indexes_of_a_segment_may_be_after_a_start() -> None:
+    """Starts may give the time index an entry for each batch, and there must be room for one more."""
+    four = segment(*(batch(each, timestamp=1) for each in range(4)))
+    assert not may_have_full_index(four, Limits(segment_index_bytes=6 * 12))
+    assert may_have_full_index(four, Limits(segment_index_bytes=5 * 12))
+
+
+@pytest.mark.parametrize(
+    ("lag_ms", "compacts", "life"), [(5, True, 5), (20, True, 10), (0, True, 10), (5, False, 10)], ids=str
+)
+def test_what_must_be_compacted_soon_ends_a_segment(lag_ms: int, compacts: bool, life: int) -> None:
+    """LogConfigTest: maxSegmentMs."""
+    assert life_ms(10, lag_ms, compacts=compacts) == life
+
+
 def test_index_entries_are_more_than_the_interval_apart() -> None:
     batches = segment(*(batch(each, 50, timestamp=10 - each) for each in range(6)))
     limits = Limits(index_interval_bytes=100)
@@ -144,6 +161,13 @@ def test_a_log_that_ends_before_its_start_begins_anew() -> None:
     made = recovered(BROKEN, 0, 4, was_clean=False)
     assert (made.log_end_offset, [each.base_offset for each in made.segments]) == (4, [4])
     assert len(made.dropped) == 3
+
+
+@pytest.mark.parametrize(("found", "point", "made"), [(BROKEN, 6, 6), (BROKEN, 9, 9), (BROKEN, 2, 2), ((), 0, 0)])
+def test_a_clean_stop_raises_no_recovery_point_of_a_log_that_begins_anew(
+    found: tuple[Segment, ...], point: int, made: int
+) -> None:
+    assert recovered(found, point, 9, was_clean=True).recovery_point == made
 
 
 def test_nothing_is_found() -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
-from conformance.case import CASES
+from conformance.case import CASES, Run
 from conformance.client import Client
-from conformance.disk import one, segments_of
+from conformance.disk import one, play, segments_of, some
 from conformance.engine import Bench, load_cases, run_case
 from conformance.names import Names
 from conformance.results import Verdict
@@ -40,9 +41,18 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 def test_what_is_seen_of_a_log(disk: Disk, tmp_path: Path) -> None:
     seen = [disk.take(one(at=each)) for each in range(3)][-1]
-    assert (seen["segment_base_offsets"], seen["log_end"], seen["rewritten"]) == ((0, 2), 3, ())
+    assert (seen["segment_base_offsets"], seen["log_end"]) == ((0, 2), 3)
     assert seen["records"] == tuple((offset, b"k", b"v") for offset in range(3))
     assert sorted(each.name for each in (tmp_path / "t-0").glob("*.log")) == [f"{base:020d}.log" for base in (0, 2)]
+
+
+def test_what_was_rewritten_is_told_of_segments_that_were_closed_before(disk: Disk, tmp_path: Path) -> None:
+    assert ["rewritten" in disk.take(one(at=each)) for each in range(5)] == [False, False, False, True, True]
+    assert disk.take(one(at=5))["rewritten"] == ()
+    for base, written in ((0, True), (4, False)):
+        path = tmp_path / "t-0" / f"{base:020d}.log"
+        path.write_bytes(path.read_bytes() + b" ")
+        assert disk.take(Flush())["rewritten"] == ((path.name,) if written else ())
 
 
 @pytest.mark.parametrize(
@@ -201,23 +211,45 @@ def test_no_case_passes_a_process_that_ended() -> None:
 KAFKA_LIKE = Path(__file__).parents[2] / "tests" / "kafka_like_storage.py"
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        "DUR-01/after_a_clean_stop",
-        "DUR-04/a_bit_is_wrong",
-        "DUR-08/indexes_hold_anything",
-        "DUR-10/a_flush_raises_the_recovery_point",
-        "DUR-14/what_was_flushed_stays",
-        "SEG-01/segments_roll_by_size",
-        "SEG-09/closed_segments_stay_as_they_are",
-    ],
-)
+load_cases()
+
+
+@pytest.mark.parametrize("case", [each.id for each in CASES.values() if "storage" in each.needs])
 def test_a_log_that_does_no_more_than_kafkas_passes(case: str) -> None:
     launch = Launch([sys.executable, "-P", str(KAFKA_LIKE)], {"PYTHONPATH": str(KAFKA_LIKE.parents[2])})
     with bench_of(Stored(launch)) as bench:
         result = run_case(CASES[case], bench, "highest")
     assert (result.verdict, result.beside) == (Verdict.PASS, ()), result.detail
+
+
+class Unrolled(Bundled):
+    """A broker whose storage process begins no second segment."""
+
+    def storage_process(self) -> Launch:
+        made = super().storage_process()
+        code = "from impl.storage.log import Log\nLog.roll_for = lambda *_: None\n"
+        return Launch(
+            [sys.executable, "-c", f"{code}from conformance.targets.storage_bundled import main; main()"],
+            made.environment,
+        )
+
+
+def test_no_closed_segment_stays_as_it_is_if_there_is_none() -> None:
+    with bench_of(Stored(Unrolled().storage_process())) as bench:
+        result = run_case(CASES["SEG-09/closed_segments_stay_as_they_are"], bench, "highest")
+    assert (result.verdict, result.missed) == (Verdict.NOT_RUN, frozenset({"SEG-09"})), result.detail
+
+
+def test_what_the_model_leaves_open_is_not_run_and_says_why() -> None:
+    def drive(run: Run) -> None:
+        """Append so that it depends on a roll whether the log is flushed."""
+        play(run, *some(3), limits=segments_of(2), flush_messages=3)
+
+    left_open = evolve(CASES["DUR-11/appends_flush_by_themselves"], drive=drive)
+    with bench_of(Stored(Bundled().storage_process())) as bench:
+        result = run_case(left_open, bench, "highest")
+    assert result.verdict is Verdict.NOT_RUN
+    assert result.detail == "the append reaches flush.messages or not, by whether a roll has flushed the log"
 
 
 TWICE = base64.b64encode(encode_batches((one().batch, one().batch))).decode()
