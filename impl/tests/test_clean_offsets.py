@@ -33,7 +33,7 @@ def test_an_empty_checkpoint_is_none_and_a_damaged_one_is_set_aside(caplog: pyte
     broker = open_broker(files)
     assert clean_to(broker) == {FIRST: CLEAN_TO, SECOND: None, THIRD: None}
     assert files.read_file(SECOND / (CLEANER_OFFSETS + CORRUPT)) == WORDLESS
-    assert f"{SECOND / CLEANER_OFFSETS} has a line" in caplog.text
+    assert f"{SECOND / CLEANER_OFFSETS} is damaged at line 3" in caplog.text
     may_have_gaps = {
         path: broker.clean_offsets.may_have_gaps("t", each.index) for path, each in by_home(broker).items()
     }
