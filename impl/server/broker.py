@@ -23,10 +23,10 @@ from impl.errors import BrokerError, DataDirectoryError, ErrorCode, StorageError
 from impl.replica.config import PartitionConfig
 from impl.replica.fetch_session import FetchSessions
 from impl.replica.partition import Partition
+from impl.server.clean_offsets import CleanOffsets
 from impl.server.log_directories import LogDirectories
 from impl.server.strangers import move_aside, refuse_without_topics, renamed, tell_of_strangers
 from impl.storage.checkpoints import (
-    CLEANER_OFFSETS,
     META_PROPERTIES,
     PARTITION_METADATA,
     CheckpointError,
@@ -35,7 +35,6 @@ from impl.storage.checkpoints import (
     uuid_text,
     write_properties,
 )
-from impl.storage.cleaner import CleanOffsets
 from impl.storage.deletion import Deletions
 from impl.storage.filesystem import FileSystem
 from impl.storage.log_directory import NO_PARTITION, LogName, LogSettings, directory_name, make_durably
@@ -107,7 +106,7 @@ class Broker:
             self.directories = LogDirectories(files, paths, threads, clock, failed)
             self.fetch_sessions = FetchSessions(config.number("max.incremental.fetch.session.cache.slots"))
             self.deletions = Deletions(files)
-            self.clean_offsets = CleanOffsets(files, directory / CLEANER_OFFSETS)
+            self.clean_offsets = CleanOffsets(files, self.directories, self._known())
             self._look_for_leftovers()
             self._open_logs()
             self._read_own_logs()
@@ -273,13 +272,13 @@ class Broker:
         }
         write_properties(self._files, path, identity)
 
+    def _known(self) -> set[LogName]:
+        """The partitions of all topics."""
+        return {(topic.name, index) for topic in self.catalog.all() for index in range(topic.partition_count)}
+
     def _look_for_leftovers(self) -> None:
         """Finish deletions that the last stop interrupted, and tell of partitions that no topic has."""
-        known = {
-            directory_name((topic.name, index))
-            for topic in self.catalog.all()
-            for index in range(topic.partition_count)
-        }
+        known = {directory_name(name) for name in self._known()}
         for directory in self.directories.all:
             if directory.failure is not None:
                 continue
@@ -356,6 +355,7 @@ class Broker:
             found = read_properties(self._files, path, ":").get("topic_id")
             if found is not None and found != uuid_text(topic.topic_id):
                 move_aside(self._files, home.path, name, f"belongs to another topic, with id {found}")
+                self.clean_offsets.forget_stranger(name)
         except CheckpointError as error:
             set_aside(self._files, path, error, "the log is taken to be that of the topic with its name")
         except StorageError as error:

@@ -9,16 +9,13 @@ finishes or undoes a swap that was interrupted. Offsets never change. Sizes are 
 
 import logging
 from collections.abc import Callable, Generator, Sequence
-from pathlib import Path
 from typing import Final
 
 import attrs
 
 from impl.storage.batch import parse_header
-from impl.storage.checkpoints import CheckpointError, read_offsets, set_aside, write_offsets
 from impl.storage.cleaned_transactions import CleanedTransactions
 from impl.storage.compaction import Compaction, NewestOffsets
-from impl.storage.filesystem import FileSystem
 from impl.storage.log import Log
 from impl.storage.segment import RELATIVE_OFFSET_MAX, BatchAt, Segment
 from impl.storage.stored_records import checked, told_where
@@ -39,43 +36,6 @@ class CompactionConfig:
     lag_ms_min: int  # min.compaction.lag.ms
     lag_ms_max: int  # max.compaction.lag.ms
     delete_retention_ms: int  # delete.retention.ms
-
-
-class CleanOffsets:
-    """How far each partition's log is clean, by topic and index, in `cleaner-offset-checkpoint`."""
-
-    def __init__(self, files: FileSystem, path: Path) -> None:
-        """Raises StorageError. A checkpoint that can't be understood is set aside."""
-        self._files = files
-        self._path = path
-        self._offsets: dict[tuple[str, int], int] = {}
-        self._was_damaged = False
-        try:
-            self._offsets = read_offsets(files, path)
-        except CheckpointError as error:
-            set_aside(files, path, error, "logs are compacted from their starts")
-            self._was_damaged = True
-
-    def get(self, topic: str, index: int) -> int | None:
-        """The offset up to which a log is clean; None when it was never compacted."""
-        return self._offsets.get((topic, index))
-
-    def put(self, topic: str, index: int, offset: int) -> None:
-        """Note how far a log is clean. Durable on return; raises StorageError, and then nothing is noted."""
-        offsets = {**self._offsets, (topic, index): offset}
-        write_offsets(self._files, self._path, offsets)
-        self._offsets = offsets
-
-    def may_have_gaps(self, topic: str, index: int) -> bool:
-        """Whether a log was compacted once, or whether nobody knows."""
-        return self._was_damaged or (topic, index) in self._offsets
-
-    def forget(self, topic: str) -> None:
-        """Forget a topic that is deleted; another of its name begins anew. Durable on return."""
-        left = {key: offset for key, offset in self._offsets.items() if key[0] != topic}
-        if len(left) < len(self._offsets):
-            self._offsets = left
-            write_offsets(self._files, self._path, self._offsets)
 
 
 @attrs.frozen(slots=True)

@@ -11,7 +11,6 @@ from impl.replica.partition import Partition
 from impl.server.broker import Broker
 from impl.server.housekeeping import Housekeeping
 from impl.server.log_cleaner import LogCleaner
-from impl.storage.cleaner import CleanOffsets
 from impl.storage.faults import Fault, Faults, Kind
 from impl.storage.filesystem import RealFileSystem
 from impl.storage.simulated import SimulatedFileSystem
@@ -120,17 +119,6 @@ def test_a_disk_that_fails_during_compaction_takes_the_log_offline(kind: Kind, p
     assert error.value.code == ErrorCode.KAFKA_STORAGE_ERROR
     keeper.close()
     broker.close()
-
-
-def test_an_empty_checkpoint_is_none_and_a_damaged_one_is_set_aside(tmp_path: Path) -> None:
-    path = tmp_path / "cleaner-offset-checkpoint"
-    path.touch()  # as Kafka leaves it
-    offsets = CleanOffsets(RealFileSystem(), path)
-    offsets.put("t", 0, 5)
-    assert CleanOffsets(RealFileSystem(), path).get("t", 0) == 5
-    path.write_text("0\n1\nt 0 five\n")
-    assert CleanOffsets(RealFileSystem(), path).get("t", 0) is None
-    assert path.with_name(path.name + ".corrupt").read_text() == "0\n1\nt 0 five\n"
 
 
 def test_lags_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
