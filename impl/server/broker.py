@@ -37,7 +37,14 @@ from impl.storage.checkpoints import (
 )
 from impl.storage.deletion import Deletions
 from impl.storage.filesystem import FileSystem
-from impl.storage.log_directory import NO_PARTITION, LogName, LogSettings, directory_name, make_durably
+from impl.storage.log_directory import (
+    NO_PARTITION,
+    LogDirectory,
+    LogName,
+    LogSettings,
+    directory_name,
+    make_durably,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -300,8 +307,10 @@ class Broker:
             config = self.config.partition_config(topic.overrides)
             partitions += [(topic, index, config) for index in range(topic.partition_count)]
         for topic, index, config in partitions:
-            self._move_stranger((topic.name, index), topic)
-            wanted[topic.name, index] = self._settings(topic.name, index, config)
+            name = topic.name, index
+            for directory in self.directories.that_have(name):
+                self._move_stranger(directory, name, topic)
+            wanted[name] = self._settings(topic.name, index, config)
         self.directories.open_all(wanted, self.now_ms())
         if len(partitions) < MANY_PARTITIONS:
             found = [self._opened(*each) for each in partitions]
@@ -314,8 +323,7 @@ class Broker:
         config = self.config.partition_config(topic.overrides)
         for index in indexes:
             name = topic.name, index
-            self.directories.home_of(name, is_new=True)
-            self._move_stranger(name, topic, is_new=True)
+            self._move_stranger(self.directories.home_of(name, is_new=True), name, topic, is_new=True)
             self.directories.open(name, self._settings(topic.name, index, config), self.now_ms())
             self.partitions[name] = self._opened(topic, index, config)
 
@@ -340,9 +348,11 @@ class Broker:
             flush_ms_max=config.flush_ms,
         )
 
-    def _move_stranger(self, name: LogName, topic: Topic, *, is_new: bool = False) -> None:
-        """Rename what is in the place of a log and is not its own; whatever is in that of a new one is not."""
-        home = self.directories.home_of(name)
+    def _move_stranger(self, home: LogDirectory, name: LogName, topic: Topic, *, is_new: bool = False) -> None:
+        """Rename what is in the place of a log and is not its own; whatever is in that of a new one is not.
+
+        A directory that was offline may still have a log that was deleted, and made again elsewhere, meanwhile.
+        """
         directory = home.path / directory_name(name)
         path = directory / PARTITION_METADATA
         if home.failure is not None:
@@ -355,7 +365,7 @@ class Broker:
             found = read_properties(self._files, path, ":").get("topic_id")
             if found is not None and found != uuid_text(topic.topic_id):
                 move_aside(self._files, home.path, name, f"belongs to another topic, with id {found}")
-                self.clean_offsets.forget_stranger(name)
+                self.clean_offsets.forget_stranger(home.path, name)
         except CheckpointError as error:
             set_aside(self._files, path, error, "the log is taken to be that of the topic with its name")
         except StorageError as error:

@@ -84,8 +84,7 @@ class CleanOffsets:
                 except StorageError as error:
                     directory.fail(error)
 
-    def forget_stranger(self, name: LogName) -> None:
-        """Forget a log that was moved aside, where another one takes its place. Raises StorageError."""
-        path = self._home(name).path
+    def forget_stranger(self, path: Path, name: LogName) -> None:
+        """Forget a log of a directory that was moved aside there. Raises StorageError."""
         if name in self._offsets.get(path, {}):
             self._write(path, {each: offset for each, offset in self._offsets[path].items() if each != name})

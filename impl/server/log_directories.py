@@ -75,9 +75,9 @@ class LogDirectories:
         One that is not new, nor found, is taken to be in a directory that is offline, if there is one: to begin it
         anew elsewhere would hide its records (`LogManager.getOrCreateLog`). The broker's own are in the first.
         """
-        found = next((directory for directory in self.all if self._is_in(directory, name)), None)
-        if found is not None:
-            return found
+        found = self.that_have(name)
+        if found:
+            return found[0]
         online = [directory for directory in self.all if directory.failure is None]
         if not online:
             raise BrokerError(ErrorCode.KAFKA_STORAGE_ERROR, "all log directories are offline")
@@ -86,6 +86,10 @@ class LogDirectories:
         if not is_new and len(online) < len(self.all):
             return next(directory for directory in self.all if directory.failure is not None)
         return min(online, key=lambda directory: sum(home is directory for home in self._home.values()))
+
+    def that_have(self, name: LogName) -> list[LogDirectory]:
+        """The directories, of those that are online, that have something in the place of a log."""
+        return [directory for directory in self.all if self._is_in(directory, name)]
 
     def _is_in(self, directory: LogDirectory, name: LogName) -> bool:
         """Whether a log is in a directory; a disk that fails takes that offline."""

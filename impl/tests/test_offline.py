@@ -217,3 +217,23 @@ def test_a_process_serves_on_or_ends_with_a_message(tmp_path: Path) -> None:
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"Error: cannot make {none}: Not a directory")
+
+
+def test_a_topic_that_was_made_again_while_a_directory_was_offline_keeps_its_records() -> None:
+    files = filled()
+    old = [name for name in files.list_names(SECOND) if name.startswith("t-")]
+    faults = [Fault(kind, lasts=True, path_contains=str(SECOND)) for kind in ("list", "move")]
+    with failing(files, *faults):
+        broker = open_broker(files)
+        broker.delete_topic("t")
+        broker.create_topic(broker.catalog.check_creation(TopicRequest("t", PARTITIONS)))
+        for partition in broker.partitions.values():
+            assert partition.log.directory.parent != SECOND
+            append(partition)
+            append(partition)
+        broker.close()
+    again = open_broker(files)
+    assert {each.log.log_end_offset for each in again.partitions.values()} == {2}
+    again.close()
+    aside = [name for name in files.list_names(SECOND) if name.startswith("t-")]
+    assert [name.endswith("-stray") for name in aside] == [True] * len(old) != []
