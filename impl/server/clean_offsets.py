@@ -45,8 +45,9 @@ class CleanOffsets:
             self._damaged.add(path)
             found = {}
         self._offsets[path] = found
-        if gone := [name for name in found if name not in known]:
-            self._write(path, {name: offset for name, offset in found.items() if name not in gone})
+        left = {name: offset for name, offset in found.items() if name in known}
+        if len(left) < len(found):
+            self._write(path, left)
 
     def _write(self, path: Path, offsets: dict[LogName, int]) -> None:
         """Have a directory's checkpoint say this. Raises StorageError, and then nothing is changed."""

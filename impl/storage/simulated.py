@@ -247,7 +247,7 @@ class SimulatedFileSystem(FileSystem):
 def _bytes_in(entry: Entry) -> int:
     if isinstance(entry, FileContent):
         return len(entry.cached)
-    return sum(_bytes_in(each) for each in entry.cached.values())
+    return sum(_bytes_in(each) for each in list(entry.cached.values()))  # threads may make files meanwhile
 
 
 def _survivor(directory: Directory, random: Random, page_size: int) -> Directory:
