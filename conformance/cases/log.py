@@ -187,25 +187,6 @@ def logs_survive_a_restart(run: Run) -> None:
     run.produce(untouched, batch_of(b"g"))
 
 
-@case("LOG-08", needs=("kill", "start", "durable"))
-def logs_survive_a_kill(run: Run) -> None:
-    """Produce with each number of acks that is answered, kill the broker, start it, read and produce: as after a stop.
-
-    What was acknowledged is in the page cache at least, which outlives the process (DUR-02 says it of the log itself).
-    """
-    topic, untouched = run.topic(), run.topic()
-    for acks in (1, -1):
-        run.produce(topic, batch_of(b"a", b"b"), acks=acks)
-        run.produce(untouched, batch_of(b"c", compression=Compression.GZIP), acks=acks)
-    run.do("kill")
-    run.do("start")
-    for name in (topic, untouched):
-        run.settle(name)
-        run.read_through(name, 0)
-    run.produce(topic, batch_of(b"d"))
-    run.read_through(topic, 0)
-
-
 @case("LOG-09", needs=("restart", "durable"), versions={Api.PRODUCE: (5, None), Api.FETCH: (5, None)})
 def the_log_start_survives_a_restart(run: Run) -> None:
     """Delete records, in one partition all of them, and restart: the logs start where they did."""
