@@ -124,6 +124,8 @@ class Run(Session):
         """Mismatches of other requirements' rules, seen on the way."""
         self.epochs_before: dict[tuple[str, int], int] = {}
         """Leader epochs as they were before the last fault."""
+        self.is_killed = False
+        """Whether that was a kill."""
         self.fault_failed = False
         """Whether it ended because a fault that the target offers failed."""
         self.watch = self._decide
@@ -258,13 +260,14 @@ class Run(Session):
         if faults is None or action not in faults.actions:
             raise Unsupported(f"the target can't {action} a broker: see --fault-command")
         if action in ("restart", "elect", "stop", "kill"):
+            self.is_killed = action == "kill"
             told = self.client.leader_epochs(tuple(self.cluster.topics))
             self.epochs_before = {place: epoch for place, epoch in told.items() if self.client.is_at_home(*place)}
         carry_out(faults, action, self.client.home)
         self.client.forget()
         if action in ("restart", "elect", "start"):
             is_elected = elects(self.profile, in_order=action != "start", is_witnessed=action == "elect")
-            self.cluster = restarted(self.cluster, self.epochs_before, is_elected=is_elected)
+            self.cluster = restarted(self.cluster, self.epochs_before, is_elected=is_elected, is_killed=self.is_killed)
             self._await_leaders(1 if is_elected else 0)
 
     def _await_leaders(self, newer: int) -> None:

@@ -1,9 +1,10 @@
-"""DUR: what a log is after a stop, a kill, and a loss of power; what a flush is worth."""
+"""DUR: what a log is after a stop, a kill, and a loss of power; what a flush is worth. At the wire: a kill."""
 
 from __future__ import annotations
 
-from conformance.case import Run, case
+from conformance.case import Run, batch_of, case
 from conformance.disk import NEEDS, TIME, append, one, play, segments_of, some
+from model.reference.batch import Compression
 from model.reference.disk_steps import Damage, DiskStep, Flush, FlushOverdue, Restart
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -115,3 +116,23 @@ def what_was_flushed_stays(run: Run) -> None:
 def the_log_ends_before_its_start(run: Run) -> None:
     """By its checkpoint the log starts beyond all that is found: it begins anew there."""
     play(run, *some(3), Restart(log_start_offset=10), *some(2, at=9000), limits=PAIR)
+
+
+# -- at the wire -----------------------------------------------------------------------------------------------------
+
+
+@case("DUR-17", needs=("kill", "start", "durable"))
+def a_broker_is_killed(run: Run) -> None:
+    """Produce with each number of acks that is answered, kill the broker, start it, read and produce; and once more."""
+    topic, untouched = run.topic(), run.topic()
+    for acks in (1, -1):
+        run.produce(topic, batch_of(b"a", b"b"), acks=acks)
+        run.produce(untouched, batch_of(b"c", compression=Compression.GZIP), acks=acks)
+    for value in (b"d", b"e"):
+        run.do("kill")
+        run.do("start")
+        for name in (topic, untouched):
+            run.settle(name)
+            run.read_through(name, 0)
+        run.produce(topic, batch_of(value))
+        run.read_through(topic, 0)

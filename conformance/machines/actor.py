@@ -347,8 +347,11 @@ class Actor:
         """Every connection is lost. What was pending may have been taken or not: where the logs end now shows it."""
         cluster = self.world.cluster
         places = [(name, each) for name, topic in cluster.topics.items() for each in range(len(topic.partitions))]
-        is_elected = elects(self.bench.profile, in_order=action != "kill", is_witnessed=action == "elect")
-        self.worlds = tuple(restarted_world(world, places, is_elected=is_elected) for world in self.worlds)
+        is_killed = action == "kill"
+        is_elected = elects(self.bench.profile, in_order=not is_killed, is_witnessed=action == "elect")
+        self.worlds = tuple(
+            restarted_world(world, places, is_elected=is_elected, is_killed=is_killed) for world in self.worlds
+        )
         self.session.cluster = self.world.cluster
         # A broker that has just started may say that it can't tell yet.
         self.perform([(InitProducerId(), 0), (FindCoordinator(groups=tuple(self.groups[:1])), 1)])

@@ -34,11 +34,11 @@ def fault_to_do(action: str, cluster: Cluster, under_way: Sequence[Operation]) -
     return "restart" if action == "kill" and is_raised else action
 
 
-def restarted_world(world: World, places: Sequence[Place], *, is_elected: bool) -> World:
+def restarted_world(world: World, places: Sequence[Place], *, is_elected: bool, is_killed: bool) -> World:
     """The world after the broker was restarted: every connection was lost, and another leader epoch may have begun."""
     for sent in world.pending:
         world = world.without_connection(sent.connection)
-    return evolve(world, cluster=restarted(world.cluster, places, is_elected=is_elected))
+    return evolve(world, cluster=restarted(world.cluster, places, is_elected=is_elected, is_killed=is_killed))
 
 
 def await_leaders(client: Client, topics: Sequence[str], before: Cluster, places: Sequence[Place], newer: int) -> None:

@@ -30,6 +30,7 @@ from model.reference.outcomes import (
     declare,
     success,
 )
+from model.reference.restart import rule_of_survival
 from model.reference.returned import codec_of
 from model.reference.rules import Context, rule
 from model.reference.settings import setting
@@ -131,8 +132,8 @@ class _Append:
         return self.topic.partitions[self.index]
 
     @property
-    def predates_restart(self) -> bool:
-        return self.partition.restarts < self.cluster.restarts and self.partition.log_end_offset > 0
+    def rule_of_survival(self) -> str | None:
+        return rule_of_survival(self.cluster, self.partition)
 
     def outcomes(self) -> list[Permitted]:
         """One for each answer that the producer's machine allows; without a producer id, an append."""
@@ -207,8 +208,8 @@ class _Append:
 
     def _rule_of_offset(self) -> str:
         """Who says which offset is next: refused batches used none, and it goes on after a restart or a deletion."""
-        if self.predates_restart:
-            return "LOG-08"
+        if self.rule_of_survival is not None:
+            return self.rule_of_survival
         if self.partition.not_appended_by is not None:
             return self.partition.not_appended_by
         if self.partition.entries and self.partition.entries[-1].acks == 0:
@@ -221,7 +222,7 @@ class _Append:
 
     def _log_start(self) -> Expect:
         start = self.partition.log_start_offset
-        requirement = "LOG-09" if self.predates_restart and start > 0 else "LOG-11"
+        requirement = "LOG-09" if self.rule_of_survival is not None and start > 0 else "LOG-11"
         return Expect("log_start_offset", Exactly(start), requirement, vital=False)
 
     @property

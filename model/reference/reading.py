@@ -31,6 +31,7 @@ from model.reference.outcomes import (
     success,
 )
 from model.reference.refusals import refused_fetch
+from model.reference.restart import rule_of_survival
 from model.reference.returned import as_stored, learn_images
 from model.reference.rules import Context, rule
 from model.reference.settings import setting
@@ -262,19 +263,19 @@ class _Citation:
     another_is_refused: bool
 
     @property
-    def predates_restart(self) -> bool:
+    def rule_of_survival(self) -> str | None:
         partition = self.reading.partition
-        return partition is not None and partition.restarts < self.cluster.restarts and partition.log_end_offset > 0
+        return None if partition is None else rule_of_survival(self.cluster, partition)
 
     def of(self, requirement: str) -> str:
         """The requirement, or that logs survive a restart if this one has been through it."""
-        return "LOG-08" if self.predates_restart else requirement
+        return self.rule_of_survival or requirement
 
     def of_start(self) -> str:
         """Who says where the log starts: a start that was never raised has nothing to survive."""
         partition = self.reading.partition
         was_raised = partition is not None and partition.log_start_offset > 0
-        return "LOG-09" if self.predates_restart and was_raised else "LOG-11"
+        return "LOG-09" if self.rule_of_survival is not None and was_raised else "LOG-11"
 
     def of_success(self, requirement: str) -> str:
         """Who says that this partition is answered without an error."""

@@ -36,16 +36,27 @@ def elects(profile: Profile, *, in_order: bool, is_witnessed: bool = False) -> b
     return is_witnessed or (in_order and profile.control_plane is ControlPlane.KRAFT)
 
 
-def restarted(cluster: Cluster, places: Iterable[tuple[str, int]], *, is_elected: bool = False) -> Cluster:
+def restarted(
+    cluster: Cluster, places: Iterable[tuple[str, int]], *, is_elected: bool = False, is_killed: bool = False
+) -> Cluster:
     """The cluster after the leader of these partitions (topic, number) has been restarted.
 
-    `is_elected`: whether there was surely an election of it.
+    `is_elected`: whether there was surely an election of it; `is_killed`: whether its process was not stopped in order.
     """
     for topic, index in places:
         partition = cluster.partition(topic, index)
         if partition is not None:
             cluster = cluster.with_partition(topic, index, _led_anew(partition, is_elected=is_elected))
-    return evolve(cluster, former_producer_ids=cluster.producer_ids, sessions={}, restarts=cluster.restarts + 1)
+    number = cluster.restarts + 1
+    killed = number if is_killed else cluster.killed
+    return evolve(cluster, former_producer_ids=cluster.producer_ids, sessions={}, restarts=number, killed=killed)
+
+
+def rule_of_survival(cluster: Cluster, partition: Partition) -> str | None:
+    """The requirement by which what was written must still be there; None if the broker was not restarted since."""
+    if not partition.log_end_offset or partition.restarts >= cluster.restarts:
+        return None
+    return "DUR-17" if partition.restarts < cluster.killed else "LOG-08"
 
 
 def _led_anew(partition: Partition, *, is_elected: bool) -> Partition:

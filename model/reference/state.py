@@ -154,6 +154,8 @@ class Cluster:
     """Open fetch sessions (KIP-227) by id."""
     restarts: int = 0
     """How often the brokers have been restarted; whatever is older must have survived it."""
+    killed: int = 0
+    """The number of the last of these restarts for which a broker was killed; 0 if none was."""
     brokers: Mapping[int, tuple[str, int]] = field(factory=dict)
     """Host and port of each broker, once an answer has told them."""
     cluster_id: str | None = None

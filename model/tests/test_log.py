@@ -25,6 +25,7 @@ from model.reference.operations import (
 )
 from model.reference.oracle import Context, allowed
 from model.reference.outcomes import Finding, Values, judge
+from model.reference.restart import restarted
 from model.reference.state import Cluster, Partition, Stored, Topic
 from model.reference.waiting import Waited
 
@@ -177,6 +178,20 @@ def test_after_a_restart_old_logs_are_held_to_what_survives() -> None:
     lost = answer_of(partition, (), high_watermark=0, log_start_offset=0)
     assert broken(judged(cluster, fetch(1), lost)) >= {"LOG-08", "LOG-09"}
     assert broken(judged(cluster, produce(batch(1)), {"error": ErrorCode.NONE, "base_offset": 0})) == {"LOG-08"}
+
+
+def test_after_a_kill_old_logs_are_held_to_what_survives_it_and_newer_ones_are_not() -> None:
+    lost: Values = {"error": ErrorCode.NONE, "base_offset": 0}
+    killed = restarted(log_of(2), [("t", 0)], is_killed=True)
+    restarted_again = restarted(killed, [("t", 0)])
+    for cluster in (killed, restarted_again):
+        partition = cluster.topics["t"].partitions[0]
+        assert "DUR-17" in broken(judged(cluster, fetch(1), answer_of(partition, ())))
+        assert broken(judged(cluster, produce(batch(1)), lost)) == {"DUR-17"}
+    kept: Values = {"error": ErrorCode.NONE, "base_offset": 2, "log_start_offset": 0}
+    written = after(killed, judged(killed, produce(batch(1)), kept), kept)
+    assert broken(judged(written, produce(batch(1)), lost)) == {"LOG-01"}
+    assert broken(judged(restarted(written, [("t", 0)]), produce(batch(1)), lost)) == {"LOG-08"}
 
 
 def test_only_a_raised_log_start_is_one_that_survives_a_restart() -> None:
