@@ -27,9 +27,10 @@ from conformance.benchmarks.broker import (
     seconds_to_load,
     seconds_to_recover,
 )
-from conformance.benchmarks.figures import Notes
+from conformance.benchmarks.figures import LIMIT, Notes
+from conformance.benchmarks.limits import dd_speed, seconds_to_read, seconds_to_send
 from conformance.benchmarks.partitions import open_many, spread_over
-from conformance.benchmarks.reader import Reader
+from conformance.benchmarks.reader import PIECE_BYTES, Reader
 from conformance.benchmarks.traffic import LARGE_BATCHES, SMALL_BATCHES, TOTAL_BYTES, produce, warm_up
 from conformance.targets.process_target import ProcessTarget
 from conformance.wire.batch import encode_batch
@@ -87,9 +88,11 @@ def _measure_log(target: ProcessTarget, notes: Notes, log_bytes: int, appended_b
     create_topic(target, topic)
     target.faults.do("stop", 0)
     directory = data_of(target) / f"{topic}-0"
-    for path in directory.glob(f"{0:020d}.*"):
-        path.unlink()
     records, length = write_sparse(directory, log_bytes)
+    notes.step(f"the operating system reads {size}")
+    seconds = seconds_to_read(*sorted(directory.glob("*.log")))
+    notes.figure(f"{LIMIT}reading {size}, sparse (GB/s)", length / seconds / 1e9)
+    write_sparse(directory, log_bytes)  # anew, and so with as little of it in the page cache
     notes.step(f"recovery of {size}")
     notes.figure(f"recovery of {size} (GB/s)", length / seconds_to_recover(target) / 1e9)
     if (end := end_of(target, topic)) != records:
@@ -97,6 +100,9 @@ def _measure_log(target: ProcessTarget, notes: Notes, log_bytes: int, appended_b
     notes.step(f"fetches from {size}")
     with Reader.of(target.bootstrap[0], topic) as reader:
         _measure_fetches(reader, notes, records, size)
+    pieces = _pieces(directory, records)
+    speeds = [sum(each for _, _, each in pieces) / seconds_to_send(pieces) / 1e6 for _ in range(REPEATS)]
+    notes.figure(f"{LIMIT}sending from all over {size}, warm, sparse (MB/s)", median(speeds))
     notes.step(f"opening {size} after a clean stop")
     target.faults.do("stop", 0)
     target.faults.do("start", 0)
@@ -105,13 +111,15 @@ def _measure_log(target: ProcessTarget, notes: Notes, log_bytes: int, appended_b
     end_of(target, topic)  # when it is led, it can be appended to
     workload = evolve(LARGE_BATCHES, total_bytes=appended_bytes)
     warm_up(target, workload)
+    written = [dd_speed(data_of(target), appended_bytes, workload.batch_bytes) for _ in range(REPEATS)]
+    notes.figure(f"{LIMIT}dd beside {size}, {workload.name} (MB/s)", median(written))
     speeds = [produce(target, [(topic, 0)], workload) for _ in range(REPEATS)]
     notes.figure(f"append to {size}, {workload.name} (MB/s)", median(speeds))
 
 
 def _measure_fetches(reader: Reader, notes: Notes, records: int, size: str) -> None:
     """Pieces spread over all of a log, in the page cache, and single records at random."""
-    starts = [number * records // PIECES for number in range(PIECES)]
+    starts = _starts(records)
     speeds = []
     for counted in (False, *[True] * REPEATS):  # once before: then it is in the page cache, and Java has compiled it
         began = time.perf_counter()
@@ -129,8 +137,32 @@ def _measure_fetches(reader: Reader, notes: Notes, records: int, size: str) -> N
     notes.figure(f"one record of 1 MB of {size} (ms)", 1_000 * median(times))
 
 
+def _pieces(directory: Path, records: int) -> list[tuple[Path, int, int]]:
+    """Where the pieces are that a reader fetches: the file, where in it, and how many bytes to its end at most."""
+    segments = {int(path.stem): path for path in directory.glob("*.log")}
+    size = sum(path.stat().st_size for path in segments.values()) // records
+    pieces = []
+    for offset in _starts(records):
+        base = max(each for each in segments if each <= offset)
+        start = (offset - base) * size
+        whole = (segments[base].stat().st_size - start) // size
+        pieces.append((segments[base], start, min(whole, PIECE_BYTES // size) * size))
+    return pieces
+
+
+def _starts(records: int) -> list[int]:
+    """The first offset of each piece."""
+    return [number * records // PIECES for number in range(PIECES)]
+
+
 def write_sparse(directory: Path, log_bytes: int) -> tuple[int, int]:
-    """Write segments of batches that are mostly holes, and empty indexes; answers the number of records, and bytes."""
+    """Write segments of batches that are mostly holes, and empty indexes, and remove what was there before.
+
+    Answers the number of records, and of bytes.
+    """
+    for path in directory.glob("*.*"):
+        if path.stem.isdecimal():
+            path.unlink()
     batch = encode_batch(Batch(records=(Record(value=bytes(VALUE_BYTES)),), partition_leader_epoch=0))
     in_a_segment = SEGMENT_BYTES // len(batch)
     count = log_bytes // len(batch)

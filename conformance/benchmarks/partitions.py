@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from conformance.benchmarks.broker import create_topic, end_of, resident_mib, seconds_to_start
-from conformance.benchmarks.figures import Notes
+from conformance.benchmarks.broker import create_topic, data_of, end_of, resident_mib, seconds_to_start
+from conformance.benchmarks.figures import LIMIT, Notes
+from conformance.benchmarks.limits import seconds_to_open
 from conformance.benchmarks.traffic import Place, Workload, consume, produce, warm_up
 from conformance.targets.process_target import ProcessTarget
 
@@ -34,6 +35,8 @@ def open_many(target: ProcessTarget, notes: Notes, partitions: int) -> None:
         end_of(target, topic, count - 1)
     seconds = time.perf_counter() - began
     notes.figure(f"opening {partitions} partitions (s)", max(seconds - alone, 0.0))
+    directories = [data_of(target) / f"{topic}-{number}" for topic, many in topics.items() for number in range(many)]
+    notes.figure(f"{LIMIT}reading the files of {partitions} partitions (s)", seconds_to_open(directories))
     notes.figure(f"memory added by {partitions} partitions (MiB)", max(resident_mib(target) - before, 0.0))
 
 

@@ -1,18 +1,14 @@
 """A client that reads a partition faster than a broker can send it, so that it is the broker that is measured.
 
 It asks for one piece after the other, takes each answer into one buffer, and looks at nothing but the error, the size,
-the first batch's offset and its length, which all have. Not looked at: checksums and records. What it is held against
-is a file that the operating system sends to it without anybody asking.
+the first batch's offset and its length, which all have. Not looked at: checksums and records.
 """
 
 from __future__ import annotations
 
 import socket
-import time
 from mmap import mmap
-from pathlib import Path
 from struct import Struct
-from threading import Thread
 from types import TracebackType
 from typing import Self
 
@@ -109,27 +105,6 @@ class Reader:
             if not came:
                 raise ConnectionError("the connection was closed")
             got += came
-
-
-def seconds_to_send(path: Path) -> float:
-    """How long it takes to send a file from its pages to a socket of this machine, which is the least that a fetch is.
-
-    Raises OSError.
-    """
-    buffer = memoryview(mmap(-1, BUFFER_BYTES))
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as sender:
-        receiver, _ = server.accept()
-        with receiver, path.open("rb") as file:
-            receiver.settimeout(DEADLINE_S)
-            left, sending = path.stat().st_size, Thread(target=sender.sendfile, args=(file,))
-            began = time.perf_counter()
-            sending.start()
-            while left:
-                if not (came := receiver.recv_into(buffer)):
-                    raise ConnectionError(f"{left} bytes of {path} did not come")
-                left -= came
-            sending.join()
-    return time.perf_counter() - began
 
 
 def _request(topic: str, offset: int, max_bytes: int) -> bytes:

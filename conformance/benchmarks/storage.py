@@ -9,19 +9,15 @@ to start a process varies by more than that. Not measured: several logs at once,
 
 from __future__ import annotations
 
-import errno
 import os
-import subprocess
 import time
 from collections.abc import Callable
-from mmap import mmap
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from conformance.benchmarks.broker import (
-    DEADLINE_S,
     MIB,
     SEGMENT_BYTES,
     StalledError,
@@ -31,16 +27,15 @@ from conformance.benchmarks.broker import (
     seconds_to_recover,
 )
 from conformance.benchmarks.figures import LIMIT, Notes
+from conformance.benchmarks.limits import copy_speed, dd_speed, forget_pages, seconds_to_read, seconds_to_send
 from conformance.benchmarks.partitions import open_many
-from conformance.benchmarks.reader import Reader, seconds_to_send
+from conformance.benchmarks.reader import Reader
 from conformance.targets.process_target import ProcessTarget
 from conformance.wire.batch import HEADER_BYTES, encode_batch
 from model.reference.batch import Batch, Record
 
 BATCH_BYTES = (16_384, 1_024)
-READ_BYTES = 8 * MIB
-COPIED_MOST = 256 * MIB
-"""Of what a copy in memory is measured with; more than any cache of a processor holds."""
+WRITTEN_BYTES = 8 * MIB
 REPEATS = 3
 """How often a log is recovered, and read; the median counts, so that one slow moment of a disk does not decide."""
 _RECORD_BYTES_ABOUT = 10
@@ -67,18 +62,9 @@ def measure(target: ProcessTarget, notes: Notes, *, log_bytes: int = SEGMENT_BYT
 
 
 def _measure_limits(notes: Notes, folder: Path, size: int) -> None:
-    """What nobody can be quicker than: a copy in memory on one core, and `dd` that writes and flushes a file."""
-    copied = min(size, COPIED_MOST)
-    source, copy = np.ones(copied, np.uint8), np.ones(copied, np.uint8)  # both have memory, unlike zeros
-    began = time.perf_counter()
-    np.copyto(copy, source)
-    notes.figure(f"{LIMIT}a copy in memory (GB/s)", source.size / (time.perf_counter() - began) / 1e9)
-    file, pieces = folder / "dd", size // MIB
-    command = ["dd", "if=/dev/zero", f"of={file}", f"bs={MIB}", f"count={pieces}", "conv=fdatasync"]
-    began = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True, timeout=DEADLINE_S)  # noqa: S603  as it is
-    notes.figure(f"{LIMIT}dd, flushed at the end (MB/s)", pieces * MIB / (time.perf_counter() - began) / 1e6)
-    file.unlink()
+    """What nobody can be quicker than, whatever a log is."""
+    notes.figure(f"{LIMIT}a copy in memory (GB/s)", copy_speed(size))
+    notes.figure(f"{LIMIT}dd, flushed at the end (MB/s)", dd_speed(folder, size, is_flushed=True))
 
 
 # -- one long log ----------------------------------------------------------------------------------------------------
@@ -120,7 +106,7 @@ def _measure_reads(target: ProcessTarget, notes: Notes, log: Path, batches: int,
         return seconds_to_read(log)
 
     def send() -> float:
-        return seconds_to_send(log)
+        return seconds_to_send([(log, 0, length)])
 
     notes.step(f"fetches, warm, {size}")
     fetch()  # a Java machine compiles what it has seen run
@@ -152,7 +138,7 @@ def _medians(*runs: Callable[[], float], cold: Path | None = None) -> list[float
 def write_log(path: Path, batch_bytes: int, log_bytes: int) -> int:
     """Write a log of equal batches of one record each, as a leader of epoch 0 does; answers how many there are."""
     batch = _batch(batch_bytes)
-    in_a_piece = max(READ_BYTES // len(batch), 1)
+    in_a_piece = max(WRITTEN_BYTES // len(batch), 1)
     left = total = log_bytes // len(batch)
     with path.open("wb") as file:
         while left:
@@ -171,35 +157,3 @@ def _batch(batch_bytes: int) -> bytes:
     """A batch of one record, about so many bytes long; its base offset is not part of what its CRC covers."""
     value = os.urandom(batch_bytes - HEADER_BYTES - _RECORD_BYTES_ABOUT)
     return encode_batch(Batch(records=(Record(value=value),), partition_leader_epoch=0))
-
-
-def forget_pages(path: Path) -> bool:
-    """Write a file's pages to disk and have the operating system forget them.
-
-    Returns:
-        Whether it did; where files are kept in memory (tmpfs) there is no other place from which to read them.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.preadv(descriptor, [bytearray(1)], os.fstat(descriptor).st_size // 2, os.RWF_NOWAIT)
-    except BlockingIOError:
-        return True
-    except OSError as error:
-        if error.errno != errno.EOPNOTSUPP:
-            raise
-        return False
-    finally:
-        os.close(descriptor)
-    return False
-
-
-def seconds_to_read(path: Path) -> float:
-    """How long it takes to read a file, from wherever it is: no broker can be quicker on one core."""
-    buffer = memoryview(mmap(-1, READ_BYTES))  # it begins with a page, and a bytearray does where copies are slow
-    with path.open("rb", buffering=0) as file:
-        began = time.perf_counter()
-        while file.readinto(buffer):
-            pass
-        return time.perf_counter() - began

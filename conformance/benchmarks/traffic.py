@@ -13,8 +13,9 @@ from itertools import cycle, islice
 from attrs import frozen
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from conformance.benchmarks.broker import DEADLINE_S, MIB, StalledError, address_of, create_topic, resident_mib
-from conformance.benchmarks.figures import Notes
+from conformance.benchmarks.broker import DEADLINE_S, MIB, StalledError, address_of, create_topic, data_of, resident_mib
+from conformance.benchmarks.figures import LIMIT, Notes
+from conformance.benchmarks.limits import dd_speed
 from conformance.targets.process_target import ProcessTarget
 
 TOTAL_BYTES = 256 * MIB
@@ -54,6 +55,8 @@ def measure(target: ProcessTarget, notes: Notes) -> None:
             notes.step(f"produce and consume, {workload.name}")
             topic = f"bench-{workload.batch_bytes}"
             create_topic(target, topic)
+            written = dd_speed(data_of(target), workload.total_bytes, workload.batch_bytes)
+            notes.figure(f"{LIMIT}dd, {workload.name} (MB/s)", written)
             notes.figure(f"produce, {workload.name} (MB/s)", produce(target, [(topic, 0)], workload))
             notes.figure(f"consume, {workload.name} (MB/s)", consume(target, [(topic, 0)], workload))
         notes.figure("memory at the end (MiB)", resident_mib(target))

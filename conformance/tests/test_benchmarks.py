@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from conformance.benchmarks import __main__ as program
-from conformance.benchmarks import broker, growth, partitions, storage
+from conformance.benchmarks import broker, growth, limits, partitions, storage
 from conformance.benchmarks.broker import StalledError
 from conformance.benchmarks.figures import LESS_IS_BETTER, LIMIT, MORE_IS_BETTER, Figures, Notes, Row
 from conformance.benchmarks.reader import BUFFER_BYTES, Reader
@@ -44,21 +44,45 @@ def test_what_was_written_is_recovered_and_read(is_on_disk: bool, monkeypatch: p
     assert _kinds(figures) == {
         "recovery": 2, "fetch warm": 2, "opening 3 partitions (s)": 1,
         "memory of the broker alone (MiB)": 1, "memory added by 3 partitions (MiB)": 1,
-        "limit: a copy in memory (GB/s)": 1, "limit: dd": 1,
+        "limit: a copy in memory (GB/s)": 1, "limit: dd": 1, "limit: reading the files of 3 partitions (s)": 1,
         "limit: reading the file from the page cache": 2, "limit: sending the file from the page cache": 2, **cold,
     }  # fmt: skip
     assert sum("no cold fetches" in each for each in steps) == (0 if is_on_disk else 2)
     _every_unit_is_known(figures)
 
 
-def test_a_short_measurement_copies_little(tmp_path: Path) -> None:
+def test_a_short_measurement_copies_little() -> None:
     tracemalloc.start()
     try:
-        storage._measure_limits(Notes(lambda _name, _value: None), tmp_path, broker.MIB)
+        limits.copy_speed(broker.MIB)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 8 * broker.MIB
+
+
+def test_what_a_file_does_not_have_is_not_sent(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(bytes(100))
+    assert limits.seconds_to_send([(file, 0, 60), (file, 60, 40)]) > 0
+    with pytest.raises(ConnectionError, match=r"1 bytes of .*file"):
+        limits.seconds_to_send([(file, 0, 60), (file, 60, 41)])
+
+
+def test_dd_leaves_nothing_and_says_what_it_wrote(tmp_path: Path) -> None:
+    assert limits.dd_speed(tmp_path, 3 * broker.MIB, is_flushed=True) > 0
+    assert limits.dd_speed(tmp_path, 100, 16_384) > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_pieces_that_are_sent_are_those_that_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "SEGMENT_BYTES", 10 * growth.VALUE_BYTES)
+    records, _ = growth.write_sparse(tmp_path, 100 * growth.VALUE_BYTES)
+    pieces = growth._pieces(tmp_path, records)
+    found = [decode_batches(path.read_bytes()[start:][:size]).batches for path, start, size in pieces]
+    assert [each[0].base_offset for each in found] == growth._starts(records)
+    assert all(1 <= len(each) <= 8 for each in found)
+    assert len({path for path, _, _ in pieces}) == 11
 
 
 def test_files_in_memory_are_never_cold() -> None:
@@ -67,7 +91,7 @@ def test_files_in_memory_are_never_cold() -> None:
     with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
         file.write(bytes(broker.MIB))
         file.flush()
-        assert not storage.forget_pages(Path(file.name))
+        assert not limits.forget_pages(Path(file.name))
 
 
 def test_a_sparse_log_holds_what_a_whole_one_would(tmp_path: Path) -> None:
@@ -100,13 +124,17 @@ def test_what_is_sparse_is_recovered_and_found_and_appended_to() -> None:
     )
     size = f"{(1 << 22) / growth.GIB:g} GiB"
     assert list(figures) == [
+        f"{LIMIT}reading {size}, sparse (GB/s)",
         f"recovery of {size} (GB/s)",
         f"fetch from all over {size}, warm, sparse (MB/s)",
         f"one record of 1 MB of {size} (ms)",
+        f"{LIMIT}sending from all over {size}, warm, sparse (MB/s)",
         f"opening {size} after a clean stop (s)",
+        f"{LIMIT}dd beside {size}, 1 MB batches (MB/s)",
         f"append to {size}, 1 MB batches (MB/s)",
         "memory of the broker alone (MiB)",
         "opening 3 partitions (s)",
+        f"{LIMIT}reading the files of 3 partitions (s)",
         "memory added by 3 partitions (MiB)",
         "produce to 3 partitions, 16 KB batches (MB/s)",
         "consume from 3 partitions, 16 KB batches (MB/s)",
