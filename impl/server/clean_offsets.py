@@ -1,23 +1,30 @@
 """How far logs are clean, in `cleaner-offset-checkpoint` of each log directory (`LogCleanerManager`).
 
 An entry is in the file of the directory that holds the log, so that it shares the log's fate if a disk fails or comes
-back; entries of partitions that are gone go with them.
+back; entries of partitions that are gone go with them. The file is there before any log is: if one that can't be
+understood, or is lost, hides which logs were compacted, all of the directory are named in it from then on.
 """
 
-from collections.abc import Container
+import logging
+from collections.abc import Collection
 from pathlib import Path
+from typing import Final
 
 from impl.errors import StorageError
 from impl.server.log_directories import LogDirectories
 from impl.storage.checkpoints import CLEANER_OFFSETS, CheckpointError, read_offsets, set_aside, write_offsets
 from impl.storage.filesystem import FileSystem
-from impl.storage.log_directory import LogDirectory, LogName
+from impl.storage.log_directory import LogDirectory, LogName, directory_name
+
+logger = logging.getLogger(__name__)
+
+CONSEQUENCE: Final = "its logs are compacted from their starts"
 
 
 class CleanOffsets:
     """How far each partition's log is clean, by topic and index. A directory that is offline has no say."""
 
-    def __init__(self, files: FileSystem, directories: LogDirectories, known: Container[LogName]) -> None:
+    def __init__(self, files: FileSystem, directories: LogDirectories, known: Collection[LogName]) -> None:
         """Read what is there, but for partitions that are not `known`: their topics were deleted.
 
         A checkpoint that can't be understood is set aside; a disk that fails takes its directory offline. Raises
@@ -26,7 +33,6 @@ class CleanOffsets:
         self._files = files
         self._directories = directories
         self._offsets: dict[Path, dict[LogName, int]] = {}
-        self._damaged: set[Path] = set()
         for directory in directories.all:
             if directory.failure is None:
                 try:
@@ -36,18 +42,32 @@ class CleanOffsets:
                         raise
                     directory.fail(error)
 
-    def _look(self, path: Path, known: Container[LogName]) -> None:
+    def _look(self, path: Path, known: Collection[LogName]) -> None:
         """Read the checkpoint of one directory. Raises StorageError."""
+        file = path / CLEANER_OFFSETS
+        if not self._files.exists(file):
+            self._begin(path, known)
+            if self._offsets[path]:
+                logger.warning("%s is missing: %s", file, CONSEQUENCE)
+            return
         try:
-            found = read_offsets(self._files, path / CLEANER_OFFSETS)
+            found = read_offsets(self._files, file)
         except CheckpointError as error:
-            set_aside(self._files, path / CLEANER_OFFSETS, error, "its logs are compacted from their starts")
-            self._damaged.add(path)
-            found = {}
+            set_aside(self._files, file, error, CONSEQUENCE)
+            self._begin(path, known)
+            return
         self._offsets[path] = found
         left = {name: offset for name, offset in found.items() if name in known}
         if len(left) < len(found):
             self._write(path, left)
+
+    def _begin(self, path: Path, known: Collection[LogName]) -> None:
+        """Have a directory's checkpoint name all logs that are there, as clean nowhere: each may have been compacted.
+
+        Written down, so that later starts know it too. Raises StorageError.
+        """
+        there = frozenset(self._files.list_names(path))
+        self._write(path, {name: 0 for name in known if directory_name(name) in there})
 
     def _write(self, path: Path, offsets: dict[LogName, int]) -> None:
         """Have a directory's checkpoint say this. Raises StorageError, and then nothing is changed."""
@@ -68,8 +88,7 @@ class CleanOffsets:
 
     def may_have_gaps(self, topic: str, index: int) -> bool:
         """Whether a log was compacted once, wherever it was then, or whether nobody knows."""
-        name = topic, index
-        return any(name in offsets for offsets in self._offsets.values()) or self._home(name).path in self._damaged
+        return any((topic, index) in offsets for offsets in self._offsets.values())
 
     def forget(self, topic: str) -> None:
         """Forget a topic that is deleted; another of its name begins anew. Durable on return.

@@ -1,11 +1,11 @@
 """Bugs by which a broker's checkpoints are in the wrong place, or written at the wrong time, and the checks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
-from impl.cluster.catalog import TopicRequest
+from impl.cluster.catalog import SET, ConfigChange, TopicRequest
 from impl.cluster.configs import BrokerConfig
 from impl.replica.partition import Partition
 from impl.server.broker import Broker
@@ -24,7 +24,7 @@ from impl.storage.log_directory import LogDirectory, LogName
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.directories import FIRST, PARTITIONS, PATHS, append, open_broker
 from impl.tests.durability import must
-from impl.tests.logs import pairs_batch
+from impl.tests.logs import contents, pairs_batch
 from impl.tests.storage_bugs import StorageBug
 from impl.tests.support import NOW
 
@@ -102,6 +102,31 @@ def check_that_clean_offsets_of_topics_that_are_gone_go() -> None:
     must(not known, f"partitions {known} of a new topic are taken for what an old one was")
 
 
+def check_that_gaps_stay_known() -> None:
+    """A checkpoint of clean offsets was damaged, or lost, before the last start but one. Raises Violation."""
+    for is_lost in (False, True):
+        files = SimulatedFileSystem()
+        broker = compacted(files)
+        broker.reconfigure_topic(broker.catalog.change_configs("t", [ConfigChange("cleanup.policy", SET, "delete")]))
+        before = {name: contents(partition.log) for name, partition in broker.partitions.items()}
+        broker.close()
+        for path in PATHS:
+            if is_lost:
+                files.remove(path / CLEANER_OFFSETS)
+            else:
+                files.replace_file(path / CLEANER_OFFSETS, b"?")
+        open_broker(files)
+        left = files.after_kill()
+        for path in PATHS:  # so that all of each log is recovered
+            left.replace_file(path / RECOVERY_POINTS, b"?")
+        again = open_broker(left)
+        found = {name: contents(partition.log) for name, partition in again.partitions.items()}
+        must(found == before, f"{before} became {found}")
+        again.create_topic(again.catalog.check_creation(TopicRequest("new")))
+        must(not again.clean_offsets.may_have_gaps("new", 0), "a new log may have gaps")
+        again.close()
+
+
 def check_when_checkpoints_are_written() -> None:
     """They are written when they are due by the clock, and not before. Raises Violation."""
     for settings, committed_ms, flushed_ms in (
@@ -149,6 +174,7 @@ def _check_times(settings: dict[str, str], committed_ms: int, flushed_ms: int) -
 CHECKS: Final[tuple[Callable[[], None], ...]] = (
     check_that_clean_offsets_are_where_their_logs_are,
     check_that_clean_offsets_of_topics_that_are_gone_go,
+    check_that_gaps_stay_known,
     check_when_checkpoints_are_written,
 )
 
@@ -172,6 +198,26 @@ def _only_the_first(right: Any) -> Planted:
 def _whoever_is_there(right: Any) -> Planted:
     """What is read at the start is believed, whether there is such a partition or not."""
     return lambda self, path, _: right(self, path, lines(self._files, path, CLEANER_OFFSETS))
+
+
+def _in_memory_only(right: Any) -> Planted:
+    """The logs of a checkpoint that can't be understood are not written down."""
+
+    def begin(self: CleanOffsets, path: Path, known: Collection[LogName]) -> None:
+        right(self, path, ())
+        self._offsets[path] = dict.fromkeys(known, 0)
+
+    return begin
+
+
+def _lost_is_empty(right: Any) -> Planted:
+    """A checkpoint that is not there says that nothing was compacted."""
+
+    def look(self: CleanOffsets, path: Path, known: Collection[LogName]) -> None:
+        if self._files.exists(path / CLEANER_OFFSETS):
+            right(self, path, known)
+
+    return look
 
 
 def _forgotten_in_the_first(_: Any) -> Planted:
@@ -213,6 +259,8 @@ BUGS: Final = (
     StorageBug("the first directory says how far all logs are clean", f"{OFFSETS}._home", _all_in_the_first),
     StorageBug("how far logs are clean is read in the first directory", f"{OFFSETS}._look", _only_the_first),
     StorageBug("a new topic is as clean as one that is gone", f"{OFFSETS}._look", _whoever_is_there),
+    StorageBug("gaps are unknown once a damaged checkpoint is set aside", f"{OFFSETS}._begin", _in_memory_only),
+    StorageBug("gaps are unknown once a checkpoint is lost", f"{OFFSETS}._look", _lost_is_empty),
     StorageBug("a deleted topic is forgotten in the first directory", f"{OFFSETS}.forget", _forgotten_in_the_first),
     StorageBug("high watermarks are written half as often", f"{KEEPER}.__init__", later("committed", 2)),
     StorageBug("high watermarks are written twice as often", f"{KEEPER}.__init__", later("committed", 0.5)),

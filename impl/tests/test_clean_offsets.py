@@ -31,13 +31,30 @@ def test_an_empty_checkpoint_is_none_and_a_damaged_one_is_set_aside(caplog: pyte
     files.replace_file(SECOND / CLEANER_OFFSETS, WORDLESS)
     files.replace_file(THIRD / CLEANER_OFFSETS, b"")  # as Kafka makes it
     broker = open_broker(files)
-    assert clean_to(broker) == {FIRST: CLEAN_TO, SECOND: None, THIRD: None}
+    assert clean_to(broker) == {FIRST: CLEAN_TO, SECOND: 0, THIRD: None}
     assert files.read_file(SECOND / (CLEANER_OFFSETS + CORRUPT)) == WORDLESS
     assert f"{SECOND / CLEANER_OFFSETS} is damaged at line 3" in caplog.text
     may_have_gaps = {
         path: broker.clean_offsets.may_have_gaps("t", each.index) for path, each in by_home(broker).items()
     }
     assert may_have_gaps == {FIRST: True, SECOND: True, THIRD: False}
+    broker.close()
+
+
+def test_a_checkpoint_is_there_from_the_first_start_on_and_a_lost_one_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    files = SimulatedFileSystem()
+    open_broker(files).close()
+    assert [files.read_file(path / CLEANER_OFFSETS) for path in PATHS] == [b"0\n0\n"] * 3
+    compacted(files).close()
+    files.remove(SECOND / CLEANER_OFFSETS)
+    broker = open_broker(files)
+    assert caplog.messages == [f"{SECOND / CLEANER_OFFSETS} is missing: its logs are compacted from their starts"]
+    assert clean_to(broker) == {FIRST: CLEAN_TO, SECOND: 0, THIRD: CLEAN_TO}
+    assert lines(files, SECOND, CLEANER_OFFSETS).keys() == {
+        name for name, partition in broker.partitions.items() if partition.log.directory.parent == SECOND
+    }
     broker.close()
 
 
