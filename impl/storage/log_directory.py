@@ -267,11 +267,17 @@ class LogDirectory:
         self._run_later(run)
 
     def flush_overdue(self, now_ms: int) -> None:
-        """Flush logs whose last flush is longer ago than `flush.ms` (`LogManager.flushDirtyLogs`)."""
-        for log in self.logs.values():
-            job = overdue_flush(log, now_ms)
-            if job is not None:
-                self._do_later(job)
+        """Flush logs whose last flush is longer ago than `flush.ms` (`LogManager.flushDirtyLogs`).
+
+        A disk that fails takes the directory offline: indexes are written at once, and the rest is made durable later.
+        """
+        try:
+            for log in self.logs.values():
+                job = overdue_flush(log, now_ms)
+                if job is not None:
+                    self._do_later(job)
+        except StorageError as error:
+            self.fail(error)
 
     def truncate(self, name: LogName, offset: int, now_ms: int) -> None:
         """Cut a log (`LogManager.truncateTo`). Raises StorageError.

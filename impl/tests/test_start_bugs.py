@@ -5,7 +5,7 @@ from pkgutil import resolve_name
 
 import pytest
 
-from impl.tests import checkpoint_bugs, cleaning_bugs, missing_bugs, rolling_bugs, start_bugs
+from impl.tests import checkpoint_bugs, cleaning_bugs, missing_bugs, offline_bugs, rolling_bugs, start_bugs
 from impl.tests.durability import Violation
 from impl.tests.storage_bugs import StorageBug
 
@@ -17,6 +17,7 @@ LISTS: tuple[tuple[Checks, Sequence[StorageBug]], ...] = (
     (cleaning_bugs.CHECKS, cleaning_bugs.BUGS),
     (rolling_bugs.CHECKS, rolling_bugs.BUGS),
     (missing_bugs.CHECKS, missing_bugs.BUGS),
+    (offline_bugs.CHECKS, offline_bugs.BUGS),
     (checkpoint_bugs.CHECKS, checkpoint_bugs.BUGS),
 )
 PLANTED = [pytest.param(checks, bug, id=bug.name.replace(" ", "-")) for checks, bugs in LISTS for bug in bugs]
