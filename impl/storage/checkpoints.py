@@ -7,6 +7,7 @@ KIP-631). Whether and when they are written is for the callers to decide.
 
 import base64
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,9 @@ CLEAN_SHUTDOWN: Final = ".kafka_cleanshutdown"
 CORRUPT: Final = ".corrupt"  # after the name of a file that was set aside
 VERSION: Final = "0"
 FIRST_ENTRY: Final = 2  # lines before it
+OFFSET_MAX: Final = 2**63 - 1
+INT32_MAX: Final = 2**31 - 1
+NUMBER: Final = re.compile(r"-?[0-9]+")
 ADVICE: Final = "set the line right or put back a copy of the file, while the broker is stopped"
 
 
@@ -64,16 +68,34 @@ def line_of(number: int) -> str:
     return f"line {number + FIRST_ENTRY + 1}"
 
 
+def number_in(text: str, least: int, most: int) -> int:
+    """A decimal number within bounds. Raises ValueError.
+
+    Kafka reads numbers by `Integer.parseInt` and `Long.parseLong`, and fails where one is too large.
+    """
+    number = int(text) if NUMBER.fullmatch(text) else None
+    if number is None or not least <= number <= most:
+        raise ValueError(text)
+    return number
+
+
 def read_offsets(files: FileSystem, path: Path) -> dict[tuple[str, int], int]:
-    """`topic partition offset` lines (`OffsetCheckpointFile`). Raises CheckpointError."""
-    offsets = {}
+    """`topic partition offset` lines (`OffsetCheckpointFile`). Raises CheckpointError.
+
+    A log of the broker's own has partition -1. No offset is negative, and none is there twice: nobody writes that.
+    """
+    offsets: dict[tuple[str, int], int] = {}
     for number, entry in enumerate(read_checkpoint(files, path)):
         try:
-            topic, partition, offset = entry
-            offsets[topic, int(partition)] = int(offset)
+            topic, index, offset = entry
+            name = topic, number_in(index, -1, INT32_MAX)
+            value = number_in(offset, 0, OFFSET_MAX)
         except ValueError:
             why = f"not `topic partition offset`, but {' '.join(entry)!r}"
             raise CheckpointError(path, line_of(number), why) from None
+        if name in offsets:
+            raise CheckpointError(path, line_of(number), f"{topic} {index} for the second time")
+        offsets[name] = value
     return offsets
 
 
@@ -162,7 +184,8 @@ class LeaderEpochs:
         entries: list[EpochEntry] = []
         for number, entry in enumerate(read_checkpoint(self._files, self._path)):
             try:
-                epoch, offset = map(int, entry)
+                first, second = entry
+                epoch, offset = number_in(first, 0, INT32_MAX), number_in(second, 0, OFFSET_MAX)
             except ValueError:
                 why = f"not `epoch offset`, but {' '.join(entry)!r}"
                 raise CheckpointError(self._path, line_of(number), why) from None

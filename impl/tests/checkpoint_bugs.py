@@ -15,14 +15,16 @@ from impl.server.log_cleaner import LogCleaner
 from impl.server.log_directories import LogDirectories
 from impl.storage.checkpoints import (
     CLEANER_OFFSETS,
+    CORRUPT,
     HIGH_WATERMARKS,
+    LEADER_EPOCHS,
     LOG_START_OFFSETS,
     RECOVERY_POINTS,
     read_offsets,
 )
 from impl.storage.log_directory import LogDirectory, LogName
 from impl.storage.simulated import SimulatedFileSystem
-from impl.tests.directories import FIRST, PARTITIONS, PATHS, append, open_broker
+from impl.tests.directories import FIRST, PARTITIONS, PATHS, SECOND, append, filled, open_broker, read
 from impl.tests.durability import must
 from impl.tests.logs import contents, pairs_batch
 from impl.tests.storage_bugs import StorageBug
@@ -34,6 +36,7 @@ RECORDS: Final = 5
 CLEAN_TO: Final = RECORDS - 1  # the last record is in the active segment
 COMMITTED_MS: Final = 5_000
 FLUSHED_MS: Final = 60_000
+NO_NUMBERS: Final = ("99999999999999999999999", "-7", "1_0")  # none that Kafka writes; Python takes them all
 
 
 def lines(files: SimulatedFileSystem, directory: Path, name: str) -> dict[LogName, int]:
@@ -171,11 +174,32 @@ def _check_times(settings: dict[str, str], committed_ms: int, flushed_ms: int) -
     keeper.close()
 
 
+def check_numbers_that_can_not_be() -> None:
+    """They are no numbers: of a log's start, and of a leader epoch. Raises Violation."""
+    for number in NO_NUMBERS:
+        files = filled()
+        broker = open_broker(files)
+        partition = by_home(broker)[SECOND]
+        home = partition.log.directory
+        broker.close()
+        for path, entry in (
+            (SECOND / LOG_START_OFFSETS, f"t {partition.index} {number}"),
+            (home / LEADER_EPOCHS, f"{number} 0"),
+        ):
+            files.replace_file(path, f"0\n1\n{entry}\n".encode())
+        again = open_broker(files)
+        for path in (SECOND / LOG_START_OFFSETS, home / LEADER_EPOCHS):
+            must(files.exists(path.with_name(path.name + CORRUPT)), f"{number} in {path} is believed")
+        must(all(read(each) for each in again.partitions.values()), "records are gone that were in the directory")
+        again.close()
+
+
 CHECKS: Final[tuple[Callable[[], None], ...]] = (
     check_that_clean_offsets_are_where_their_logs_are,
     check_that_clean_offsets_of_topics_that_are_gone_go,
     check_that_gaps_stay_known,
     check_when_checkpoints_are_written,
+    check_numbers_that_can_not_be,
 )
 
 # -- bugs ------------------------------------------------------------------------------------------------------------
@@ -252,7 +276,25 @@ def _committed_only(right: Any) -> Planted:
     return lambda self, *, high_watermarks_only: right(self, high_watermarks_only=True)
 
 
+def _whatever_the_size(_: Any) -> Planted:
+    """A number may be of any size, and less than it can be."""
+    return lambda text, *_: int(text)
+
+
+def _whatever_is_taken(_: Any) -> Planted:
+    """A number may be written in any way that Python takes."""
+
+    def number_in(text: str, least: int, most: int) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            raise ValueError(text)
+        return number
+
+    return number_in
+
+
 OFFSETS: Final = "impl.server.clean_offsets.CleanOffsets"
+NUMBER: Final = "impl.storage.checkpoints.number_in"
 KEEPER: Final = "impl.server.housekeeping.Housekeeping"
 LATER: Final = "impl.server.log_directories.LogDirectories.checkpoint_later"
 BUGS: Final = (
@@ -267,5 +309,7 @@ BUGS: Final = (
     StorageBug("recovery points are written half as often", f"{KEEPER}.__init__", later("checkpoint", 2)),
     StorageBug("recovery points are written with high watermarks", LATER, _all_at_once),
     StorageBug("recovery points are never written", LATER, _committed_only),
+    StorageBug("numbers that can not be are believed", NUMBER, _whatever_the_size),
+    StorageBug("what Python takes for a number is believed", NUMBER, _whatever_is_taken),
     StorageBug("checkpoints are never written", f"{KEEPER}._checkpoint", lambda _: lambda *_: None),
 )

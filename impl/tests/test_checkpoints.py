@@ -88,10 +88,40 @@ def test_a_clean_stop_leaves_a_marker_and_the_start_takes_it_away() -> None:
     assert not files.exists(HOME / CLEAN_SHUTDOWN)
 
 
-@pytest.mark.parametrize(
-    "damage", [b"\0" * 30, b"0\n7\nt 0 5\n", b"1\n1\nt 0 5\n", b"0\n1\nt zero 5\n", b"\xff\xfe\n1"]
-)
-@pytest.mark.parametrize("name", [RECOVERY_POINTS, LOG_START_OFFSETS, HIGH_WATERMARKS, f"t-0/{LEADER_EPOCHS}"])
+OFFSETS_DAMAGED = [
+    b"0\n1\nt zero 5\n",
+    b"0\n1\nt 0 99999999999999999999999\n",  # no number of 64 bits
+    b"0\n1\nt 0 9223372036854775808\n",
+    b"0\n1\nt 0 -7\n",
+    b"0\n1\nt -2 7\n",
+    b"0\n1\nt 2147483648 7\n",
+    b"0\n1\nt 0 1_0\n",  # Python takes it for a number
+    b"0\n2\nt 0 5\nt 0 6\n",
+]
+EPOCHS_DAMAGED = [
+    b"0\n1\n3 zero\n",
+    b"0\n1\n99999999999 0\n",  # no number of 32 bits
+    b"0\n1\n2147483648 0\n",
+    b"0\n1\n-1 0\n",
+    b"0\n1\n3 -7\n",
+    b"0\n1\n3 9223372036854775808\n",
+    b"0\n1\n1_0 0\n",
+    b"0\n2\n3 0\n3 6\n",
+]
+OFFSET_FILES = (RECOVERY_POINTS, LOG_START_OFFSETS, HIGH_WATERMARKS)
+EPOCH_FILE = f"t-0/{LEADER_EPOCHS}"
+DAMAGED = [
+    *((name, damage) for name in OFFSET_FILES for damage in OFFSETS_DAMAGED),
+    *((EPOCH_FILE, damage) for damage in EPOCHS_DAMAGED),
+    *(
+        (name, damage)
+        for name in (*OFFSET_FILES, EPOCH_FILE)
+        for damage in (b"\0" * 30, b"0\n7\nt 0 5\n", b"1\n1\nt 0 5\n", b"\xff\xfe\n1")
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "damage"), DAMAGED)
 @pytest.mark.parametrize("was_clean", [True, False])
 def test_a_damaged_checkpoint_is_set_aside_and_everything_is_found(
     caplog: pytest.LogCaptureFixture, name: str, damage: bytes, *, was_clean: bool
@@ -112,6 +142,16 @@ def test_a_damaged_checkpoint_is_set_aside_and_everything_is_found(
     assert files.read_file(HOME / f"{name}.corrupt") == damage
     assert str(HOME / name) in caplog.text
     assert "it is kept as" in caplog.text
+
+
+def test_the_largest_numbers_of_a_checkpoint_are_taken() -> None:
+    files = SimulatedFileSystem()
+    files.make_directory(HOME)
+    files.replace_file(HOME / "offsets", b"0\n2\nown -1 9223372036854775807\nt 2147483647 0\n")
+    files.replace_file(HOME / "epochs", b"0\n2\n0 0\n2147483647 9223372036854775807\n")
+    assert read_offsets(files, HOME / "offsets") == {("own", -1): 2**63 - 1, ("t", 2**31 - 1): 0}
+    entries = LeaderEpochs(files, HOME / "epochs").entries
+    assert [(each.epoch, each.start_offset) for each in entries] == [(0, 0), (2**31 - 1, 2**63 - 1)]
 
 
 def test_a_log_that_comes_back_shorter_than_it_was_committed_is_told(caplog: pytest.LogCaptureFixture) -> None:
@@ -297,6 +337,8 @@ def test_a_broker_can_not_go_on_without_its_first_directory(caplog: pytest.LogCa
         ("0\n", "line 2", "not the number of entries after it, 0"),
         ("0\n3\nt 0 1\n", "line 2", "not the number of entries after it, 1"),
         ("0\n2\nt 0 1\nt x 2\n", "line 4", "not `topic partition offset`, but 't x 2'"),
+        ("0\n1\nt 0 9223372036854775808\n", "line 3", "not `topic partition offset`, but 't 0 9223372036854775808'"),
+        ("0\n2\nt 0 1\nt 0 2\n", "line 4", "t 0 for the second time"),
     ],
 )
 def test_a_damaged_checkpoint_says_where_and_what_to_do(content: str, where: str, why: str) -> None:
