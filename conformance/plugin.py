@@ -1,4 +1,4 @@
-"""The pytest plug-in: `pytest -p conformance.plugin --pyargs conformance.cases --target bundled -k IDM`.
+"""The pytest plug-in: `pytest --pyargs conformance.cases --target bundled -k IDM`.
 
 It is installed with the package and does nothing, nor imports anything of the suite, unless `--target` or
 `--tidegauge` is given. With it, the files of `conformance/cases/` are collected: an item for each case at each end

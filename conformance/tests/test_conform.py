@@ -264,6 +264,20 @@ def pytest_of_the_user(*arguments: str, cwd: Path) -> subprocess.CompletedProces
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=180, check=False)
 
 
+def test_the_page_says_what_works_where_the_suite_is_installed(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "implementers.md").read_text(encoding="utf-8")
+    (line,) = (line for line in page.splitlines() if line.startswith("$ pytest "))
+    words = [word for word in line.split()[2:] if word != "127.0.0.1:9092"]
+    words.insert(words.index("--target") + 1, "bundled")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words, "--collect-only", "-q"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "IDM-01/" in done.stdout
+
+
 def test_plug_in_is_inert_without_a_target(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(
         "import sys\n\ndef test_mine():\n    assert 'conformance.engine' not in sys.modules\n"

@@ -5,18 +5,21 @@ broker that is killed loses the rest of its block but never repeats an id. Epoch
 `transactional_ids`.
 """
 
+import logging
 from pathlib import Path
 from typing import Final
 
 from impl.errors import DataDirectoryError
 from impl.storage.filesystem import FileSystem
 
+logger = logging.getLogger(__name__)
+
 FILE_NAME: Final = "producer-id-block"
 BLOCK_SIZE: Final = 1000  # ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE
 
 
 class ProducerIds:
-    """The allocator. A missing file means that no id was ever given."""
+    """The allocator. A missing file means that no id was ever given, unless the logs say otherwise."""
 
     def __init__(self, files: FileSystem, directory: Path) -> None:
         """Read the file, if there is one. Raises DataDirectoryError when it can't be understood."""
@@ -38,6 +41,18 @@ class ProducerIds:
             f"{self._path} is damaged (it holds {content[:20]!r}, not a number), and ids of producers might be given "
             "out twice: restore it, or write a number into it that is greater than every producer id in use"
         )
+
+    def begin_after(self, used: int) -> None:
+        """Where no id was given yet that this file knows of, give none up to the greatest that is in use (or -1)."""
+        if self._end or used < 0:
+            return
+        logger.warning(
+            "%s is missing, and records of producers up to id %d are there: the next id is %d",
+            self._path,
+            used,
+            used + 1,
+        )
+        self._next = self._end = used + 1
 
     def allocate(self) -> int:
         """An id that was never given before, also not before a restart."""

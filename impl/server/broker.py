@@ -116,8 +116,13 @@ class Broker:
             self.clean_offsets = CleanOffsets(files, self.directories, self._known())
             self._look_for_leftovers()
             self._open_logs()
+            self.producer_ids.begin_after(self._greatest_producer_id())
             self._read_own_logs()
             self._locks = locks.pop_all()
+
+    def _greatest_producer_id(self) -> int:
+        logs = (each.log for each in self.partitions.values() if each.log.failure is None)
+        return max((each.producers.greatest_id for each in logs), default=-1)
 
     def _read_own_logs(self) -> None:
         """Learn what the broker keeps in logs. Raises DataDirectoryError when one is damaged."""

@@ -79,6 +79,11 @@ class ProducerState:
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def greatest_id(self) -> int:
+        """The greatest producer id that is known, or -1."""
+        return max(self._entries, default=-1)
+
     def find_duplicate(self, header: BatchHeader) -> BatchMetadata | None:
         """The remembered batch with the same epoch and exactly the same sequence numbers, if there is one."""
         entry = self._entries.get(header.producer_id)

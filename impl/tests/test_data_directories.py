@@ -99,6 +99,20 @@ def test_a_start_without_the_file_of_topics_is_refused_and_nothing_is_touched() 
     again.close()
 
 
+def test_without_its_file_no_producer_id_is_given_that_a_log_knows(caplog: pytest.LogCaptureFixture) -> None:
+    files = SimulatedFileSystem()
+    broker = with_topic(open_broker(files))
+    used = broker.producer_ids.allocate() + 4
+    batch = make_batch(records(b"x"), producer_id=used, producer_epoch=0, base_sequence=0)
+    broker.partition("t", 0).append(memoryview(batch), NOW)
+    broker.close()
+    files.remove(HOME / PRODUCER_IDS)
+    again = open_broker(files)
+    assert again.producer_ids.allocate() == used + 1
+    assert f"{PRODUCER_IDS} is missing" in caplog.text
+    again.close()
+
+
 @pytest.mark.parametrize("with_metadata", [True, False])
 def test_a_partition_that_no_topic_has_is_told_and_never_removed(
     caplog: pytest.LogCaptureFixture, *, with_metadata: bool
