@@ -86,10 +86,14 @@ class LogCleaner:
         return True
 
     def close(self) -> None:
-        """End the compaction that is running; it leaves nothing behind."""
-        if self._running is not None:
-            self._running.compaction.close()
-            self._running = None
+        """End the compaction that is running; it leaves nothing behind, unless the disk fails, which goes offline."""
+        if self._running is None:
+            return
+        compaction, self._running = self._running.compaction, None
+        try:
+            compaction.close()
+        except StorageError as error:
+            self._broker.directories.fail(error)
 
     def _begin(self, now_ms: int) -> Running | None:
         """The compaction of the dirtiest log that is dirty enough."""
@@ -142,7 +146,7 @@ class LogCleaner:
     def _give_up(self, partition: Partition, error: Exception) -> None:
         """Leave a log alone (`LogCleanerManager.markPartitionUncleanable`); a disk that fails takes it offline."""
         if isinstance(error, StorageError):
-            self._broker.directories.fail(error)  # perhaps not the log's own: offsets are kept in the first one
+            self._broker.directories.fail(error)
         logger.error("%s is not compacted any more until the next start: %s", partition.name, error)
         self._given_up.add(_identity(partition))
         self._running = None

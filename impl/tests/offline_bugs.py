@@ -1,30 +1,35 @@
 """Bugs by which a disk that fails does more harm than to take its directory offline, or less; and the checks."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from errno import ENOSPC
+from contextlib import contextmanager, suppress
+from errno import ENOSPC, EROFS
 from typing import Any, Final
 from unittest.mock import patch
 
 from impl.cluster.catalog import TopicRequest
 from impl.cluster.configs import BrokerConfig
-from impl.errors import StorageError
+from impl.errors import BrokerError, StorageError
 from impl.replica.partition import Partition
+from impl.server import log_cleaner
 from impl.server.broker import Broker
 from impl.server.housekeeping import Housekeeping
+from impl.server.log_cleaner import LogCleaner
 from impl.server.log_directories import LogDirectories
-from impl.storage.faults import Fault
+from impl.storage.faults import Fault, Kind
 from impl.storage.flushing import overdue_flush
+from impl.storage.leftovers import CLEANED
 from impl.storage.log_directory import LogDirectory
 from impl.storage.simulated import SimulatedFileSystem
-from impl.tests.directories import FIRST, PARTITIONS, SECOND, THIRD, append, failing
+from impl.tests.directories import FIRST, PARTITIONS, SECOND, THIRD, failing, refused
 from impl.tests.durability import Violation, must
+from impl.tests.logs import pairs_batch
 from impl.tests.storage_bugs import StorageBug
 from impl.tests.support import NOW
 
 Planted = Callable[..., Any]
 AGE_MS: Final = 1000
 BATCHES: Final = 3
+WRITES: Final[tuple[Kind, ...]] = ("write", "remove")
 SETTINGS: Final = {"log.flush.interval.ms": str(AGE_MS), "log.index.interval.bytes": "0"}
 
 # -- checks ----------------------------------------------------------------------------------------------------------
@@ -38,9 +43,14 @@ def _broker(files: SimulatedFileSystem, times: list[int], configs: dict[str, str
     broker.create_topic(broker.catalog.check_creation(TopicRequest("t", PARTITIONS, configs=configs)))
     for partition in broker.partitions.values():
         for _ in range(BATCHES):
-            append(partition)
+            _append(partition)
     yield broker
     broker.close()
+
+
+def _append(partition: Partition) -> None:
+    """Append a batch that compaction takes too, and fills a segment of 110 bytes."""
+    partition.append(memoryview(pairs_batch([(b"k", b"v" * 30)])), NOW)
 
 
 def _must_be_offline(broker: Broker) -> list[Partition]:
@@ -66,7 +76,43 @@ def check_overdue_flushes_of_a_disk_that_is_full() -> None:
             must(each.log.recovery_point == BATCHES, f"{each.name} is flushed up to {each.log.recovery_point}")
 
 
-CHECKS: Final[tuple[Callable[[], None], ...]] = (check_overdue_flushes_of_a_disk_that_is_full,)
+def check_compactions_that_a_read_only_disk_ends() -> None:
+    """The half of a new segment can't be removed: the broker is stopped, or the log is offline. Raises Violation."""
+    for is_stop in (True, False):
+        files = SimulatedFileSystem()
+        with (
+            _broker(files, [NOW], {"cleanup.policy": "compact", "segment.bytes": "110"}) as broker,
+            patch.object(log_cleaner, "STEP_BYTES", 1),
+        ):
+            keeper = Housekeeping(broker)
+            victim = _compacted_half(keeper, broker, files)
+            with failing(files, *(Fault(kind, lasts=True, path_contains=f"{SECOND}/", error=EROFS) for kind in WRITES)):
+                try:
+                    if not is_stop:
+                        with suppress(BrokerError):
+                            _append(victim)
+                        must(refused(victim), "a disk that is read-only takes an append")
+                    (keeper.close if is_stop else keeper.run)()
+                except StorageError as error:
+                    raise Violation(f"the end of a compaction fails: {error}") from error
+            for each in _must_be_offline(broker):
+                _append(each)
+
+
+def _compacted_half(keeper: Housekeeping, broker: Broker, files: SimulatedFileSystem) -> Partition:
+    """Compact until there is a new segment in the second directory that is not in its place; answers whose it is."""
+    while keeper.run() == 0:
+        for each in broker.partitions.values():
+            home = each.log.directory
+            if home.parent == SECOND and any(name.endswith(CLEANED) for name in files.list_names(home)):
+                return each
+    raise Violation("nothing is compacted in the second directory")
+
+
+CHECKS: Final[tuple[Callable[[], None], ...]] = (
+    check_overdue_flushes_of_a_disk_that_is_full,
+    check_compactions_that_a_read_only_disk_ends,
+)
 
 # -- bugs ------------------------------------------------------------------------------------------------------------
 
@@ -83,7 +129,31 @@ def _flush_unguarded(_: Any) -> Planted:
     return flush_overdue
 
 
+def _end_unguarded(_: Any) -> Planted:
+    """Leave a disk that fails to whoever ends a compaction."""
+
+    def close(self: LogCleaner) -> None:
+        if self._running is not None:
+            self._running.compaction.close()
+            self._running = None
+
+    return close
+
+
+def _end_and_say_nothing(right: Any) -> Planted:
+    """Believe a disk on which something could not be removed."""
+
+    def close(self: LogCleaner) -> None:
+        with patch.object(LogDirectories, "fail"):
+            right(self)
+
+    return close
+
+
 DIRECTORY: Final = "impl.storage.log_directory.LogDirectory"
+CLEANER: Final = "impl.server.log_cleaner.LogCleaner"
 BUGS: Final = (
     StorageBug("a full disk ends the flushes of the others", f"{DIRECTORY}.flush_overdue", _flush_unguarded),
+    StorageBug("a compaction on a disk that fails ends with a traceback", f"{CLEANER}.close", _end_unguarded),
+    StorageBug("a compaction ends and its disk goes on", f"{CLEANER}.close", _end_and_say_nothing),
 )
