@@ -64,7 +64,7 @@ def _read(path: Path) -> Mapping[str, Deviation]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DeviationsError(f"--deviations {path}: {error}") from error
+        raise DeviationsError(f"--deviations {path} can't be read: {error}") from error
     return parse_deviations(str(path), text)
 
 

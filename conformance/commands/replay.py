@@ -49,7 +49,7 @@ def replay(settings: Settings, file: Path, no_color: bool) -> None:
     for text in left_lines(sitting):
         console.print(text, soft_wrap=True)
     if ended_by is None:
-        console.print(Text(f"Every answer was allowed ({len(events)} operations).", style="bold green"))
+        console.print(Text(f"Every answer was allowed (operations: {len(events)}).", style="bold green"))
         return
     said = "A rule was broken" if isinstance(ended_by, Violation) else "It ended early, because a fault failed"
     console.print(Text(f"{said}: {ended_by}", style="bold red"), soft_wrap=True)

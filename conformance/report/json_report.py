@@ -43,7 +43,7 @@ def read_json(path: Path) -> Document:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ReportError(f"{path}: {error}") from error
+        raise ReportError(f"{path} can't be read as a report: {error}") from error
     if not isinstance(document, dict) or not {"target", "profile", "versions", "results"} <= document.keys():
         raise ReportError(f"{path} is no report of `tidegauge conform --json`")
     for row in document["results"]:
