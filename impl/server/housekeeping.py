@@ -38,9 +38,8 @@ class Housekeeping:
         broker.directories.flush_overdue(now_ms)
         due = [self._retention_due_ms, self._committed_due_ms, self._checkpoint_due_ms]
         if self._cleaner is not None:
-            if now_ms >= self._cleaner_due_ms and not self._cleaner.step(now_ms):
-                self._cleaner_due_ms = now_ms + self._cleaner_pause_ms
-                self._delete_old_segments(compacted=True, now_ms=now_ms)
+            if now_ms >= self._cleaner_due_ms:
+                self._compact(self._cleaner, now_ms)
             due.append(self._cleaner_due_ms)
         broker.deletions.run(now_ms)
         if broker.deletions.next_due_ms is not None:
@@ -64,6 +63,16 @@ class Housekeeping:
         """End what has begun, before the broker is closed."""
         if self._cleaner is not None:
             self._cleaner.close()
+
+    def _compact(self, cleaner: LogCleaner, now_ms: int) -> None:
+        """Do one step of compaction, and apply the retention of compacted topics whenever no pass is under way.
+
+        That is after each pass, as in Kafka: there may always be another log that is to be compacted.
+        """
+        if not cleaner.step(now_ms):
+            self._cleaner_due_ms = now_ms + self._cleaner_pause_ms
+        if cleaner.partition is None:
+            self._delete_old_segments(compacted=True, now_ms=now_ms)
 
     def _delete_old_segments(self, *, compacted: bool, now_ms: int) -> None:
         """Apply the retention of compacted topics, or of the others (`LogCleaner.cleanFilthiestLog`, `cleanupLogs`).

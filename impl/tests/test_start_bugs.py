@@ -5,7 +5,15 @@ from pkgutil import resolve_name
 
 import pytest
 
-from impl.tests import checkpoint_bugs, cleaning_bugs, missing_bugs, offline_bugs, rolling_bugs, start_bugs
+from impl.tests import (
+    checkpoint_bugs,
+    cleaner_bugs,
+    cleaning_bugs,
+    missing_bugs,
+    offline_bugs,
+    rolling_bugs,
+    start_bugs,
+)
 from impl.tests.durability import Violation
 from impl.tests.storage_bugs import StorageBug
 
@@ -15,6 +23,7 @@ Checks = Sequence[Callable[[], None]]
 LISTS: tuple[tuple[Checks, Sequence[StorageBug]], ...] = (
     (start_bugs.CHECKS, start_bugs.BUGS),
     (cleaning_bugs.CHECKS, cleaning_bugs.BUGS),
+    (cleaner_bugs.CHECKS, cleaner_bugs.BUGS),
     (rolling_bugs.CHECKS, rolling_bugs.BUGS),
     (missing_bugs.CHECKS, missing_bugs.BUGS),
     (offline_bugs.CHECKS, offline_bugs.BUGS),
