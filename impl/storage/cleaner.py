@@ -179,20 +179,20 @@ def _groups(segments: Sequence[Segment], end: int, log: Log) -> list[list[Segmen
     Their sizes before compaction count, so that a group may be smaller than it could be, but never too large.
     """
     limits = log.limits
+    room = limits.bytes_max, limits.index_bytes_max, limits.index_bytes_max
     groups: list[list[Segment]] = []
-    size = index_bytes = 0
+    used = [0, 0, 0]
     for number, segment in enumerate(segments):
         last_offset = (segments[number + 1].base_offset if number + 1 < len(segments) else end) - 1
+        own = [segment.size, *segment.index_bytes]
+        together = [sum(pair) for pair in zip(used, own, strict=True)]
         fits = (
             bool(groups)
-            and size + segment.size <= limits.bytes_max
-            and index_bytes + segment.index_bytes <= limits.index_bytes_max
+            and all(size <= size_max for size, size_max in zip(together, room, strict=True))
             and (segment.size == 0 or last_offset - groups[-1][0].base_offset <= RELATIVE_OFFSET_MAX)
         )
         if not fits:
             groups.append([])
-            size = index_bytes = 0
         groups[-1].append(segment)
-        size += segment.size
-        index_bytes += segment.index_bytes
+        used = together if fits else own
     return groups

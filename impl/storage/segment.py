@@ -199,9 +199,9 @@ class Segment:
         return self._log.modified_ms()
 
     @property
-    def index_bytes(self) -> int:
-        """The size of the larger index."""
-        return max(self._offsets.count * OFFSET_ENTRY.size, self._times.count * TIME_ENTRY.size)
+    def index_bytes(self) -> tuple[int, int]:
+        """The sizes of the two indexes."""
+        return self._offsets.count * OFFSET_ENTRY.size, self._times.count * TIME_ENTRY.size
 
     def largest_timestamp(self) -> int:
         """The largest timestamp, or the file's time when no batch has one (`LogSegment.largestTimestamp`)."""

@@ -1,14 +1,21 @@
 """Bugs that a broker could have in what it compacts and when, and what goes meanwhile; and the checks that see each."""
 
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
+
+import attrs
 
 from impl.cluster.catalog import TopicRequest
 from impl.cluster.configs import BrokerConfig
 from impl.replica.partition import Partition
 from impl.server.broker import Broker
 from impl.server.housekeeping import Housekeeping
+from impl.server.log_cleaner import LogCleaner
+from impl.storage import cleaner
+from impl.storage.limits import SegmentLimits
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.durability import must
 from impl.tests.logs import pairs_batch
@@ -18,6 +25,9 @@ from impl.tests.support import NOW
 Planted = Callable[..., Any]
 HOME: Final = Path("/disk")
 TURNS: Final = 50
+GROUP_LIMITS: Final = SegmentLimits(bytes_max=100, age_ms_max=0, index_bytes_max=24, index_interval_bytes=0)
+FAR: Final = 2**31
+DIRTY: Final = ("somewhat", "half", "mostly")  # topics of which one segment is dirty, two, and three of four
 
 
 class Clock:
@@ -47,7 +57,57 @@ def send(partition: Partition, count: int, now_ms: int = NOW) -> None:
         partition.append(memoryview(pairs_batch([(b"k", b"v" * 30)], time_ms=now_ms)), now_ms)
 
 
+@attrs.frozen
+class Sizes:
+    """What counts of a segment as groups are made."""
+
+    base_offset: int
+    size: int
+    index_bytes: tuple[int, int] = (0, 0)
+
+
+# Segments, where the part ends that is to be compacted, and the base offsets of each group.
+GROUPS: Final[tuple[tuple[list[Sizes], int, list[list[int]]], ...]] = (
+    ([], 0, []),
+    ([Sizes(0, 500), Sizes(1, 1), Sizes(2, 1)], 3, [[0], [1, 2]]),
+    ([Sizes(0, 40), Sizes(1, 60), Sizes(2, 1)], 3, [[0, 1], [2]]),
+    ([Sizes(0, 40), Sizes(1, 61), Sizes(2, 39)], 3, [[0], [1, 2]]),
+    ([Sizes(0, 1, (8, 0)), Sizes(1, 1, (16, 0)), Sizes(2, 1, (8, 0))], 3, [[0, 1], [2]]),
+    ([Sizes(0, 1, (0, 12)), Sizes(1, 1, (0, 12)), Sizes(2, 1, (0, 12))], 3, [[0, 1], [2]]),
+    ([Sizes(0, 1, (24, 0)), Sizes(1, 1, (0, 24))], 2, [[0, 1]]),  # each index has room of its own
+    ([Sizes(0, 1), Sizes(1, 1)], FAR, [[0, 1]]),
+    ([Sizes(0, 1), Sizes(1, 1)], FAR + 1, [[0], [1]]),
+    ([Sizes(7, 1), Sizes(8, 1), Sizes(7 + FAR, 1)], 8 + FAR, [[7, 8], [7 + FAR]]),
+    ([Sizes(7, 1), Sizes(8, 1), Sizes(8 + FAR, 1)], 9 + FAR, [[7], [8], [8 + FAR]]),
+    ([Sizes(0, 1), Sizes(1, 0), Sizes(2 * FAR, 0), Sizes(3 * FAR, 1)], 4 * FAR, [[0, 1, 2 * FAR], [3 * FAR]]),
+)
+
 # -- checks ----------------------------------------------------------------------------------------------------------
+
+
+def check_groups() -> None:
+    """Segments become one as long as their bytes, each index, and the span of their offsets allow. Raises Violation."""
+    log: Any = SimpleNamespace(limits=GROUP_LIMITS)
+    for sizes, end, expected in GROUPS:
+        segments: list[Any] = [*sizes]
+        found = [[segment.base_offset for segment in group] for group in cleaner._groups(segments, end, log)]
+        must(found == expected, f"{sizes} up to {end} become {found}, not {expected}")
+
+
+def check_the_dirtiest_first() -> None:
+    """Logs are compacted in the order of their dirty part, whatever that of their topics is. Raises Violation."""
+    for topics in permutations(DIRTY):
+        broker = open_broker(Clock())
+        for topic in topics:
+            send(create(broker, topic, {"min.cleanable.dirty.ratio": "0"}), 5)  # the last is in the active segment
+            broker.clean_offsets.put(topic, 0, 3 - DIRTY.index(topic))
+        worker = LogCleaner(broker)
+        for done in range(1, len(DIRTY) + 1):
+            worker.step(NOW)
+            clean = [topic for topic in DIRTY if broker.clean_offsets.get(topic, 0) == 4]
+            must(clean == [*DIRTY[-done:]], f"of {topics} {clean} are compacted after {done} passes")
+        worker.close()
+        broker.close()
 
 
 def check_retention_beside_compaction() -> None:
@@ -68,7 +128,11 @@ def check_retention_beside_compaction() -> None:
     must(start == end, f"the log starts at {start}, though all up to {end} is too old")
 
 
-CHECKS: Final[tuple[Callable[[], None], ...]] = (check_retention_beside_compaction,)
+CHECKS: Final[tuple[Callable[[], None], ...]] = (
+    check_groups,
+    check_the_dirtiest_first,
+    check_retention_beside_compaction,
+)
 
 # -- bugs ------------------------------------------------------------------------------------------------------------
 
@@ -84,6 +148,45 @@ def _when_idle(_: Any) -> Planted:
     return compact
 
 
+def _with_limits(**changes: int) -> Callable[[Any], Planted]:
+    """Make groups by other limits."""
+
+    def plant(right: Any) -> Planted:
+        return lambda segments, end, log: right(
+            segments, end, SimpleNamespace(limits=attrs.evolve(log.limits, **changes))
+        )
+
+    return plant
+
+
+def _with_indexes(change: Callable[[int, int], tuple[int, int]]) -> Callable[[Any], Planted]:
+    """Make groups as if the indexes had other sizes."""
+
+    def plant(right: Any) -> Planted:
+        return lambda segments, *rest: right(
+            [attrs.evolve(each, index_bytes=change(*each.index_bytes)) for each in segments], *rest
+        )
+
+    return plant
+
+
+def _with_ratios(change: Callable[[float], float]) -> Callable[[Any], Any]:
+    """Take the dirty part of a log for another one."""
+    return lambda right: property(lambda self: change(right.fget(self)))
+
+
+GROUPED: Final = "impl.storage.cleaner._groups"
+SPAN: Final = "impl.storage.cleaner.RELATIVE_OFFSET_MAX"
+RATIO: Final = "impl.storage.cleaner.Cleanable.ratio"
 BUGS: Final = (
+    StorageBug("compaction makes segments of any size", GROUPED, _with_limits(bytes_max=1 << 60)),
+    StorageBug("compaction makes indexes of any size", GROUPED, _with_limits(index_bytes_max=1 << 60)),
+    StorageBug("only the index of offsets is bounded", GROUPED, _with_indexes(lambda offsets, _: (offsets, 0))),
+    StorageBug("only the index of times is bounded", GROUPED, _with_indexes(lambda _, times: (0, times))),
+    StorageBug("the larger index counts for both", GROUPED, _with_indexes(lambda *both: (max(both), max(both)))),
+    StorageBug("compaction makes segments of any span", SPAN, lambda _: 1 << 62),
+    StorageBug("compaction makes segments of a span too large by one", SPAN, lambda right: right + 1),
+    StorageBug("the cleanest log is compacted first", RATIO, _with_ratios(lambda ratio: 1 / (1 + ratio))),
+    StorageBug("any dirty log is compacted first", RATIO, _with_ratios(lambda ratio: float(ratio > 0))),
     StorageBug("retention waits for compaction", "impl.server.housekeeping.Housekeeping._compact", _when_idle),
 )

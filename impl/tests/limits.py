@@ -25,7 +25,7 @@ def overfull(log: Log) -> str | None:
             return f"{error}"
         if len(times) > 1 and segment.size > limits.bytes_max:
             return f"the segment at {segment.base_offset} has {segment.size} bytes"
-        if segment.index_bytes > limits.index_bytes_max:
+        if max(segment.index_bytes) > limits.index_bytes_max:
             return f"an index of the segment at {segment.base_offset} has {segment.index_bytes} bytes"
         if times and times[-1] - times[0] > limits.age_ms_max:
             return f"the segment at {segment.base_offset} is {times[-1] - times[0]} ms old"
