@@ -12,9 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 from click.testing import CliRunner
+from confluent_kafka import Consumer, Message
 
 from conformance.benchmarks import __main__ as program
-from conformance.benchmarks import broker, growth, limits, partitions, storage
+from conformance.benchmarks import broker, growth, limits, partitions, storage, traffic
 from conformance.benchmarks.broker import StalledError
 from conformance.benchmarks.figures import LESS_IS_BETTER, LIMIT, MORE_IS_BETTER, Figures, Notes, Row
 from conformance.benchmarks.reader import BUFFER_BYTES, Reader
@@ -67,6 +68,26 @@ def test_what_a_file_does_not_have_is_not_sent(tmp_path: Path) -> None:
     assert limits.seconds_to_send([(file, 0, 60), (file, 60, 40)]) > 0
     with pytest.raises(ConnectionError, match=r"1 bytes of .*file"):
         limits.seconds_to_send([(file, 0, 60), (file, 60, 41)])
+
+
+def test_consuming_never_waits_for_more_records_than_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    workload = traffic.Workload("16 KB batches", 16_384, 16_000, total_bytes=16_000 * 10)
+    left = [workload.records]
+
+    class Watched(Consumer):  # type: ignore[misc]
+        def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message]:
+            assert num_messages <= left[0]
+            messages: list[Message] = super().consume(num_messages, timeout)
+            left[0] -= len(messages)
+            return messages
+
+    monkeypatch.setattr(traffic, "Consumer", Watched)
+    monkeypatch.setattr(traffic, "RECORDS_AT_ONCE", 4)
+    with Bundled() as target:
+        broker.create_topic(target, "few")
+        traffic.produce(target, [("few", 0)], workload)
+        assert traffic.consume_once(target, [("few", 0)], workload, 0) > 0
+    assert left == [0]
 
 
 def test_dd_leaves_nothing_and_says_what_it_wrote(tmp_path: Path) -> None:
