@@ -7,8 +7,9 @@ the newest entries are kept back and written together. An index is complete on d
 from its segment when it is in doubt.
 """
 
+from collections.abc import Iterator
 from struct import Struct
-from typing import Final
+from typing import ClassVar, Final
 
 from impl.storage.buffers import Buffer
 from impl.storage.filesystem import File
@@ -22,6 +23,8 @@ ENTRIES_KEPT_BACK: Final = 256
 class _EntryFile:
     """Entries of one fixed size in a file, searched by their first field."""
 
+    suffix: ClassVar[str]
+
     def __init__(self, file: File, entry: Struct, size_max: int) -> None:
         self._file = file
         self._entry = entry
@@ -31,6 +34,7 @@ class _EntryFile:
         self._kept_back = bytearray()
         self._count = self._written
         self._count_max = size_max // entry.size
+        self.was_doubted = False  # whether it was told that an entry is wrong
 
     @property
     def count(self) -> int:
@@ -60,9 +64,26 @@ class _EntryFile:
             self._written = self._count
             self._kept_back = bytearray()
 
-    def _floor(self, key: int, field: int = 0) -> int:
-        """The number of the last entry whose first field (or second: 1) is <= key; -1 when there is none."""
-        low, high = 0, self._count
+    def _entries_before(self, key: int) -> Iterator[tuple[int, int]]:
+        """The last entry whose first field is <= key, and others further and further before it, should it be wrong."""
+        end, step = self._count, 1
+        while (number := self._floor(key, end=end)) >= 0:
+            yield self.entry(number)
+            end = max(0, number + 1 - step)
+            step *= 2
+
+    def _floor(self, key: int, field: int = 0, *, end: int | None = None) -> int:
+        """The number of the last entry before `end` whose first field (or second: 1) is <= key; -1 if there is none.
+
+        One entry that is too large does not hide those after it.
+        """
+        end = self._count if end is None else end
+        number = self._search(key, field, 0, end)
+        if number + 2 < end and self.entry(number + 2)[field] <= key:
+            number = self._search(key, field, number + 2, end)
+        return number
+
+    def _search(self, key: int, field: int, low: int, high: int) -> int:
         while low < high:
             middle = (low + high) // 2
             if self.entry(middle)[field] <= key:
@@ -92,6 +113,8 @@ class _EntryFile:
 class OffsetIndex(_EntryFile):
     """`.index`: where in the segment a batch begins, for one batch in every `index.interval.bytes`."""
 
+    suffix = ".index"
+
     def __init__(self, file: File, base_offset: int, size_max: int) -> None:
         super().__init__(file, OFFSET_ENTRY, size_max)
         self._base_offset = base_offset
@@ -110,19 +133,23 @@ class OffsetIndex(_EntryFile):
         relative, position = self.entry(self.count - 1)
         return relative + self._base_offset, position
 
-    def position_before(self, offset: int) -> int:
-        """A position at or before the batch that holds `offset`."""
-        number = self._floor(offset - self._base_offset)
-        return self.entry(number)[1] if number >= 0 else 0
+    def positions_before(self, offset: int) -> Iterator[int]:
+        """A position at or before the batch that holds `offset`, and earlier ones, should the entry be wrong."""
+        return (position for _, position in self._entries_before(offset - self._base_offset))
 
-    def offset_after(self, position: int) -> int | None:
-        """An offset that no batch before `position` reaches; None when there is no entry (`fetchUpperBoundOffset`)."""
+    def entry_after(self, position: int) -> tuple[int, int] | None:
+        """Offset and position of the first entry at or after `position`, if there is one (`fetchUpperBoundOffset`)."""
         number = self._floor(position - 1, 1) + 1
-        return self.entry(number)[0] + self._base_offset if number < self.count else None
+        if number >= self.count:
+            return None
+        relative, found = self.entry(number)
+        return relative + self._base_offset, found
 
 
 class TimeIndex(_EntryFile):
     """`.timeindex`: the largest timestamp so far, and the offset that it was seen at."""
+
+    suffix = ".timeindex"
 
     def __init__(self, file: File, base_offset: int, size_max: int) -> None:
         super().__init__(file, TIME_ENTRY, size_max)
@@ -152,10 +179,9 @@ class TimeIndex(_EntryFile):
         timestamp, relative = self.entry(self.count - 1)
         return timestamp, relative + self._base_offset
 
-    def offset_before(self, timestamp: int) -> int:
-        """An offset at or before the first record with this timestamp or a later one (`TimeIndex.lookup`)."""
-        number = self._floor(timestamp)
-        return self._base_offset + (self.entry(number)[1] if number >= 0 else 0)
+    def entries_before(self, timestamp: int) -> Iterator[tuple[int, int]]:
+        """The last entry at or before `timestamp`, and earlier ones, should it be wrong (`TimeIndex.lookup`)."""
+        return ((time, relative + self._base_offset) for time, relative in self._entries_before(timestamp))
 
     def clear(self) -> None:
         """See `_EntryFile.clear`."""

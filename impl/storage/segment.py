@@ -17,6 +17,7 @@ from impl.storage.buffers import Buffer
 from impl.storage.filesystem import File, FileSystem
 from impl.storage.indexes import OFFSET_ENTRY, TIME_ENTRY, OffsetIndex, TimeIndex
 from impl.storage.limits import SegmentLimits
+from impl.storage.lookups import batches_at_time, batches_to, fits_last, from_first_with, offset_after
 from impl.storage.transactions import AbortedTransaction, TransactionIndex
 from impl.storage.windows import Windows
 
@@ -162,26 +163,28 @@ class Segment:
 
     def find(self, offset: int) -> BatchAt | None:
         """The first batch whose last offset is at least `offset`; None when all are before it."""
-        for batch in self.batches_from(self._offsets.position_before(offset)):
+        for batch in self.batches_to(offset):
             if batch.header.last_offset >= offset:
                 return batch
         return None
 
+    def batches_to(self, offset: int) -> Iterator[BatchAt]:
+        """The batches from one on that is not after `offset`."""
+        return batches_to(self, self._offsets, offset)
+
     def offset_after(self, position: int) -> int | None:
         """An offset that no batch before `position` reaches, as far as the index knows one."""
-        return self._offsets.offset_after(position)
+        return offset_after(self, self._offsets, position)
 
     def find_timestamp(self, timestamp: int, from_offset: int) -> Iterator[BatchAt]:
         """Batches that may hold the first record at or after `timestamp` and `from_offset`, in order."""
-        start = max(self._times.offset_before(timestamp), from_offset)
-        for batch in self.batches_from(self._offsets.position_before(start)):
+        for batch in batches_at_time(self, self._times, timestamp, from_offset):
             if batch.header.max_timestamp >= timestamp and batch.header.last_offset >= from_offset:
                 yield batch
 
     def find_max_timestamp(self) -> BatchAt | None:
         """The batch that holds the largest timestamp; None in an empty segment."""
-        position = self._offsets.position_before(self.offset_of_max_timestamp)
-        for batch in self.batches_from(position):
+        for batch in self.batches_to(self.offset_of_max_timestamp):
             if batch.header.max_timestamp == self.max_timestamp:
                 return batch
         return None
@@ -288,18 +291,15 @@ class Segment:
             return False
         if not self._times.count and self.size and self.first_batch_timestamp() != NO_TIMESTAMP:
             return False
-        if self._offsets.count:
-            offset, position = self._offsets.last()
-            if not 0 <= position <= self.size - HEADER_SIZE:
-                return False
-            header = self.header_at(position)
-            if header.magic != MAGIC or header.last_offset != offset:
-                return False
+        if not fits_last(self, self._offsets):
+            return False
         if not self._times.count:
             return True
         timestamp, offset = self._times.last()
         batch = self.find(offset) if offset >= self.base_offset else None
-        return batch is not None and batch.header.max_timestamp == timestamp
+        if batch is None or batch.header.max_timestamp != timestamp:
+            return False
+        return from_first_with(self, timestamp, offset) is not None
 
     def catch_up(self) -> BatchAt | None:
         """Learn of the batches after the last index entry; answers the last batch.

@@ -1,4 +1,4 @@
-"""Limits by which segments become full in tests, each for a reason of its own, and whether a log keeps them."""
+"""Limits by which segments become full in tests, each for a reason of its own, and whether a log is as it should be."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ ALL_LIMITS: Final = (LIMITS, BY_INDEX, BY_AGE)
 
 
 def overfull(log: Log) -> str | None:
-    """Which segment has more in it than the log's limits allow, or what is no batch; None: none."""
+    """Which segment has more in it than the log's limits allow, what is no batch, or which index misleads."""
     limits = log.limits
     for segment in log.segments:
         try:
@@ -29,4 +29,6 @@ def overfull(log: Log) -> str | None:
             return f"an index of the segment at {segment.base_offset} has {segment.index_bytes} bytes"
         if times and times[-1] - times[0] > limits.age_ms_max:
             return f"the segment at {segment.base_offset} is {times[-1] - times[0]} ms old"
+        if segment._offsets.was_doubted or segment._times.was_doubted:
+            return f"an index of the segment at {segment.base_offset} was found not to lead to its batches"
     return None
