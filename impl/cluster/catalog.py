@@ -7,7 +7,7 @@ is done by the broker, who is told what changed. A topic that is deleted and cre
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
@@ -87,12 +87,20 @@ def _check_change_size(records: int) -> None:
 class Catalog:
     """All topics, by name and by id."""
 
-    def __init__(self, files: FileSystem, directory: Path, config: BrokerConfig, node_id: int) -> None:
+    def __init__(
+        self,
+        files: FileSystem,
+        directory: Path,
+        config: BrokerConfig,
+        node_id: int,
+        make_id: Callable[[], UUID] = uuid4,
+    ) -> None:
         """Read the file of topics, if there is one. Raises DataDirectoryError when it can't be understood."""
         self._files = files
         self._path = directory / FILE_NAME
         self._config = config
         self._node_id = node_id
+        self._make_id = make_id
         self._topics: dict[str, Topic] = {}
         self._names: dict[UUID, str] = {}
         if files.exists(self._path):
@@ -132,7 +140,7 @@ class Catalog:
         self._check_collision(request.name)
         count = self._checked_partition_count(request)
         overrides = self._checked_configs(request.configs)
-        return Topic(request.name, uuid4(), count, overrides)
+        return Topic(request.name, self._make_id(), count, overrides)
 
     def add(self, topic: Topic) -> None:
         """Keep a topic that `check_creation` has given. Durable on return."""

@@ -1,12 +1,11 @@
 """The broker behind the wire: opens what its directories hold, and keeps partitions, topics and offsets together.
 
-It performs what the handlers ask for; it knows no message of the protocol and no socket. The clock is passed in, so
-that the parts below need none. One process may use a data directory at a time. Logs are in all of its directories,
-everything else is in the first.
+It performs what the handlers ask for; it knows no message of the protocol and no socket. The clock and what makes new
+ids are passed in, so that the parts below need none. One process may use a data directory at a time. Logs are in all of
+its directories, everything else is in the first.
 """
 
 import logging
-import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -89,6 +88,7 @@ class Broker:
         node_id: int,
         clock: Callable[[], int],
         more_directories: Sequence[Path] = (),
+        make_id: Callable[[], UUID] = uuid4,
     ) -> None:
         """Open the directories, recovering what the last stop left. Raises DataDirectoryError, OSError."""
         self.config = config
@@ -99,6 +99,7 @@ class Broker:
         self.partitions: dict[tuple[str, int], Partition] = {}
         self._files = files
         self._directory = directory
+        self._make_id = make_id
         paths = [directory, *more_directories]
         _refuse_nested(paths)
         self._locks = ExitStack()
@@ -108,7 +109,7 @@ class Broker:
             threads = config.number("num.recovery.threads.per.data.dir")
             # What can refuse the start comes before the markers of a clean stop are removed.
             refuse_without_topics(files, directory, [path for path in paths if path not in failed])
-            self.catalog = Catalog(files, directory, config, node_id)
+            self.catalog = Catalog(files, directory, config, node_id, make_id)
             self.producer_ids = ProducerIds(files, directory)
             self.directories = LogDirectories(files, paths, threads, clock, failed)
             self.fetch_sessions = FetchSessions(config.number("max.incremental.fetch.session.cache.slots"))
@@ -275,12 +276,12 @@ class Broker:
                 )
             self.cluster_id = cluster_id
             return
-        self.cluster_id = self.cluster_id or uuid_text(UUID(bytes=secrets.token_bytes(16)))
+        self.cluster_id = self.cluster_id or uuid_text(self._make_id())
         identity = {
             "version": IDENTITY_VERSION,
             "node.id": str(self.node_id),
             "cluster.id": self.cluster_id,
-            "directory.id": uuid_text(uuid4()),
+            "directory.id": uuid_text(self._make_id()),
         }
         write_properties(self._files, path, identity)
 
@@ -365,11 +366,11 @@ class Broker:
         try:
             if is_new:
                 if self._files.exists(directory):
-                    move_aside(self._files, home.path, name, "was there before its topic was created")
+                    move_aside(self._files, home.path, name, self._make_id(), "was there before its topic was created")
                 return
             found = read_properties(self._files, path, ":").get("topic_id")
             if found is not None and found != uuid_text(topic.topic_id):
-                move_aside(self._files, home.path, name, f"belongs to another topic, with id {found}")
+                move_aside(self._files, home.path, name, self._make_id(), f"belongs to another topic, with id {found}")
                 self.clean_offsets.forget_stranger(home.path, name)
         except CheckpointError as error:
             set_aside(self._files, path, error, "the log is taken to be that of the topic with its name")

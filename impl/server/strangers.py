@@ -9,7 +9,7 @@ import logging
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
+from uuid import UUID
 
 from impl.cluster import catalog
 from impl.errors import DataDirectoryError
@@ -31,9 +31,9 @@ def renamed(name: LogName, unique: str, suffix: str) -> str:
     return topic[: NAME_BYTES_MAX - len(ending)] + ending
 
 
-def move_aside(files: FileSystem, directory: Path, name: LogName, why: str) -> None:
+def move_aside(files: FileSystem, directory: Path, name: LogName, unique: UUID, why: str) -> None:
     """Rename a partition's directory, so that another log can be in its place. Raises StorageError."""
-    aside = directory / renamed(name, uuid4().hex, STRAY_SUFFIX)
+    aside = directory / renamed(name, unique.hex, STRAY_SUFFIX)
     files.rename(directory / directory_name(name), aside)
     logger.warning(
         "%s %s: it is kept as %s; remove it if nobody needs its records",

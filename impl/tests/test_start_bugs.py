@@ -6,6 +6,7 @@ from pkgutil import resolve_name
 import pytest
 
 from impl.tests import (
+    broker_bugs,
     checkpoint_bugs,
     cleaner_bugs,
     cleaning_bugs,
@@ -27,6 +28,7 @@ LISTS: tuple[tuple[Checks, Sequence[StorageBug]], ...] = (
     (rolling_bugs.CHECKS, rolling_bugs.BUGS),
     (missing_bugs.CHECKS, missing_bugs.BUGS),
     (offline_bugs.CHECKS, offline_bugs.BUGS),
+    (broker_bugs.CHECKS, broker_bugs.BUGS),
     (checkpoint_bugs.CHECKS, checkpoint_bugs.BUGS),
 )
 PLANTED = [pytest.param(checks, bug, id=bug.name.replace(" ", "-")) for checks, bugs in LISTS for bug in bugs]
