@@ -181,12 +181,25 @@ def check_flushes_that_a_deletion_overtakes() -> None:
                     raise Violation(f"a deletion fails: {error}") from error
 
 
+def check_deletions_of_what_is_gone() -> None:
+    """A log whose directory is gone can't be deleted: its disk fails, though nothing else looks. Raises Violation."""
+    with _file_systems() as both:
+        for files, home in both:
+            with _broker(files, home, {}) as broker:
+                for partition in _in(broker, "second"):
+                    _vanish(files, partition.log.directory)
+                broker.delete_topic("t")
+                for each in broker.directories.all:
+                    must((each.failure is not None) == (each.path.name == "second"), f"{each.path}: {each.failure}")
+
+
 CHECKS: Final[tuple[Callable[[], None], ...]] = (
     check_appends_to_what_is_gone,
     check_names_in_what_is_gone,
     check_retention_without_an_index,
     check_questions_about_what_is_gone,
     check_flushes_that_a_deletion_overtakes,
+    check_deletions_of_what_is_gone,
 )
 
 # -- bugs ------------------------------------------------------------------------------------------------------------
@@ -219,6 +232,14 @@ def _raw_if_gone(right: Any) -> Callable[..., Any]:
     return planted
 
 
+def _delete_what_is_there(right: Any) -> Callable[..., None]:
+    def begin_deletion(self: Broker, partition: Partition, due_ms: int) -> None:
+        if self._files.exists(partition.log.directory):
+            right(self, partition, due_ms)
+
+    return begin_deletion
+
+
 STORAGE: Final = "impl.storage"
 SIMULATED: Final = f"{STORAGE}.simulated.Simulated"
 REAL: Final = f"{STORAGE}.filesystem.Real"
@@ -236,4 +257,7 @@ BUGS: Final = (
     *(StorageBug(f"{what}, on a real disk", REAL + place, plant) for what, place, plant in MISSING),
     StorageBug("segments that are deleted fail a flush", f"{SEGMENT}.begin_deletion", lambda _: lambda _: None),
     StorageBug("logs that are deleted fail a flush", f"{STORAGE}.log.Log.begin_deletion", lambda _: lambda _: None),
+    StorageBug(
+        "a log that is gone counts as deleted", "impl.server.broker.Broker._begin_deletion", _delete_what_is_there
+    ),
 )

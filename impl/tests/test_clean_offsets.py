@@ -1,5 +1,6 @@
 """How far logs are clean, in a file of each log directory: where it is, what is believed of it, and when it goes."""
 
+import errno
 import re
 from pathlib import Path
 from uuid import UUID
@@ -8,8 +9,9 @@ import pytest
 
 from impl.cluster.catalog import FILE_NAME as TOPICS
 from impl.cluster.catalog import SET, ConfigChange, TopicRequest
+from impl.errors import StorageError
 from impl.server.broker import Broker
-from impl.storage.checkpoints import CLEANER_OFFSETS, CORRUPT, uuid_text
+from impl.storage.checkpoints import CLEANER_OFFSETS, CORRUPT, RECOVERY_POINTS, uuid_text
 from impl.storage.faults import Fault
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.checkpoint_bugs import CLEAN_TO, by_home, compact_all, compacted, lines
@@ -97,6 +99,33 @@ def test_a_disk_that_can_not_be_read_at_the_start_takes_its_own_directory_offlin
         assert clean_to(broker) == {FIRST: CLEAN_TO, SECOND: None, THIRD: CLEAN_TO}
         broker.close()
     assert clean_to(open_broker(files)) == dict.fromkeys(PATHS, CLEAN_TO)
+
+
+def test_nothing_is_written_in_a_directory_that_was_offline_at_the_start() -> None:
+    """What is not there, on a disk that fails elsewhere, may be there again."""
+    files = SimulatedFileSystem()
+    compacted(files).close()
+    checkpoint = files.read_file(SECOND / CLEANER_OFFSETS)
+    files.remove(SECOND / CLEANER_OFFSETS)
+    with failing(files, Fault("read", lasts=True, path_contains=f"{SECOND}/{RECOVERY_POINTS}")):
+        broker = open_broker(files)
+        assert [each.failure is None for each in broker.directories.all] == [True, False, True]
+        assert clean_to(broker) == {FIRST: CLEAN_TO, SECOND: None, THIRD: CLEAN_TO}
+        broker.close()
+    assert not files.exists(SECOND / CLEANER_OFFSETS)
+    files.replace_file(SECOND / CLEANER_OFFSETS, checkpoint)
+    assert clean_to(open_broker(files)) == dict.fromkeys(PATHS, CLEAN_TO)
+
+
+def test_a_deletion_writes_nothing_in_a_directory_that_is_offline() -> None:
+    files = SimulatedFileSystem()
+    broker = compacted(files)
+    checkpoint = files.read_file(SECOND / CLEANER_OFFSETS)
+    broker.directories.all[1].fail(StorageError("sync", SECOND, errno.EIO))
+    broker.delete_topic("t")
+    assert files.read_file(SECOND / CLEANER_OFFSETS) == checkpoint
+    assert not lines(files, FIRST, CLEANER_OFFSETS)
+    broker.close()
 
 
 def test_a_topic_is_deleted_although_its_checkpoint_can_not_be_written() -> None:
