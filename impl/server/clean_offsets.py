@@ -6,7 +6,7 @@ understood, or is lost, hides which logs were compacted, all of the directory ar
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -27,19 +27,20 @@ class CleanOffsets:
     def __init__(self, files: FileSystem, directories: LogDirectories, known: Collection[LogName]) -> None:
         """Read what is there, but for partitions that are not `known`: their topics were deleted.
 
-        A checkpoint that can't be understood is set aside; a disk that fails takes its directory offline. Raises
-        StorageError if that is the first one.
+        A checkpoint that can't be understood is set aside.
         """
         self._files = files
         self._directories = directories
         self._offsets: dict[Path, dict[LogName, int]] = {}
-        for directory in directories.all:
+        self._in_each(lambda path: self._look(path, known))
+
+    def _in_each(self, use: Callable[[Path], None]) -> None:
+        """Do something in each directory that is online; a disk that fails takes its own offline, and no other."""
+        for directory in self._directories.all:
             if directory.failure is None:
                 try:
-                    self._look(directory.path, known)
+                    use(directory.path)
                 except StorageError as error:
-                    if directory is directories.all[0]:
-                        raise
                     directory.fail(error)
 
     def _look(self, path: Path, known: Collection[LogName]) -> None:
@@ -91,18 +92,15 @@ class CleanOffsets:
         return any((topic, index) in offsets for offsets in self._offsets.values())
 
     def forget(self, topic: str) -> None:
-        """Forget a topic that is deleted; another of its name begins anew. Durable on return.
+        """Forget a topic that is deleted; another of its name begins anew. Durable on return."""
 
-        A disk that fails takes its directory offline, and no other.
-        """
-        for directory in self._directories.all:
-            offsets = self._offsets.get(directory.path, {})
+        def forget_in(path: Path) -> None:
+            offsets = self._offsets.get(path, {})
             left = {name: offset for name, offset in offsets.items() if name[0] != topic}
-            if directory.failure is None and len(left) < len(offsets):
-                try:
-                    self._write(directory.path, left)
-                except StorageError as error:
-                    directory.fail(error)
+            if len(left) < len(offsets):
+                self._write(path, left)
+
+        self._in_each(forget_in)
 
     def forget_stranger(self, path: Path, name: LogName) -> None:
         """Forget a log of a directory that was moved aside there. Raises StorageError."""

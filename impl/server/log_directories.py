@@ -112,6 +112,7 @@ class LogDirectories:
 
         Each has threads of its own (`LogManager.loadLogs`). Raises StorageError if the first one is offline.
         """
+        self._check_first()
         for name in wanted:
             self.home_of(name)
 

@@ -5,8 +5,6 @@ from pathlib import Path
 import attrs
 from crc32c import crc32c
 
-POSITIVE_INT = 0x7FFFFFFF  # what Kafka takes of its random number (`Utils.abs`)
-
 
 @attrs.frozen(slots=True)
 class SegmentLimits:
@@ -25,4 +23,4 @@ class SegmentLimits:
         follows from the path, so that a history can be repeated; brokers on machines with the same paths draw the same.
         """
         bound = self.jitter_ms_max
-        return (crc32c(str(path).encode()) & POSITIVE_INT) % bound if bound > 0 else 0
+        return crc32c(str(path).encode()) % bound if bound > 0 else 0

@@ -18,7 +18,6 @@ class OfflineLog(Log):
         self.may_have_gaps = True
         self.on_roll = self.on_failure = None
         self._segments = []
-        self._is_going = False
 
     def moved_to(self, directory: Path) -> None:
         """See `Log`."""

@@ -1,12 +1,14 @@
 """Bugs by which a broker's checkpoints are in the wrong place, or written at the wrong time, and the checks."""
 
 from collections.abc import Callable, Collection
+from errno import EIO
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
 from impl.cluster.catalog import SET, ConfigChange, TopicRequest
 from impl.cluster.configs import BrokerConfig
+from impl.errors import StorageError
 from impl.replica.partition import Partition
 from impl.server.broker import Broker
 from impl.server.clean_offsets import CleanOffsets
@@ -19,12 +21,14 @@ from impl.storage.checkpoints import (
     HIGH_WATERMARKS,
     LEADER_EPOCHS,
     LOG_START_OFFSETS,
+    META_PROPERTIES,
     RECOVERY_POINTS,
     read_offsets,
 )
+from impl.storage.faults import Fault
 from impl.storage.log_directory import LogDirectory, LogName
 from impl.storage.simulated import SimulatedFileSystem
-from impl.tests.directories import FIRST, PARTITIONS, PATHS, SECOND, append, filled, open_broker, read
+from impl.tests.directories import FIRST, PARTITIONS, PATHS, SECOND, append, failing, filled, open_broker, read
 from impl.tests.durability import must
 from impl.tests.logs import contents, pairs_batch
 from impl.tests.storage_bugs import StorageBug
@@ -130,6 +134,25 @@ def check_that_gaps_stay_known() -> None:
         again.close()
 
 
+def check_that_what_is_offline_has_no_say() -> None:
+    """A checkpoint is neither read nor written in a directory that is offline. Raises Violation."""
+    files = SimulatedFileSystem()
+    broker = compacted(files)
+    index = by_home(broker)[SECOND].index
+    broker.close()
+    before = files.read_file(SECOND / CLEANER_OFFSETS)
+    with failing(files, Fault("read", path_contains=f"{SECOND}/{META_PROPERTIES}")):
+        broker = open_broker(files)
+        must(broker.directories.all[1].failure is not None, "the second directory is in use")
+        must(broker.clean_offsets.get("t", index) is None, "what is offline is read")
+        broker.close()
+    broker = open_broker(files)
+    broker.directories.fail(StorageError("write", SECOND, EIO))
+    broker.delete_topic("t")
+    must(files.read_file(SECOND / CLEANER_OFFSETS) == before, "what is offline is written")
+    broker.close()
+
+
 def check_when_checkpoints_are_written() -> None:
     """They are written when they are due by the clock, and not before. Raises Violation."""
     for settings, committed_ms, flushed_ms in (
@@ -198,6 +221,7 @@ CHECKS: Final[tuple[Callable[[], None], ...]] = (
     check_that_clean_offsets_are_where_their_logs_are,
     check_that_clean_offsets_of_topics_that_are_gone_go,
     check_that_gaps_stay_known,
+    check_that_what_is_offline_has_no_say,
     check_when_checkpoints_are_written,
     check_numbers_that_can_not_be,
 )
@@ -249,6 +273,16 @@ def _forgotten_in_the_first(_: Any) -> Planted:
     return lambda self, topic: self._write(
         FIRST, {name: offset for name, offset in self._offsets[FIRST].items() if name[0] != topic}
     )
+
+
+def _offline_as_well(_: Any) -> Planted:
+    """A directory that is offline is used as any other."""
+
+    def in_each(self: CleanOffsets, use: Callable[[Path], None]) -> None:
+        for directory in self._directories.all:
+            use(directory.path)
+
+    return in_each
 
 
 def later(field: str, factor: float) -> Callable[[Any], Planted]:
@@ -304,6 +338,7 @@ BUGS: Final = (
     StorageBug("gaps are unknown once a damaged checkpoint is set aside", f"{OFFSETS}._begin", _in_memory_only),
     StorageBug("gaps are unknown once a checkpoint is lost", f"{OFFSETS}._look", _lost_is_empty),
     StorageBug("a deleted topic is forgotten in the first directory", f"{OFFSETS}.forget", _forgotten_in_the_first),
+    StorageBug("directories that are offline say how far logs are clean", f"{OFFSETS}._in_each", _offline_as_well),
     StorageBug("high watermarks are written half as often", f"{KEEPER}.__init__", later("committed", 2)),
     StorageBug("high watermarks are written twice as often", f"{KEEPER}.__init__", later("committed", 0.5)),
     StorageBug("recovery points are written half as often", f"{KEEPER}.__init__", later("checkpoint", 2)),

@@ -9,6 +9,7 @@ import pytest
 from kafka.protocol.metadata import MetadataRequest, MetadataResponse
 
 from impl.cluster.catalog import TopicRequest
+from impl.cluster.configs import BrokerConfig
 from impl.errors import BrokerError, ErrorCode, StorageError
 from impl.server.apis import Request
 from impl.server.broker import Broker
@@ -206,6 +207,15 @@ def test_without_the_first_there_is_no_broker(kind: Kind) -> None:
     with failing(files, Fault(kind, lasts=True, path_contains=str(FIRST))), pytest.raises(StorageError) as error:
         open_broker(files)
     assert str(FIRST) in str(error.value)
+
+
+@pytest.mark.parametrize(("kind", "where"), [("list", ""), ("read", "/cleaner-offset-checkpoint")])
+def test_an_only_directory_that_fails_before_the_logs_are_opened_is_told(kind: Kind, where: str) -> None:
+    files = SimulatedFileSystem()
+    Broker(files, FIRST, BrokerConfig(), 1, lambda: NOW).close()
+    fault = Fault(kind, lasts=True, path_contains=f"{FIRST}{where}")
+    with failing(files, fault), pytest.raises(StorageError, match=f"{kind} {FIRST}{where}"):
+        Broker(files, FIRST, BrokerConfig(), 1, lambda: NOW)
 
 
 def test_a_process_serves_on_or_ends_with_a_message(tmp_path: Path) -> None:
