@@ -36,6 +36,10 @@ class StateLog:
         stamp(batch, offset, LEADER_EPOCH)
         self._log.append(batch, parse_header(batch), now_ms)
 
+    def flush(self) -> None:
+        """Make what was appended durable. Raises StorageError."""
+        self._log.flush()
+
     def replay(self, apply: Apply) -> None:
         """Apply all records in their order; `apply` raises ValueError or struct.error for what it can't understand.
 

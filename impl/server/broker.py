@@ -129,6 +129,9 @@ class Broker:
         """Learn what the broker keeps in logs. Raises DataDirectoryError when one is damaged."""
         try:
             self.offsets = CommittedOffsets(self.directories.log(OFFSETS_LOG))
+            # A stop in the middle of a deletion leaves them; another topic of that name begins without.
+            if gone := self.offsets.keep_only(self._known(), self.now_ms()):
+                logger.info("removed the offsets committed for %d partition(s) that no topic has", gone)
             log = self.directories.log(TRANSACTIONAL_LOG)
             self.transactional_ids = TransactionalIds(log, self.producer_ids.allocate)
         except DataDirectoryError:

@@ -77,10 +77,11 @@ class Housekeeping:
     def _delete_old_segments(self, *, compacted: bool, now_ms: int) -> None:
         """Apply the retention of compacted topics, or of the others (`LogCleaner.cleanFilthiestLog`, `cleanupLogs`).
 
+        A compacted log that the cleaner has given up keeps all it has, as in Kafka (`LogCleanerManager.deletableLogs`).
         A disk that fails takes its logs offline, and does not keep the others from it.
         """
         for partition in tuple(self._broker.partitions.values()):
-            is_usable = partition.log.failure is None and not self._is_being_cleaned(partition)
+            is_usable = partition.log.failure is None and not self._is_left_alone(partition)
             if is_usable and partition.config.cleanup_compact is compacted:
                 try:
                     gone = partition.delete_old_segments(now_ms)
@@ -90,5 +91,9 @@ class Housekeeping:
                 for segment in gone:
                     self._broker.deletions.add_segment(segment, now_ms + partition.config.file_delete_delay_ms)
 
-    def _is_being_cleaned(self, partition: Partition) -> bool:
-        return self._cleaner is not None and self._cleaner.partition is partition
+    def _is_left_alone(self, partition: Partition) -> bool:
+        """Whether a log is being compacted, or should be and can't."""
+        if self._cleaner is None:
+            return False
+        has_given_up = partition.config.cleanup_compact and self._cleaner.has_given_up(partition)
+        return self._cleaner.partition is partition or has_given_up

@@ -67,6 +67,10 @@ class LogCleaner:
         """The partition whose log is being compacted."""
         return self._running.partition if self._running is not None else None
 
+    def has_given_up(self, partition: Partition) -> bool:
+        """Whether compacting a partition's log has failed since the start (`isUncleanablePartition`)."""
+        return _identity(partition) in self._given_up
+
     def step(self, now_ms: int) -> bool:
         """Begin a compaction, or go on with it for a while; answers whether there was anything to do."""
         if self._running is not None and not self._is_there(self._running.key, self._running.partition):
@@ -99,7 +103,7 @@ class LogCleaner:
         """The compaction of the dirtiest log that is dirty enough."""
         dirtiest: tuple[float, Key, Partition, Cleanable] | None = None
         for key, partition in self._broker.partitions.items():
-            is_candidate = partition.config.cleanup_compact and _identity(partition) not in self._given_up
+            is_candidate = partition.config.cleanup_compact and not self.has_given_up(partition)
             if not is_candidate or not self._is_there(key, partition):
                 continue
             config = partition.config.compaction
@@ -147,6 +151,9 @@ class LogCleaner:
         """Leave a log alone (`LogCleanerManager.markPartitionUncleanable`); a disk that fails takes it offline."""
         if isinstance(error, StorageError):
             self._broker.directories.fail(error)
-        logger.error("%s is not compacted any more until the next start: %s", partition.name, error)
+        logger.error(
+            "%s is not compacted any more until the next start, and its retention is not applied: %s",
+            partition.name, error,
+        )  # fmt: skip
         self._given_up.add(_identity(partition))
         self._running = None

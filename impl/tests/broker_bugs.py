@@ -2,16 +2,27 @@
 
 from collections.abc import Callable
 from functools import partialmethod
+from pathlib import Path
+from random import Random
 from typing import Any, Final
 from unittest.mock import patch
+from uuid import UUID
 
-from impl.cluster.catalog import Topic
-from impl.server.broker import Broker
+from impl.cluster.catalog import Topic, TopicRequest
+from impl.cluster.configs import BrokerConfig
+from impl.cluster.offsets import CommittedOffset
+from impl.cluster.state_log import StateLog
+from impl.server.broker import OFFSETS_LOG, Broker
+from impl.storage.faults import Crash, Faults, crash_before
 from impl.storage.filesystem import FileSystem
+from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.broker_histories import DIRECTORIES, BrokerTrial, Step, Stop
+from impl.tests.durability import must
 from impl.tests.storage_bugs import StorageBug
+from impl.tests.support import NOW
 
 Planted = Callable[..., Any]
+HOME: Final = Path("/data")
 
 # -- checks ----------------------------------------------------------------------------------------------------------
 
@@ -25,7 +36,54 @@ def check_losses_of_power() -> None:
     BrokerTrial(directories=DIRECTORIES).play([*filled, halfway, *again, Step("restart"), Step("allocate")])
 
 
-CHECKS: Final[tuple[Callable[[], None], ...]] = (check_losses_of_power,)
+def check_offsets_of_a_deleted_topic() -> None:
+    """Power is lost before each change of a deletion: a topic of that name begins without offsets. Raises Violation."""
+    change = 0
+    while True:
+        files = SimulatedFileSystem()
+        broker = _with_offsets(files)
+        old_id = _id_of_gone(broker)
+        files.faults = Faults(before_change=crash_before(change))
+        try:
+            broker.delete_topic("gone")
+            broker.create_topic(broker.catalog.check_creation(TopicRequest("gone")))
+        except Crash:
+            is_whole = False
+        else:
+            is_whole = True
+        for left in (files.after_kill(), files.after_power_loss(Random(change))):
+            _must_begin_without_offsets(left, old_id, f"after a stop before change {change} of a deletion")
+        if is_whole:
+            must(change > 1, "a deletion changes nothing")
+            return
+        change += 1
+
+
+def _with_offsets(files: SimulatedFileSystem) -> Broker:
+    """A broker with two topics, for each of which a group has committed an offset, durably."""
+    broker = Broker(files, HOME, BrokerConfig(), 1, lambda: NOW)
+    for topic in ("gone", "there"):
+        broker.create_topic(broker.catalog.check_creation(TopicRequest(topic)))
+        broker.offsets.commit("g", {(topic, 0): CommittedOffset(5, -1, "", NOW)}, NOW)
+    broker.directories.log(OFFSETS_LOG).flush()
+    return broker
+
+
+def _id_of_gone(broker: Broker) -> UUID | None:
+    topic = broker.catalog.get("gone")
+    return None if topic is None else topic.topic_id
+
+
+def _must_begin_without_offsets(files: SimulatedFileSystem, old_id: UUID | None, when: str) -> None:
+    broker = Broker(files, HOME, BrokerConfig(), 1, lambda: NOW)
+    committed = {name for name, _ in broker.offsets.of_group("g")}
+    must("there" in committed, f"offsets are lost {when}")
+    if _id_of_gone(broker) != old_id:
+        must("gone" not in committed, f"offsets of a deleted topic are there {when}")
+    broker.close()
+
+
+CHECKS: Final[tuple[Callable[[], None], ...]] = (check_losses_of_power, check_offsets_of_a_deleted_topic)
 
 # -- bugs ------------------------------------------------------------------------------------------------------------
 
@@ -69,6 +127,17 @@ def _never_written(_: Any) -> Planted:
     return replace
 
 
+def _in_memory(right: Any) -> Planted:
+    """Flush nothing of what is said of a deleted topic."""
+
+    def remove_topic(self: Any, topic: str, now_ms: int) -> None:
+        with patch.object(StateLog, "flush", lambda _: None):
+            right(self, topic, now_ms)
+
+    return remove_topic
+
+
+OFFSETS: Final = "impl.cluster.offsets.CommittedOffsets"
 BROKER: Final = "impl.server.broker.Broker"
 BUGS: Final = (
     StorageBug("topics are not flushed", "impl.cluster.catalog.Catalog._write", _without_flush),
@@ -86,5 +155,7 @@ BUGS: Final = (
         "impl.cluster.producer_ids.ProducerIds.allocate",
         _without_flush,
     ),
+    StorageBug("offsets outlive a deletion that was interrupted", f"{OFFSETS}.keep_only", lambda _: lambda *_: 0),
+    StorageBug("offsets of a deleted topic come back", f"{OFFSETS}.remove_topic", _in_memory),
     StorageBug("the cluster's id is not flushed", f"{BROKER}._read_identity", _without_flush),
 )

@@ -8,14 +8,16 @@ from typing import Any, Final
 
 import attrs
 
-from impl.cluster.catalog import TopicRequest
+from impl.cluster.catalog import SET, ConfigChange, TopicRequest
 from impl.cluster.configs import BrokerConfig
 from impl.replica.partition import Partition
 from impl.server.broker import Broker
 from impl.server.housekeeping import Housekeeping
 from impl.server.log_cleaner import LogCleaner
 from impl.storage import cleaner
+from impl.storage.batch import SIZE_POSITION
 from impl.storage.limits import SegmentLimits
+from impl.storage.segment import LOG
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.durability import must
 from impl.tests.logs import pairs_batch
@@ -25,6 +27,7 @@ from impl.tests.support import NOW
 Planted = Callable[..., Any]
 HOME: Final = Path("/disk")
 TURNS: Final = 50
+DAY_MS: Final = 86_400_000
 GROUP_LIMITS: Final = SegmentLimits(bytes_max=100, age_ms_max=0, index_bytes_max=24, index_interval_bytes=0)
 FAR: Final = 2**31
 DIRTY: Final = ("somewhat", "half", "mostly")  # topics of which one segment is dirty, two, and three of four
@@ -128,10 +131,34 @@ def check_retention_beside_compaction() -> None:
     must(start == end, f"the log starts at {start}, though all up to {end} is too old")
 
 
+def check_retention_of_what_can_not_be_compacted() -> None:
+    """A log that the cleaner gave up keeps all it has until it is no longer to be compacted. Raises Violation."""
+    clock = Clock()
+    broker = open_broker(clock)
+    limits = {"cleanup.policy": "compact,delete", "retention.ms": "1000"}
+    damaged, other = (create(broker, topic, limits) for topic in ("damaged", "other"))
+    for partition in (damaged, other):
+        send(partition, 5)
+    broker._files.open(damaged.log.segments[1].path(LOG)).write_at(SIZE_POSITION, [bytes(4)])
+    keeper = Housekeeping(broker)
+    for _ in range(TURNS):
+        keeper.run()
+        clock.now_ms += 1000
+    must(other.log.log_start_offset == other.log.log_end_offset, "what was compacted is kept though it is too old")
+    must(damaged.log.log_start_offset == 0, "segments go from a log that can't be compacted")
+    broker.reconfigure_topic(broker.catalog.change_configs("damaged", [ConfigChange("cleanup.policy", SET, "delete")]))
+    clock.now_ms += DAY_MS
+    keeper.run()
+    must(damaged.log.log_start_offset > 0, "a log that need not be compacted keeps what is too old")
+    keeper.close()
+    broker.close()
+
+
 CHECKS: Final[tuple[Callable[[], None], ...]] = (
     check_groups,
     check_the_dirtiest_first,
     check_retention_beside_compaction,
+    check_retention_of_what_can_not_be_compacted,
 )
 
 # -- bugs ------------------------------------------------------------------------------------------------------------
@@ -146,6 +173,16 @@ def _when_idle(_: Any) -> Planted:
             self._delete_old_segments(compacted=True, now_ms=now_ms)
 
     return compact
+
+
+def _when_not_running(_: Any) -> Planted:
+    """Let old segments go from any log that is not being compacted now."""
+    return lambda self, partition: self._cleaner is not None and self._cleaner.partition is partition
+
+
+def _whatever_its_policy(_: Any) -> Planted:
+    """Let nothing go from a log that was given up, though its topic is no longer compacted."""
+    return lambda self, partition: self._cleaner is not None and self._cleaner.has_given_up(partition)
 
 
 def _with_limits(**changes: int) -> Callable[[Any], Planted]:
@@ -178,6 +215,7 @@ def _with_ratios(change: Callable[[float], float]) -> Callable[[Any], Any]:
 GROUPED: Final = "impl.storage.cleaner._groups"
 SPAN: Final = "impl.storage.cleaner.RELATIVE_OFFSET_MAX"
 RATIO: Final = "impl.storage.cleaner.Cleanable.ratio"
+KEEPER: Final = "impl.server.housekeeping.Housekeeping"
 BUGS: Final = (
     StorageBug("compaction makes segments of any size", GROUPED, _with_limits(bytes_max=1 << 60)),
     StorageBug("compaction makes indexes of any size", GROUPED, _with_limits(index_bytes_max=1 << 60)),
@@ -188,5 +226,7 @@ BUGS: Final = (
     StorageBug("compaction makes segments of a span too large by one", SPAN, lambda right: right + 1),
     StorageBug("the cleanest log is compacted first", RATIO, _with_ratios(lambda ratio: 1 / (1 + ratio))),
     StorageBug("any dirty log is compacted first", RATIO, _with_ratios(lambda ratio: float(ratio > 0))),
-    StorageBug("retention waits for compaction", "impl.server.housekeeping.Housekeeping._compact", _when_idle),
+    StorageBug("retention waits for compaction", f"{KEEPER}._compact", _when_idle),
+    StorageBug("retention takes from logs that were given up", f"{KEEPER}._is_left_alone", _when_not_running),
+    StorageBug("logs that were given up are kept for ever", f"{KEEPER}._is_left_alone", _whatever_its_policy),
 )

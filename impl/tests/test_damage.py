@@ -151,6 +151,7 @@ def stopped() -> SimulatedFileSystem:
     """What is left by a broker that knows of a group and of a transactional id."""
     files = SimulatedFileSystem()
     broker = open_broker(files)
+    broker.create_topic(broker.catalog.check_creation(TopicRequest("t")))
     broker.offsets.commit("g", {("t", 0): CommittedOffset(1, -1, "", NOW)}, NOW)
     broker.transactional_ids.initialize("id", 1000, None, NOW)
     broker.close()
