@@ -36,7 +36,10 @@ CODECS: Final = ("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer")
 
 @attrs.frozen(slots=True)
 class Definition:
-    """One config: its type's number in DescribeConfigs, its default, and what values it takes."""
+    """One config: its type's number in DescribeConfigs, its default, and what values it takes.
+
+    An internal one can be set, and is described only then (`ConfigHelper.allConfigs`).
+    """
 
     name: str
     type: int
@@ -45,6 +48,7 @@ class Definition:
     low: float = -(2**63)
     high: float = 2**63
     choices: tuple[str, ...] = ()
+    is_internal: bool = False
 
 
 @attrs.frozen(slots=True)
@@ -139,6 +143,7 @@ BROKER_CONFIGS: Final = {
         Definition("num.partitions", INT, "1", low=1),
         Definition("num.recovery.threads.per.data.dir", INT, "1", low=1),
         Definition("offset.metadata.max.bytes", INT, "4096"),
+        Definition("producer.id.expiration.check.interval.ms", INT, "600000", low=1, is_internal=True),
         Definition("producer.id.expiration.ms", INT, "86400000", low=1),
         Definition("replica.high.watermark.checkpoint.interval.ms", LONG, "5000"),
         Definition("socket.request.max.bytes", INT, "104857600", low=1),
@@ -236,6 +241,8 @@ class BrokerConfig:
         entries = []
         for name, definition in BROKER_CONFIGS.items():
             known = []
+            if definition.is_internal and name not in self._given:
+                continue
             if name in self._given:
                 known.append((name, self._given[name], SOURCE_STATIC_BROKER))
             if definition.default is not None:

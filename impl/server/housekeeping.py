@@ -1,4 +1,4 @@
-"""What a broker does unasked, each at its time: retention, compaction, the second step of deletions, checkpoints.
+"""What a broker does unasked, each at its time: retention, compaction, deletions, checkpoints, forgotten producers.
 
 `run` does what is due by the broker's clock and says when to come back; whoever has the event loop calls it
 (`LogManager.startup`).
@@ -23,6 +23,8 @@ class Housekeeping:
         self._committed_due_ms = broker.now_ms() + self._committed_interval_ms
         self._checkpoint_interval_ms = max(1, config.number("log.flush.offset.checkpoint.interval.ms"))
         self._checkpoint_due_ms = broker.now_ms() + self._checkpoint_interval_ms
+        self._expiry_interval_ms = config.number("producer.id.expiration.check.interval.ms")
+        self._expiry_due_ms = broker.now_ms() + self._expiry_interval_ms
         self._cleaner = LogCleaner(broker) if config.flag("log.cleaner.enable") else None
         self._cleaner_pause_ms = max(1, config.number("log.cleaner.backoff.ms"))
         self._cleaner_due_ms = broker.now_ms()
@@ -36,7 +38,10 @@ class Housekeeping:
             self._delete_old_segments(compacted=False, now_ms=now_ms)
         self._checkpoint(now_ms)
         broker.directories.flush_overdue(now_ms)
-        due = [self._retention_due_ms, self._committed_due_ms, self._checkpoint_due_ms]
+        if now_ms >= self._expiry_due_ms:
+            self._expiry_due_ms = now_ms + self._expiry_interval_ms
+            self._expire_producers(now_ms)
+        due = [self._retention_due_ms, self._expiry_due_ms, self._committed_due_ms, self._checkpoint_due_ms]
         if self._cleaner is not None:
             if now_ms >= self._cleaner_due_ms:
                 self._compact(self._cleaner, now_ms)
@@ -45,6 +50,13 @@ class Housekeeping:
         if broker.deletions.next_due_ms is not None:
             due.append(broker.deletions.next_due_ms)
         return max(0, min(due) - now_ms)
+
+    def _expire_producers(self, now_ms: int) -> None:
+        """Have each log forget producers that have not appended for long (`UnifiedLog.removeExpiredProducers`)."""
+        age_ms_max = self._broker.config.number("producer.id.expiration.ms")
+        for partition in self._broker.partitions.values():
+            if partition.log.failure is None:
+                partition.log.producers.expire(now_ms, age_ms_max)
 
     def _checkpoint(self, now_ms: int) -> None:
         """Have the checkpoints written that are due (`ReplicaManager.startHighWatermarkCheckPointThread`)."""

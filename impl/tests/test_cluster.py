@@ -211,3 +211,11 @@ def test_other_bytes_are_refused(content: bytes) -> None:
             decode(content)
         except (OffsetsLogError, UnicodeDecodeError):
             continue
+
+
+def test_an_internal_config_is_described_once_it_is_set() -> None:
+    name = "producer.id.expiration.check.interval.ms"
+    assert BrokerConfig().number(name) == 600_000
+    assert name not in {entry.definition.name for entry in BrokerConfig().entries()}
+    described = {entry.definition.name: entry.value for entry in BrokerConfig({name: "7"}).entries()}
+    assert described[name] == "7"

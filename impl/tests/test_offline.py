@@ -14,9 +14,11 @@ from impl.errors import BrokerError, ErrorCode, StorageError
 from impl.server.apis import Request
 from impl.server.broker import Broker
 from impl.server.handlers.metadata import metadata
+from impl.server.housekeeping import Housekeeping
 from impl.storage.checkpoints import CLEAN_SHUTDOWN, META_PROPERTIES, RECOVERY_POINTS
 from impl.storage.faults import Fault, Kind
 from impl.storage.simulated import SimulatedFileSystem
+from impl.tests.cleaner_bugs import Clock
 from impl.tests.directories import (
     FIRST,
     PARTITIONS,
@@ -30,7 +32,8 @@ from impl.tests.directories import (
     read,
     refused,
 )
-from impl.tests.support import NOW, ROOT, STOP_CEILING_S, BrokerProcess
+from impl.tests.support import NOW, ROOT, STOP_CEILING_S, BrokerProcess, make_batch, records
+from impl.tests.support import append as log_append
 
 
 def check_second_is_offline(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
@@ -116,6 +119,23 @@ def test_clients_are_told_that_partitions_have_no_leader() -> None:
         assert described(broker) == {n: without if n in lost else served for n in range(PARTITIONS)}
     broker.close()
     assert described(open_broker(files)) == dict.fromkeys(range(PARTITIONS), (0, 1, 2, [1], [1], []))
+
+
+def test_producers_are_forgotten_where_the_disk_is_well() -> None:
+    files = filled()
+    clock = Clock()
+    with failing(files, Fault("read", path_contains=f"{SECOND}/{META_PROPERTIES}")):
+        broker = Broker(files, FIRST, BrokerConfig(), 1, clock, [SECOND, THIRD])
+    well = [each.log for each in broker.partitions.values() if each.log.failure is None]
+    assert 0 < len(well) < PARTITIONS
+    for log in well:
+        log_append(log, make_batch(records(b"x"), producer_id=1, producer_epoch=0, base_sequence=0))
+    housekeeping = Housekeeping(broker)
+    clock.now_ms += 86_400_000
+    housekeeping.run()
+    assert [len(log.producers) for log in well] == [0] * len(well)
+    housekeeping.close()
+    broker.close()
 
 
 @pytest.mark.parametrize("grows", [False, True], ids=["created", "grown"])

@@ -10,6 +10,7 @@ from impl.tests import (
     checkpoint_bugs,
     cleaner_bugs,
     cleaning_bugs,
+    expiry_bugs,
     missing_bugs,
     offline_bugs,
     rolling_bugs,
@@ -30,6 +31,7 @@ LISTS: tuple[tuple[Checks, Sequence[StorageBug]], ...] = (
     (offline_bugs.CHECKS, offline_bugs.BUGS),
     (broker_bugs.CHECKS, broker_bugs.BUGS),
     (checkpoint_bugs.CHECKS, checkpoint_bugs.BUGS),
+    (expiry_bugs.CHECKS, expiry_bugs.BUGS),
 )
 PLANTED = [pytest.param(checks, bug, id=bug.name.replace(" ", "-")) for checks, bugs in LISTS for bug in bugs]
 
