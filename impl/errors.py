@@ -97,7 +97,8 @@ ADVICE: Final = {
     errno.ENOTDIR: "a part of this path is a file: give another directory",
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
     errno.ENFILE: "raise the limit on open files (fs.file-max)",
-    errno.ENOENT: "someone removed it, or its disk is not mounted: mount it, and restart the broker in any case",
+    errno.ENOENT: "someone removed it, or its disk is not mounted: mount it first, and restart the broker then "
+    "(a start without the disk begins its partitions anew, empty)",
 }
 OTHER_ADVICE: Final = "see the operating system's log, then restart the broker"
 

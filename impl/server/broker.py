@@ -23,7 +23,8 @@ from impl.replica.config import PartitionConfig
 from impl.replica.fetch_session import FetchSessions
 from impl.replica.partition import Partition
 from impl.server.clean_offsets import CleanOffsets
-from impl.server.log_directories import LogDirectories
+from impl.server.found_logs import FoundLogs
+from impl.server.log_directories import LogDirectories, refuse_nested
 from impl.server.strangers import move_aside, refuse_without_topics, renamed, tell_of_strangers
 from impl.storage.checkpoints import (
     META_PROPERTIES,
@@ -64,19 +65,6 @@ MANY_PARTITIONS: Final = 64
 FLUSHES_AT_ONCE: Final = 8
 
 
-class NestedDirectoriesError(DataDirectoryError):
-    """Data directories of which one is in another, or the same."""
-
-
-def _refuse_nested(paths: Sequence[Path]) -> None:
-    """Raise NestedDirectoriesError if a directory is given twice, or is in another one: they would fail together."""
-    whole = [path.absolute() for path in paths]
-    for number, path in enumerate(whole):
-        for other in whole[:number]:
-            if path.is_relative_to(other) or other.is_relative_to(path):
-                raise NestedDirectoriesError(f"{path} and {other} are not apart: give directories of different places")
-
-
 class Broker:
     """One broker and its data directories. `node_id` and the address are what clients are told."""
 
@@ -101,7 +89,7 @@ class Broker:
         self._directory = directory
         self._make_id = make_id
         paths = [directory, *more_directories]
-        _refuse_nested(paths)
+        refuse_nested(paths)
         self._locks = ExitStack()
         self.cluster_id = ""
         with self._locks as locks:  # which are given back if anything fails
@@ -111,6 +99,7 @@ class Broker:
             refuse_without_topics(files, directory, [path for path in paths if path not in failed])
             self.catalog = Catalog(files, directory, config, node_id, make_id)
             self.producer_ids = ProducerIds(files, directory)
+            self._found = self._look_for_logs(paths, failed)
             self.directories = LogDirectories(files, paths, threads, clock, failed)
             self.fetch_sessions = FetchSessions(config.number("max.incremental.fetch.session.cache.slots"))
             self.deletions = Deletions(files)
@@ -146,16 +135,30 @@ class Broker:
         """
         failed: dict[Path, StorageError] = {}
         for step in (self._make, self._take_lock, self._read_identity):
-            for path in paths:
-                if path in failed:
-                    continue
-                try:
-                    step(path)
-                except StorageError as error:
-                    if path == self._directory:
-                        raise
-                    failed[path] = error
+            self._in_each(paths, failed, step)
         return failed
+
+    def _in_each(self, paths: Sequence[Path], failed: dict[Path, StorageError], step: Callable[[Path], None]) -> None:
+        """Do something in each directory; note those whose disks fail. Raises StorageError if it is the first one's."""
+        for path in paths:
+            if path in failed:
+                continue
+            try:
+                step(path)
+            except StorageError as error:
+                if path == self._directory:
+                    raise
+                failed[path] = error
+
+    def _look_for_logs(self, paths: Sequence[Path], failed: dict[Path, StorageError]) -> FoundLogs:
+        """See which directories have which logs. Raises DuplicateLogsError, and StorageError if the first one fails."""
+        ids: dict[LogName, str | None] = {OFFSETS_LOG: None, TRANSACTIONAL_LOG: None}
+        for topic in self.catalog.all():
+            ids.update({(topic.name, index): uuid_text(topic.topic_id) for index in range(topic.partition_count)})
+        found = FoundLogs(self._files, ids)
+        self._in_each(paths, failed, found.look)
+        found.refuse_duplicates()
+        return found
 
     def partition(self, topic: str, index: int) -> Partition:
         """A partition. Raises UNKNOWN_TOPIC_OR_PARTITION."""
@@ -311,15 +314,15 @@ class Broker:
         own = LogSettings(self.config.partition_config(OWN_LOG_CONFIG).segment_limits)
         # First of all, so that they are in the first directory.
         wanted = {OFFSETS_LOG: own, TRANSACTIONAL_LOG: own}
+        for name in wanted:
+            self._sort_out(name)
         partitions: list[tuple[Topic, int, PartitionConfig]] = []
         for topic in self.catalog.all():
             config = self.config.partition_config(topic.overrides)
             partitions += [(topic, index, config) for index in range(topic.partition_count)]
         for topic, index, config in partitions:
-            name = topic.name, index
-            for directory in self.directories.that_have(name):
-                self._move_stranger(directory, name, topic)
-            wanted[name] = self._settings(topic.name, index, config)
+            self._sort_out((topic.name, index))
+            wanted[topic.name, index] = self._settings(topic.name, index, config)
         self.directories.open_all(wanted, self.now_ms())
         if len(partitions) < MANY_PARTITIONS:
             found = [self._opened(*each) for each in partitions]
@@ -332,7 +335,9 @@ class Broker:
         config = self.config.partition_config(topic.overrides)
         for index in indexes:
             name = topic.name, index
-            self._move_stranger(self.directories.home_of(name, is_new=True), name, topic, is_new=True)
+            for home in self.directories.that_have(name):
+                self._move_aside(home, name, "was there before its topic was created")
+            self.directories.home_of(name, is_new=True)
             self.directories.open(name, self._settings(topic.name, index, config), self.now_ms())
             self.partitions[name] = self._opened(topic, index, config)
 
@@ -357,25 +362,30 @@ class Broker:
             flush_ms_max=config.flush_ms,
         )
 
-    def _move_stranger(self, home: LogDirectory, name: LogName, topic: Topic, *, is_new: bool = False) -> None:
-        """Rename what is in the place of a log and is not its own; whatever is in that of a new one is not.
+    def _sort_out(self, name: LogName) -> None:
+        """Take the log that a start has found, if it has, and rename what is in its place and is not its own."""
+        homes = {each.path: each for each in self.directories.all}
+        own = self._found.own(name)
+        for stranger in self._found.strangers(name):
+            elsewhere = f", and its topic's log is in {own.home}" if own is not None else ""
+            self._move_aside(homes[stranger.home], name, f"{stranger}{elsewhere}")
+        if own is None:
+            return
+        home = homes[own.home]
+        self.directories.put(name, home)
+        if own.damage is not None and home.failure is None:
+            try:
+                set_aside(self._files, own.damage.path, own.damage, "the log is taken to be the topic's of its name")
+            except StorageError as error:
+                home.fail(error)
 
-        A directory that was offline may still have a log that was deleted, and made again elsewhere, meanwhile.
-        """
-        directory = home.path / directory_name(name)
-        path = directory / PARTITION_METADATA
+    def _move_aside(self, home: LogDirectory, name: LogName, why: str) -> None:
+        """Rename what is in the place of a log and is not its own; a disk that fails takes its directory offline."""
         if home.failure is not None:
             return
         try:
-            if is_new:
-                if self._files.exists(directory):
-                    move_aside(self._files, home.path, name, self._make_id(), "was there before its topic was created")
-                return
-            found = read_properties(self._files, path, ":").get("topic_id")
-            if found is not None and found != uuid_text(topic.topic_id):
-                move_aside(self._files, home.path, name, self._make_id(), f"belongs to another topic, with id {found}")
-                self.clean_offsets.forget_stranger(home.path, name)
-        except CheckpointError as error:
-            set_aside(self._files, path, error, "the log is taken to be that of the topic with its name")
+            move_aside(self._files, home.path, name, self._make_id(), why)
+            home.forget_stranger(name)
+            self.clean_offsets.forget_stranger(home.path, name)
         except StorageError as error:
-            self.directories.fail(error)
+            home.fail(error)

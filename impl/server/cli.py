@@ -18,10 +18,11 @@ import click
 
 from impl.cluster.configs import BrokerConfig
 from impl.errors import BrokerError, DataDirectoryError
-from impl.server.broker import Broker, NestedDirectoriesError
+from impl.server.broker import Broker
 from impl.server.dispatch import Dispatcher
 from impl.server.framing import Connection
 from impl.server.housekeeping import Housekeeping
+from impl.server.log_directories import NestedDirectoriesError
 from impl.storage.checkpoints import CheckpointError
 from impl.storage.filesystem import RealFileSystem
 

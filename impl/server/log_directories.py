@@ -6,12 +6,13 @@ on. Segments that are full, and checkpoints that nobody waits for, are flushed b
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from impl.errors import BrokerError, ErrorCode, StorageError
+from impl.errors import BrokerError, DataDirectoryError, ErrorCode, StorageError
 from impl.storage.filesystem import FileSystem
 from impl.storage.log import Log
 from impl.storage.log_directory import NO_PARTITION, Job, LogDirectory, LogName, LogSettings, directory_name
@@ -25,6 +26,19 @@ def _tell_of_mistakes(done: Future[None]) -> None:
     """A job handles what a disk does; anything else is a mistake of ours, which must not go unseen."""
     if (error := done.exception()) is not None:
         logger.error("what should have been flushed was not", exc_info=error)
+
+
+class NestedDirectoriesError(DataDirectoryError):
+    """Data directories of which one is in another, or the same."""
+
+
+def refuse_nested(paths: Sequence[Path]) -> None:
+    """Raise NestedDirectoriesError if a directory is given twice, or is in another one: they would fail together."""
+    whole = [path.absolute() for path in paths]
+    for number, path in enumerate(whole):
+        for other in whole[:number]:
+            if path.is_relative_to(other) or other.is_relative_to(path):
+                raise NestedDirectoriesError(f"{path} and {other} are not apart: give directories of different places")
 
 
 class LogDirectories:
@@ -50,6 +64,7 @@ class LogDirectories:
         systems = [files] if len(paths) == 1 else files.apart(len(paths))
         self.all = [self._looked_at(*each, failed.get(each[1])) for each in zip(systems, paths, strict=True)]
         self._home: dict[LogName, LogDirectory] = {}
+        self._count: Counter[Path] = Counter()  # of logs, by the directory that they are in
         self._told: set[Path] = set()
         self._check_first()
 
@@ -70,14 +85,11 @@ class LogDirectories:
         self._flusher.submit(job).add_done_callback(_tell_of_mistakes)
 
     def _place(self, name: LogName, *, is_new: bool) -> LogDirectory:
-        """Where a log is, or should be. Raises KAFKA_STORAGE_ERROR when no directory is online.
+        """Where a log should be that was not found. Raises KAFKA_STORAGE_ERROR when no directory is online.
 
-        One that is not new, nor found, is taken to be in a directory that is offline, if there is one: to begin it
-        anew elsewhere would hide its records (`LogManager.getOrCreateLog`). The broker's own are in the first.
+        One that is not new is taken to be in a directory that is offline, if there is one: to begin it anew elsewhere
+        would hide its records (`LogManager.getOrCreateLog`). The broker's own are in the first.
         """
-        found = self.that_have(name)
-        if found:
-            return found[0]
         online = [directory for directory in self.all if directory.failure is None]
         if not online:
             raise BrokerError(ErrorCode.KAFKA_STORAGE_ERROR, "all log directories are offline")
@@ -85,7 +97,14 @@ class LogDirectories:
             return self.all[0]
         if not is_new and len(online) < len(self.all):
             return next(directory for directory in self.all if directory.failure is not None)
-        return min(online, key=lambda directory: sum(home is directory for home in self._home.values()))
+        home = min(online, key=lambda directory: self._count[directory.path])
+        if not is_new:
+            logger.warning(
+                "%s was found in no log directory and begins anew, empty, in %s: if a disk is not mounted, or its "
+                "directory not given, stop the broker, put that right and start again, before anything is written",
+                directory_name(name), home.path,
+            )  # fmt: skip
+        return home
 
     def that_have(self, name: LogName) -> list[LogDirectory]:
         """The directories, of those that are online, that have something in the place of a log."""
@@ -104,8 +123,13 @@ class LogDirectories:
     def home_of(self, name: LogName, *, is_new: bool = False) -> LogDirectory:
         """The directory that a log is in, also one that is yet to be made."""
         if name not in self._home:
-            self._home[name] = self._place(name, is_new=is_new)
+            self.put(name, self._place(name, is_new=is_new))
         return self._home[name]
+
+    def put(self, name: LogName, home: LogDirectory) -> None:
+        """Learn which directory a log is in, or is to be in."""
+        self._home[name] = home
+        self._count[home.path] += 1
 
     def open_all(self, wanted: Mapping[LogName, LogSettings], now_ms: int) -> None:
         """Open all logs that there should be, in all directories at once; those in one that is offline are offline.
@@ -143,7 +167,9 @@ class LogDirectories:
         """Let go of logs that are deleted. A disk that fails takes its directory offline, and no other."""
         by_home: dict[Path, list[LogName]] = {}
         for name in names:
-            by_home.setdefault(self._home.pop(name).path, []).append(name)
+            path = self._home.pop(name).path
+            self._count[path] -= 1
+            by_home.setdefault(path, []).append(name)
         for directory in self.all:
             try:
                 directory.forget(by_home.get(directory.path, []))

@@ -157,6 +157,11 @@ class LogDirectory:
             for name, settings in wanted.items():
                 self._keep_offline(name, settings)
 
+    def forget_stranger(self, name: LogName) -> None:
+        """Forget how a log was left that has been moved away: another one begins in its place."""
+        for left in (self._starts, self._recovery_points, self._high_watermarks):
+            left.pop(name, None)
+
     def _keep_offline(self, name: LogName, settings: LogSettings) -> Log:
         """Have something in the place of a log that could not be opened, as the directory is offline."""
         assert self.failure is not None

@@ -143,7 +143,7 @@ BUGS: Final = (
     StorageBug("topics are not flushed", "impl.cluster.catalog.Catalog._write", _without_flush),
     StorageBug("a changed topic is not written", "impl.cluster.catalog.Catalog.replace", _never_written),
     StorageBug("logs are deleted before their topic", f"{BROKER}.delete_topic", _logs_first),
-    StorageBug("a new topic takes over an old one's records", f"{BROKER}._move_stranger", _nothing),
+    StorageBug("a new topic takes over an old one's records", f"{BROKER}._move_aside", _nothing),
     StorageBug("deletions that were interrupted are left so", f"{BROKER}._look_for_leftovers", _nothing),
     StorageBug(
         "where a log begins is answered before it is written",

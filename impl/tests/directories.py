@@ -1,6 +1,6 @@
 """A broker with three log directories on a simulated disk, which can be made to fail in places."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,9 +18,9 @@ FIRST, SECOND, THIRD = PATHS = [Path("/first"), Path("/second"), Path("/third")]
 PARTITIONS = 6
 
 
-def open_broker(files: FileSystem) -> Broker:
-    """A broker with the three directories."""
-    return Broker(files, FIRST, BrokerConfig(), 1, lambda: NOW, [SECOND, THIRD])
+def open_broker(files: FileSystem, more: Sequence[Path] = (SECOND, THIRD)) -> Broker:
+    """A broker with the three directories, or others beside the first."""
+    return Broker(files, FIRST, BrokerConfig(), 1, lambda: NOW, more)
 
 
 def append(partition: Partition) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from errno import EIO
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -12,7 +13,7 @@ import attrs
 from impl.errors import StorageError
 from impl.server.log_directories import LogDirectories
 from impl.storage.batch import CorruptBatchError
-from impl.storage.faults import Crash, Fault, Faults, crash_before
+from impl.storage.faults import Crash, Fault, Faults, Kind, crash_before
 from impl.storage.leftovers import CLEANED, SWAP
 from impl.storage.log import Log
 from impl.storage.log_directory import LogDirectory
@@ -30,6 +31,8 @@ from impl.tests.transactions import end, must_be_indexed, write
 Planted = Callable[..., Any]
 HOME: Final = Path("/logs/t-0")
 SEEDS: Final = (0, 1, 2, 23)  # with the last of them older changes of names are lost, and newer ones stay
+# What says whose the logs are can't be read, or what recovers them can't write.
+FAILING: Final[tuple[tuple[Kind, bool], ...]] = (("read", True), ("write", False))
 SMALL: Final = attrs.evolve(LIMITS, index_interval_bytes=0)  # an index entry for every batch but the first
 
 # -- checks ----------------------------------------------------------------------------------------------------------
@@ -37,9 +40,9 @@ SMALL: Final = attrs.evolve(LIMITS, index_interval_bytes=0)  # an index entry fo
 
 def check_directories_that_fail_at_the_start() -> None:
     """The second of three directories fails while a broker starts; then it works again. Raises Violation."""
-    for path in ("", "t-"):
-        files = filled()
-        fault = Fault("read", lasts=True, path_contains=f"{SECOND}/{path}", error=EIO)
+    for path, (kind, was_clean) in product(("", "t-"), FAILING):
+        files = filled(was_clean=was_clean)
+        fault = Fault(kind, lasts=True, path_contains=f"{SECOND}/{path}", error=EIO)
         with failing(files, fault):
             try:
                 broker = open_broker(files)
@@ -57,10 +60,11 @@ def check_directories_that_fail_at_the_start() -> None:
 
 def check_a_first_directory_that_fails_at_the_start() -> None:
     """Raises Violation if there is a broker without it."""
-    files = filled()
-    with failing(files, Fault("read", lasts=True, path_contains=f"{FIRST}/t-")), suppress(StorageError):
-        open_broker(files)
-        raise Violation("there is a broker without its first directory")
+    for kind, was_clean in FAILING:
+        files = filled(was_clean=was_clean)
+        with failing(files, Fault(kind, lasts=True, path_contains=f"{FIRST}/t-")), suppress(StorageError):
+            open_broker(files)
+            raise Violation("there is a broker without its first directory")
 
 
 def check_swaps() -> None:

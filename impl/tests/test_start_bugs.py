@@ -11,6 +11,7 @@ from impl.tests import (
     cleaner_bugs,
     cleaning_bugs,
     expiry_bugs,
+    found_bugs,
     missing_bugs,
     offline_bugs,
     rolling_bugs,
@@ -30,6 +31,7 @@ LISTS: tuple[tuple[Checks, Sequence[StorageBug]], ...] = (
     (missing_bugs.CHECKS, missing_bugs.BUGS),
     (offline_bugs.CHECKS, offline_bugs.BUGS),
     (broker_bugs.CHECKS, broker_bugs.BUGS),
+    (found_bugs.CHECKS, found_bugs.BUGS),
     (checkpoint_bugs.CHECKS, checkpoint_bugs.BUGS),
     (expiry_bugs.CHECKS, expiry_bugs.BUGS),
 )
