@@ -84,6 +84,20 @@ def _check_change_size(records: int) -> None:
         raise BrokerError(ErrorCode.POLICY_VIOLATION, "Unable to perform excessively large batch operation.")
 
 
+def _fault(error: Exception) -> str:
+    """What is wrong with the file of topics, in plain words."""
+    match error:
+        case json.JSONDecodeError():
+            return f"it is no JSON from line {error.lineno}, column {error.colno} on"
+        case UnicodeDecodeError():
+            return f"byte {error.start} is not part of a text"
+        case KeyError():
+            return f'"{error.args[0]}" is missing'
+        case BrokerError():
+            return error.message
+    return "its JSON is not what this broker writes"
+
+
 class Catalog:
     """All topics, by name and by id."""
 
@@ -108,16 +122,18 @@ class Catalog:
 
     def _read(self) -> None:
         """Learn of the topics. Raises DataDirectoryError."""
+        number = 0
         try:
-            for entry in json.loads(self._files.read_file(self._path))["topics"]:
+            for number, entry in enumerate(json.loads(self._files.read_file(self._path))["topics"], 1):  # noqa: B007
                 name, count, overrides = entry["name"], entry["partitions"], entry["configs"]
                 check_topic_name(name)
                 if type(count) is not int or count < 1:
-                    raise ValueError(f"{name} has {count!r} partitions")  # noqa: TRY301
+                    raise BrokerError(ErrorCode.INVALID_PARTITIONS, f"it has {json.dumps(count)} partitions")  # noqa: TRY301
                 self._keep(Topic(name, parse_uuid(entry["id"]), count, dict(overrides)))
         except (ValueError, LookupError, TypeError, AttributeError, BrokerError) as error:
+            where = f" at topic number {number}" if number else ""
             raise DataDirectoryError(
-                f"{self._path} is damaged ({type(error).__name__}: {error}), and no topic is known without it: "
+                f"{self._path} is damaged{where} ({_fault(error)}), and no topic is known without it: "
                 "restore it, or move it away together with the directories of the partitions"
             ) from error
 

@@ -37,9 +37,11 @@ class ProducerIds:
                 return first
         except ValueError:
             pass
+        text = content[:20].decode(errors="replace").strip()
+        held = f'begins with "{text}"' if text else "is empty"
         raise DataDirectoryError(
-            f"{self._path} is damaged (it holds {content[:20]!r}, not a number), and ids of producers might be given "
-            "out twice: restore it, or write a number into it that is greater than every producer id in use"
+            f"{self._path} is damaged (it {held}, and should be a number from 0 on), and ids of producers might be "
+            "given out twice: restore it, or write a number into it that is greater than every producer id in use"
         )
 
     def begin_after(self, used: int) -> None:

@@ -142,7 +142,8 @@ class Connection(asyncio.BufferedProtocol):
         if available >= FRAME_LENGTH.size:
             (size,) = FRAME_LENGTH.unpack_from(self._buffer, self._start)
             if size < 0 or size > self._frame_size_max:
-                raise MalformedRequestError(f"a frame of {size} bytes")
+                limit = f"socket.request.max.bytes allows {self._frame_size_max}"
+                raise MalformedRequestError(f"a request begins with a length of {size} bytes, and {limit}")
             if available >= FRAME_LENGTH.size + size:
                 begin = self._start + FRAME_LENGTH.size
                 self._start = begin + size

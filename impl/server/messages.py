@@ -23,9 +23,12 @@ def decode(codec: Message, request: Request) -> Message:
     try:
         decoded, end = read(request.body, 0)
     except Exception as error:  # generated code raises whatever it likes for a client's bytes
-        raise MalformedRequestError(f"{codec.__name__} v{request.version}: {error!r}") from error
+        why = "it ends too early, or a field of it is none that it may be"
+        raise MalformedRequestError(f"{codec.__name__} v{request.version} can't be decoded: {why}") from error
     if end > len(request.body):  # the generated code takes what is there for a string or bytes that are cut off
-        raise MalformedRequestError(f"{codec.__name__} v{request.version}: ends {end - len(request.body)} bytes early")
+        raise MalformedRequestError(
+            f"{codec.__name__} v{request.version}: it ends {end - len(request.body)} bytes too early"
+        )
     return decoded
 
 

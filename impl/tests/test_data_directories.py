@@ -147,33 +147,51 @@ def test_the_log_of_an_earlier_topic_of_the_name_is_moved_aside_at_the_start() -
     broker.close()
 
 
-NOT_TOPICS = [
-    b"\xff\xfe",
-    b"",
-    b'{"topics": [{"na',
-    b"{}",
-    b"[]",
-    b"7",
-    b'{"topics": {"t": 1}}',
-    b'{"topics": [{"name": "t", "partitions": 1, "configs": {}}]}',
-    b'{"topics": [{"name": "t", "id": "x", "partitions": 1, "configs": {}}]}',
-    b'{"topics": [{"name": "../t", "id": "AAAAAAAAAAAAAAAAAAAAAQ", "partitions": 1, "configs": {}}]}',
-    b'{"topics": [{"name": "t", "id": "AAAAAAAAAAAAAAAAAAAAAQ", "partitions": "1", "configs": {}}]}',
-    b'{"topics": [{"name": "t", "id": "AAAAAAAAAAAAAAAAAAAAAQ", "partitions": 1, "configs": 5}]}',
-    b'{"topics": [{"name": 5, "id": "AAAAAAAAAAAAAAAAAAAAAQ", "partitions": 1, "configs": {}}]}',
-]
+WRITTEN_OTHERWISE = " (its JSON is not what this broker writes)"
+NOT_TOPICS = {
+    b"\xff\xfe": " (it is no JSON from line 1, column 1 on)",
+    b'{"\xff': " (byte 2 is not part of a text)",
+    b"": " (it is no JSON from line 1, column 1 on)",
+    b'{"topics":\n [{"na': " (it is no JSON from line 2, column 4 on)",
+    b"{}": ' ("topics" is missing)',
+    b"[]": WRITTEN_OTHERWISE,
+    b"7": WRITTEN_OTHERWISE,
+    b'{"topics": {"t": 1}}': f" at topic number 1{WRITTEN_OTHERWISE}",
+    b'{"topics": [{"name": "t", "partitions": 1, "configs": {}}]}': ' at topic number 1 ("id" is missing)',
+    b'{"topics": [{"name": "t", "id": "x", "partitions": 1, "configs": {}}]}': f" at topic number 1{WRITTEN_OTHERWISE}",
+    b'{"topics": [{"name": "../t", "id": "AAAAAAAAAAAAAAAAAAAAAQ", "partitions": 1, "configs": {}}]}': (
+        " at topic number 1 (Topic name is invalid: '../t' contains one or more characters other than"
+    ),
+    b'{"topics": [{"name": "t", "id": "AAAAAAAAAAAAAAAAAAAAAQ", "partitions": "1", "configs": {}}]}': (
+        ' at topic number 1 (it has "1" partitions)'
+    ),
+    b'{"topics": [{"name": "t", "id": "AAAAAAAAAAAAAAAAAAAAAQ", "partitions": 1, "configs": 5}]}': (
+        f" at topic number 1{WRITTEN_OTHERWISE}"
+    ),
+    b'{"topics": [{"name": 5, "id": "AAAAAAAAAAAAAAAAAAAAAQ", "partitions": 1, "configs": {}}]}': (
+        f" at topic number 1{WRITTEN_OTHERWISE}"
+    ),
+}
+NOT_IDS = {
+    b"": " (it is empty, and should be a number from 0 on)",
+    b"\n": " (it is empty, and should be a number from 0 on)",
+    b"x\n": ' (it begins with "x", and should be a number from 0 on)',
+    b"\xff\xfe": ' (it begins with "\ufffd\ufffd", and should be a number from 0 on)',
+    b"-1": ' (it begins with "-1", and should be a number from 0 on)',
+}
 
 
 @pytest.mark.parametrize(
-    ("name", "content"),
-    [*((TOPICS, each) for each in NOT_TOPICS), *((PRODUCER_IDS, each) for each in (b"", b"x", b"\xff\xfe", b"-1"))],
+    ("name", "content", "told"),
+    [*((TOPICS, *each) for each in NOT_TOPICS.items()), *((PRODUCER_IDS, *each) for each in NOT_IDS.items())],
 )
-def test_a_damaged_file_of_the_brokers_own_is_refused_and_the_marker_kept(name: str, content: bytes) -> None:
+def test_a_damaged_file_of_the_brokers_own_is_refused_and_the_marker_kept(name: str, content: bytes, told: str) -> None:
     files = SimulatedFileSystem()
     with_topic(open_broker(files)).close()
     files.replace_file(HOME / name, content)
-    with pytest.raises(DataDirectoryError, match=f"^{HOME / name} is damaged .*restore it, or [^\n]*$"):
+    with pytest.raises(DataDirectoryError, match=r"restore it, or [^\n]*$") as refusal:
         open_broker(files)
+    assert str(refusal.value).startswith(f"{HOME / name} is damaged{told}")
     assert files.exists(HOME / CLEAN_SHUTDOWN)
     assert files.read_file(HOME / name) == content
 
