@@ -238,6 +238,8 @@ class LogDirectory:
             log.clock = self._clock
         log.on_roll = lambda: self._flush_later(log)
         log.on_failure = self.fail
+        if self.failure is not None:  # perhaps since a moment ago, by another thread, which did not see this log
+            log.failure = self.failure
         self.configure(name, settings)
 
     def configure(self, name: LogName, settings: LogSettings) -> None:

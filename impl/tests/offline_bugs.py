@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from errno import ENOSPC, EROFS
+from errno import EIO, ENOSPC, EROFS
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -18,13 +18,14 @@ from impl.server.log_directories import LogDirectories
 from impl.storage.faults import Fault, Kind
 from impl.storage.flushing import overdue_flush
 from impl.storage.leftovers import CLEANED
-from impl.storage.log_directory import LogDirectory
+from impl.storage.log import Log
+from impl.storage.log_directory import LogDirectory, LogName, LogSettings
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.directories import FIRST, PARTITIONS, SECOND, THIRD, failing, refused
 from impl.tests.durability import Violation, must
 from impl.tests.logs import pairs_batch
 from impl.tests.storage_bugs import StorageBug
-from impl.tests.support import NOW
+from impl.tests.support import LIMITS, NOW
 
 Planted = Callable[..., Any]
 AGE_MS: Final = 1000
@@ -109,9 +110,33 @@ def _compacted_half(keeper: Housekeeping, broker: Broker, files: SimulatedFileSy
     raise Violation("nothing is compacted in the second directory")
 
 
+def check_logs_that_are_made_while_their_disk_fails() -> None:
+    """Another thread takes a directory offline before any step of making a log there. Raises Violation."""
+    name, settings = ("t", 0), LogSettings(LIMITS)
+    step = 0
+    is_over = False
+    while not is_over:
+        files = SimulatedFileSystem()
+        directory = LogDirectory(files, SECOND)
+        directory.open_all({}, NOW)
+        last = files.faults.changes + step
+
+        def fail_at(change: int, directory: LogDirectory = directory, last: int = last) -> None:
+            if change == last:
+                directory.fail(StorageError("flush", SECOND / "other", EIO))
+
+        files.faults.before_change = fail_at
+        log = directory.open(name, settings, NOW)
+        is_over = directory.failure is None
+        must(log.failure is directory.failure, f"a log goes on though its directory is offline since step {step}")
+        step += 1
+    must(step > 1, "nothing is done to make a log")
+
+
 CHECKS: Final[tuple[Callable[[], None], ...]] = (
     check_overdue_flushes_of_a_disk_that_is_full,
     check_compactions_that_a_read_only_disk_ends,
+    check_logs_that_are_made_while_their_disk_fails,
 )
 
 # -- bugs ------------------------------------------------------------------------------------------------------------
@@ -150,10 +175,22 @@ def _end_and_say_nothing(right: Any) -> Planted:
     return close
 
 
+def _look_once(right: Any) -> Planted:
+    """Look at whether a directory is offline before a log is made, and never again."""
+
+    def keep(self: LogDirectory, name: LogName, log: Log, settings: LogSettings) -> None:
+        before = log.failure
+        right(self, name, log, settings)
+        log.failure = before
+
+    return keep
+
+
 DIRECTORY: Final = "impl.storage.log_directory.LogDirectory"
 CLEANER: Final = "impl.server.log_cleaner.LogCleaner"
 BUGS: Final = (
     StorageBug("a full disk ends the flushes of the others", f"{DIRECTORY}.flush_overdue", _flush_unguarded),
+    StorageBug("a log is online in a directory that failed meanwhile", f"{DIRECTORY}._keep", _look_once),
     StorageBug("a compaction on a disk that fails ends with a traceback", f"{CLEANER}.close", _end_unguarded),
     StorageBug("a compaction ends and its disk goes on", f"{CLEANER}.close", _end_and_say_nothing),
 )

@@ -165,8 +165,15 @@ def _begin_elsewhere(right: Any) -> Planted:
 
 
 def _take_for_empty(_: Any) -> Planted:
-    """A log that can't be opened has no records."""
-    return lambda directory, failure: Log(SimulatedFileSystem(), directory, LIMITS, NOW)
+    """A log that can't be opened has no records, and is as good as any."""
+    return lambda directory, failure: _EmptyLog(SimulatedFileSystem(), directory, LIMITS, NOW)
+
+
+class _EmptyLog(Log):
+    """A log that goes on whatever fails."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, None if name == "failure" else value)
 
 
 def renaming(*suffixes: str) -> Planted:
