@@ -93,7 +93,11 @@ def what_indexes_hold(run: Run) -> None:
 
 @case("SEG-14", needs=NEEDS)
 def segments_roll_earlier_by_less_than_the_jitter(run: Run) -> None:
-    """Fill segments, each with a batch when none may begin yet whatever was drawn, and one when one must."""
-    earliest, latest = DAY - (HOUR - 1), DAY + 1
-    times = [first * latest + later for first in range(12) for later in (0, earliest)]
-    play(run, *(one(at=each) for each in times), limits=Limits(segment_ms=DAY, segment_jitter_ms=HOUR))
+    """Fill segments, each with a batch when none may begin yet whatever was drawn, and one when one must.
+
+    Once more with a jitter that is more than segment.ms.
+    """
+    latest = DAY + 1
+    for jitter_ms, earliest in ((HOUR, DAY - (HOUR - 1)), (2 * DAY, 1)):
+        times = [first * latest + later for first in range(12) for later in (0, earliest)]
+        play(run, *(one(at=each) for each in times), limits=Limits(segment_ms=DAY, segment_jitter_ms=jitter_ms))

@@ -78,7 +78,7 @@ class Driver:
             age_ms_max=named["segment_ms"],
             index_bytes_max=named["segment_index_bytes"],
             index_interval_bytes=named["index_interval_bytes"],
-            jitter_ms_max=min(named["segment_jitter_ms"], named["segment_ms"]),
+            jitter_ms_max=named["segment_jitter_ms"],
         )
         start = LogStart(
             log_start_offset=command["log_start"],

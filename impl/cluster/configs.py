@@ -282,8 +282,8 @@ class BrokerConfig:
         return PartitionConfig(
             max_message_bytes=int(text("max.message.bytes")),
             segment_bytes=int(text("segment.bytes")),
-            segment_ms=min(int(text("segment.ms")), compaction.lag_ms_max if compacts else LONG_MAX),
-            segment_jitter_ms=min(int(text("segment.jitter.ms")), int(text("segment.ms"))),
+            segment_ms=int(text("segment.ms")),
+            segment_jitter_ms=int(text("segment.jitter.ms")),
             segment_index_bytes=int(text("segment.index.bytes")),
             index_interval_bytes=int(text("index.interval.bytes")),
             min_insync_replicas=int(text("min.insync.replicas")),

@@ -7,7 +7,7 @@ users write, their defaults and their synonyms are the catalog's business.
 import attrs
 
 from impl.storage.cleaner import CompactionConfig
-from impl.storage.limits import SegmentLimits
+from impl.storage.limits import NO_LAG, SegmentLimits
 from impl.storage.retention import RetentionLimits
 
 
@@ -17,8 +17,8 @@ class PartitionConfig:
 
     max_message_bytes: int
     segment_bytes: int
-    segment_ms: int  # of a compacted topic at most max.compaction.lag.ms (LogConfig.maxSegmentMs)
-    segment_jitter_ms: int  # at most segment.ms itself (LogConfig.randomSegmentJitter)
+    segment_ms: int
+    segment_jitter_ms: int
     segment_index_bytes: int
     index_interval_bytes: int
     min_insync_replicas: int
@@ -44,4 +44,5 @@ class PartitionConfig:
             self.segment_index_bytes,
             self.index_interval_bytes,
             self.segment_jitter_ms,
+            self.compaction.lag_ms_max if self.cleanup_compact else NO_LAG,
         )

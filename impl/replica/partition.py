@@ -273,14 +273,17 @@ class Partition:
         return self.log.log_start_offset
 
     def delete_old_segments(self, now_ms: int) -> list[Segment]:
-        """Take away what the topic's retention no longer asks for; answers the segments, yet to be removed."""
+        """Take away what the topic's retention no longer asks for; answers the segments, yet to be removed.
+
+        A disk that fails takes the log offline; nothing is answered then.
+        """
         if self.log.failure is not None:
             return []
         try:
             gone = delete_old_segments(self.log, self.config.retention, self.high_watermark, now_ms)
         except StorageError as error:
             self.log.fail(error)
-            raise
+            return []
         if gone:
             logger.info(
                 "%s: %d segment(s) are deleted, up to offset %d", self.name, len(gone), self.log.log_start_offset

@@ -4,7 +4,6 @@
 (`LogManager.startup`).
 """
 
-from impl.errors import StorageError
 from impl.replica.partition import Partition
 from impl.server.broker import Broker
 from impl.server.log_cleaner import LogCleaner
@@ -95,12 +94,7 @@ class Housekeeping:
         for partition in tuple(self._broker.partitions.values()):
             is_usable = partition.log.failure is None and not self._is_left_alone(partition)
             if is_usable and partition.config.cleanup_compact is compacted:
-                try:
-                    gone = partition.delete_old_segments(now_ms)
-                except StorageError as error:
-                    partition.log.fail(error)
-                    continue
-                for segment in gone:
+                for segment in partition.delete_old_segments(now_ms):
                     self._broker.deletions.add_segment(segment, now_ms + partition.config.file_delete_delay_ms)
 
     def _is_left_alone(self, partition: Partition) -> bool:

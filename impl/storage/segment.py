@@ -113,7 +113,7 @@ class Segment:
         limits = self.limits
         if self.size > limits.bytes_max - batch_size:
             return True
-        if self.size > 0 and self._waited_ms(now_ms, batch_max_timestamp) > limits.age_ms_max - self.jitter_ms:
+        if self.size > 0 and self._waited_ms(now_ms, batch_max_timestamp) > limits.life_ms_max - self.jitter_ms:
             return True
         if self._offsets.is_full or self._times.is_full:
             return True

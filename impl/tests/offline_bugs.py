@@ -30,6 +30,7 @@ from impl.tests.support import LIMITS, NOW
 Planted = Callable[..., Any]
 AGE_MS: Final = 1000
 BATCHES: Final = 3
+RETENTION_MS: Final = 300_000  # log.retention.check.interval.ms
 WRITES: Final[tuple[Kind, ...]] = ("write", "remove")
 SETTINGS: Final = {"log.flush.interval.ms": str(AGE_MS), "log.index.interval.bytes": "0"}
 
@@ -133,10 +134,27 @@ def check_logs_that_are_made_while_their_disk_fails() -> None:
     must(step > 1, "nothing is done to make a log")
 
 
+def check_retention_on_a_disk_that_is_read_only() -> None:
+    """What is to be deleted can't be renamed on one of three disks. Raises Violation."""
+    files = SimulatedFileSystem()
+    times = [NOW]
+    with _broker(files, times, {"segment.bytes": "110", "retention.bytes": "0"}) as broker:
+        keeper = Housekeeping(broker)
+        times.append(NOW + RETENTION_MS)
+        with failing(files, Fault("move", lasts=True, path_contains=f"{SECOND}/t-", error=EROFS)):
+            try:
+                keeper.run()
+            except StorageError as error:
+                raise Violation(f"a round of housekeeping ends with {error}") from error
+        for each in _must_be_offline(broker):
+            must(each.log.log_start_offset > 0, f"{each.name} keeps what need not be kept")
+
+
 CHECKS: Final[tuple[Callable[[], None], ...]] = (
     check_overdue_flushes_of_a_disk_that_is_full,
     check_compactions_that_a_read_only_disk_ends,
     check_logs_that_are_made_while_their_disk_fails,
+    check_retention_on_a_disk_that_is_read_only,
 )
 
 # -- bugs ------------------------------------------------------------------------------------------------------------
@@ -186,11 +204,26 @@ def _look_once(right: Any) -> Planted:
     return keep
 
 
+def _keep_it_to_itself(right: Any) -> Planted:
+    """Go on with a log after a disk failed while old segments were deleted."""
+
+    def delete_old_segments(self: Partition, now_ms: int) -> Any:
+        with patch.object(Log, "fail"):
+            return right(self, now_ms)
+
+    return delete_old_segments
+
+
 DIRECTORY: Final = "impl.storage.log_directory.LogDirectory"
 CLEANER: Final = "impl.server.log_cleaner.LogCleaner"
 BUGS: Final = (
     StorageBug("a full disk ends the flushes of the others", f"{DIRECTORY}.flush_overdue", _flush_unguarded),
     StorageBug("a log is online in a directory that failed meanwhile", f"{DIRECTORY}._keep", _look_once),
+    StorageBug(
+        "retention says nothing of a disk that fails",
+        "impl.replica.partition.Partition.delete_old_segments",
+        _keep_it_to_itself,
+    ),
     StorageBug("a compaction on a disk that fails ends with a traceback", f"{CLEANER}.close", _end_unguarded),
     StorageBug("a compaction ends and its disk goes on", f"{CLEANER}.close", _end_and_say_nothing),
 )

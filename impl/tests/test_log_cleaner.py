@@ -133,7 +133,7 @@ def test_lags_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
         topic = broker.catalog.change_configs("t", [ConfigChange("cleanup.policy", operation_, "delete")])
         broker.reconfigure_topic(topic)
         assert broker.catalog.get("t").overrides["cleanup.policy"] == left  # type: ignore[union-attr]
-    assert broker.partition("t", 0).config.segment_ms == 9
+    assert broker.partition("t", 0).config.segment_limits.life_ms_max == 9
     broker.close()
 
 
