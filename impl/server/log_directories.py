@@ -60,21 +60,19 @@ class LogDirectories:
         self._threads = threads
         self._clock = clock
         self._flusher = ThreadPoolExecutor(1, "flush")
-        # Directories are opened at once, and open files are for one thread at a time.
-        systems = [files] if len(paths) == 1 else files.apart(len(paths))
-        self.all = [self._looked_at(*each, failed.get(each[1])) for each in zip(systems, paths, strict=True)]
+        self.all = [self._looked_at(path, failed.get(path)) for path in paths]
         self._home: dict[LogName, LogDirectory] = {}
         self._count: Counter[Path] = Counter()  # of logs, by the directory that they are in
         self._told: set[Path] = set()
         self._check_first()
 
-    def _looked_at(self, files: FileSystem, path: Path, failure: StorageError | None) -> LogDirectory:
+    def _looked_at(self, path: Path, failure: StorageError | None) -> LogDirectory:
         try:
             return LogDirectory(
-                files, path, threads=self._threads, run_later=self._run_later, failure=failure, clock=self._clock
+                self._files, path, threads=self._threads, run_later=self._run_later, failure=failure, clock=self._clock
             )
         except StorageError as error:
-            return self._looked_at(files, path, error)
+            return self._looked_at(path, error)
 
     def _check_first(self) -> None:
         """Raise what the first directory has failed with, if it has."""

@@ -1,28 +1,25 @@
 """The one door through which the broker touches files.
 
-`FileSystem` names the operations and `RealFileSystem` performs them by the operating system; `simulated` has a
-file system that forgets what was not made durable. Nothing here knows what a log is, and nothing here decides when to
-flush: callers ask for `sync` (what a file holds) and `sync_directory` (which names a directory has) where durability
-matters. Every failure is a `StorageError`, and so is a missing file: `exists` asks whether there is one. Who knows that
-a deletion runs meanwhile looks at `StorageError.is_missing`.
+`FileSystem` names the operations and `RealFileSystem` performs them by the operating system, for any number of threads;
+`simulated` has a file system that forgets what was not made durable. Nothing here knows what a log is, and nothing here
+decides when to flush: callers ask for `sync` (what a file holds) and `sync_directory` (which names a directory has)
+where durability matters. Every failure is a `StorageError`, and so is a missing file: `exists` asks whether there is
+one. Who knows that a deletion runs meanwhile looks at `StorageError.is_missing`.
 """
 
 import fcntl
 import os
 import shutil
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from impl.errors import StorageError
-from impl.storage.buffers import Buffer, write_rest
+from impl.storage.buffers import Buffer
+from impl.storage.real_file import DescriptorPool, RealFile
 
-# Linux takes at most this many buffers in one writev (IOV_MAX).
-BUFFERS_PER_WRITE = 1024
-NO_DESCRIPTOR = -1
 BESIDE = ".tmp"  # after the name of a file that is to take another one's place
 
 
@@ -30,7 +27,7 @@ class File(Protocol):
     """An open file that is read and written at positions; positions and sizes are in bytes.
 
     Methods raise StorageError when the disk fails. One thread may use a file at a time, but `sync` may be called from
-    any other.
+    any other, and threads may use different files at once.
     """
 
     path: Path
@@ -122,10 +119,6 @@ class FileSystem(ABC):
     def sync_directory(self, path: Path) -> None:
         """Make the names in a directory durable (`Utils.flushDir`). Raises StorageError if it is gone."""
 
-    @abstractmethod
-    def apart(self, count: int) -> Sequence["FileSystem"]:
-        """This file system `count` times over, so that as many threads can each use their own files."""
-
     def rename(self, old: Path, new: Path) -> None:
         """Rename atomically and make the new name durable (`Utils.atomicMoveWithFallback`)."""
         self.move(old, new)
@@ -166,155 +159,8 @@ def _failures(operation: str, path: Path) -> Iterator[None]:
         raise StorageError(operation, path, error.errno or 0) from error
 
 
-class RealFile:
-    """A file of the operating system, read and written by positional calls.
-
-    It has a descriptor only while it is in use: the file system takes back those that were not used for long.
-    """
-
-    __slots__ = ("_descriptor", "_pool", "path", "was_used")
-
-    def __init__(self, path: Path, pool: "DescriptorPool") -> None:
-        self.path = path
-        self.was_used = True
-        self._pool = pool
-        self._descriptor = NO_DESCRIPTOR
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether it has no descriptor now."""
-        return self._descriptor == NO_DESCRIPTOR
-
-    def fileno(self) -> int:
-        """See `File`. The number is good until another file is used."""
-        self.was_used = True
-        if self._descriptor == NO_DESCRIPTOR:
-            self._descriptor = self._pool.open(self)
-        return self._descriptor
-
-    def read_at(self, position: int, size: int) -> bytes:
-        """See `File`. A read from the page cache is complete in one call but for a signal or 2 GiB."""
-        try:
-            descriptor = self.fileno()
-            data = os.pread(descriptor, size, position)
-            while len(data) < size and (more := os.pread(descriptor, size - len(data), position + len(data))):
-                data += more
-        except OSError as error:
-            raise self._failure("read", error, position) from error
-        return data
-
-    def read_into(self, position: int, buffer: memoryview) -> int:
-        """See `File`."""
-        got = 0
-        try:
-            while got < len(buffer) and (more := os.preadv(self.fileno(), (buffer[got:],), position + got)):
-                got += more
-        except OSError as error:
-            raise self._failure("read", error, position) from error
-        return got
-
-    def write_at(self, position: int, buffers: Sequence[Buffer]) -> int:
-        """See `File`. One pwritev as a rule."""
-        try:
-            descriptor = self.fileno()
-            total = sum(len(buffer) for buffer in buffers)
-            written = os.pwritev(descriptor, buffers[:BUFFERS_PER_WRITE], position)
-            if written < total:
-                write_rest(lambda rest, before: os.pwrite(descriptor, rest, position + before), buffers, written)
-        except OSError as error:
-            raise self._failure("write", error, position) from error
-        return total
-
-    def size(self) -> int:
-        """See `File`."""
-        try:
-            return os.fstat(self.fileno()).st_size
-        except OSError as error:
-            raise self._failure("look at", error) from error
-
-    def modified_ms(self) -> int:
-        """See `File`."""
-        try:
-            return os.fstat(self.fileno()).st_mtime_ns // 1_000_000
-        except OSError as error:
-            raise self._failure("look at", error) from error
-
-    def set_modified_ms(self, time_ms: int) -> None:
-        """See `File`."""
-        try:
-            os.utime(self.fileno(), ns=(time_ms * 1_000_000, time_ms * 1_000_000))
-        except OSError as error:
-            raise self._failure("set the time of", error) from error
-
-    def moved_to(self, path: Path) -> None:
-        """See `File`. A descriptor that is open stays open."""
-        self.path = path
-
-    def truncate(self, size: int) -> None:
-        """See `File`."""
-        try:
-            os.ftruncate(self.fileno(), size)
-        except OSError as error:
-            raise self._failure("truncate", error, size) from error
-
-    def sync(self) -> None:
-        """See `File`. By a descriptor of its own, so that threads don't meet; it flushes what all others wrote.
-
-        Linux tells a write-back error to the first descriptor that asks, also when it was opened afterwards.
-        """
-        try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
-            try:
-                os.fdatasync(descriptor)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise self._failure("flush", error) from error
-
-    def close(self) -> None:
-        """See `File`."""
-        if self._descriptor != NO_DESCRIPTOR:
-            descriptor, self._descriptor = self._descriptor, NO_DESCRIPTOR
-            os.close(descriptor)
-
-    def _failure(self, operation: str, error: OSError, position: int | None = None) -> StorageError:
-        return StorageError(operation, self.path, error.errno or 0, position)
-
-
-class DescriptorPool:
-    """Keeps the number of open descriptors bounded, whatever the number of segments: second chance, oldest first.
-
-    One thread may use it at a time: a descriptor that is taken back may be another file's at once.
-    """
-
-    def __init__(self, size_max: int) -> None:
-        self.size_max = size_max
-        self._open: deque[RealFile] = deque()
-
-    def open(self, file: RealFile) -> int:
-        """A descriptor for an existing file, at the cost of another's if there are too many."""
-        while len(self._open) >= self.size_max:
-            oldest = self._open.popleft()
-            if oldest.is_closed:
-                continue
-            if oldest.was_used:
-                oldest.was_used = False
-                self._open.append(oldest)
-            else:
-                oldest.close()
-        self._open.append(file)
-        descriptor = os.open(file.path, os.O_RDWR | os.O_CLOEXEC)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)  # for sequential readers
-        return descriptor
-
-    def __del__(self) -> None:
-        """Whoever was not closed is closed with the file system, as Python does with files of its own."""
-        for file in self._open:
-            file.close()
-
-
 class RealFileSystem(FileSystem):
-    """The operating system's files."""
+    """The operating system's files. `descriptors_max` bounds those of `File` objects that are open at a time."""
 
     def __init__(self, descriptors_max: int = 512) -> None:
         self._pool = DescriptorPool(descriptors_max)
@@ -358,7 +204,7 @@ class RealFileSystem(FileSystem):
             return path.read_bytes()
 
     def write_file(self, path: Path, content: bytes, *, durable: bool) -> None:
-        """See `FileSystem`. By a descriptor of its own: the pool is for one thread."""
+        """See `FileSystem`. By a descriptor of its own, which nobody else needs."""
         with _failures("write", path), path.open("wb") as file:
             file.write(content)
             file.flush()
@@ -389,7 +235,3 @@ class RealFileSystem(FileSystem):
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-
-    def apart(self, count: int) -> Sequence[FileSystem]:
-        """See `FileSystem`. The bound on open files is shared out."""
-        return [RealFileSystem(max(1, self._pool.size_max // count)) for _ in range(count)]

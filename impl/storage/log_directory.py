@@ -8,7 +8,6 @@ Other directories serve on.
 """
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -173,16 +172,11 @@ class LogDirectory:
         """Open logs. Raises StorageError."""
         progress = Progress(self.path, len(wanted), time.monotonic)
         threads = max(1, min(self._threads, len(wanted)))
-        systems: queue.SimpleQueue[FileSystem] = queue.SimpleQueue()
-        for system in [self._files] if threads == 1 else self._files.apart(threads):
-            systems.put(system)
 
         def open_one(name: LogName) -> Log:
-            files = systems.get()
             try:
-                return self._opened(files, name, wanted[name], now_ms, progress.scanned)
+                return self._opened(name, wanted[name], now_ms, progress.scanned)
             finally:
-                systems.put(files)
                 progress.opened()
 
         if threads == 1:
@@ -205,7 +199,7 @@ class LogDirectory:
         """
         try:
             if self.failure is None:
-                log = self._opened(self._files, name, settings, now_ms, None)
+                log = self._opened(name, settings, now_ms, None)
                 self._keep(name, log, settings)
                 return log
         except StorageError as error:
@@ -213,12 +207,7 @@ class LogDirectory:
         return self._keep_offline(name, settings)
 
     def _opened(
-        self,
-        files: FileSystem,
-        name: LogName,
-        settings: LogSettings,
-        now_ms: int,
-        on_progress: Callable[[int], None] | None,
+        self, name: LogName, settings: LogSettings, now_ms: int, on_progress: Callable[[int], None] | None
     ) -> Log:
         start = LogStart(
             log_start_offset=self._starts.get(name, 0),
@@ -230,7 +219,7 @@ class LogDirectory:
         )
         if on_progress is not None:
             start = attrs.evolve(start, on_progress=on_progress)
-        return Log(files, self.path / directory_name(name), settings.limits, now_ms, start)
+        return Log(self._files, self.path / directory_name(name), settings.limits, now_ms, start)
 
     def _keep(self, name: LogName, log: Log, settings: LogSettings) -> None:
         self.logs[name] = log

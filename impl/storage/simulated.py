@@ -231,10 +231,6 @@ class SimulatedFileSystem(FileSystem):
         self.meet("sync directory", path)
         self._directory(path).sync()
 
-    def apart(self, count: int) -> Sequence[FileSystem]:
-        """See `FileSystem`."""
-        return [self] * count
-
     def after_power_loss(self, random: Random, page_size: int = PAGE_SIZE) -> "SimulatedFileSystem":
         """What is found when power comes back; this file system stays as it is."""
         return SimulatedFileSystem(_survivor(self._root, random, page_size), now_ms=self.now_ms)

@@ -151,10 +151,10 @@ CHECKS: Final[tuple[Callable[[], None], ...]] = (
 def _let_it_fail(_: Any) -> Planted:
     """A directory that fails is everyone's end."""
 
-    def looked_at(self: LogDirectories, files: Any, path: Path, failure: StorageError | None) -> Any:
+    def looked_at(self: LogDirectories, path: Path, failure: StorageError | None) -> Any:
         if failure is not None:
             raise failure
-        return LogDirectory(files, path, run_later=self._run_later, clock=self._clock)
+        return LogDirectory(self._files, path, run_later=self._run_later, clock=self._clock)
 
     return looked_at
 

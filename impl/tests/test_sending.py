@@ -16,7 +16,8 @@ from impl.errors import BrokerError, ErrorCode
 from impl.replica.partition import Partition, ReadRequest
 from impl.server.broker import Broker
 from impl.server.framing import FRAME_LENGTH, SENDFILE_FROM, Connection, Reply
-from impl.storage.filesystem import RealFile, RealFileSystem
+from impl.storage.filesystem import RealFileSystem
+from impl.storage.real_file import RealFile
 from impl.tests.support import NOW, make_batch, records
 
 LARGE = 8 << 20
@@ -140,16 +141,16 @@ def test_a_file_that_can_not_be_opened_again_closes_the_connection(
 ) -> None:
     partition = partition_in(broker, "second", LARGE)
     found = answer(partition)[1]  # type: ignore[index]
-    right, left = RealFile.fileno, [calls]
+    right, left = RealFile._opened, [calls]
 
-    def fileno(self: RealFile) -> int:
+    def opened(self: RealFile) -> int:
         if self is found.file:  # type: ignore[union-attr]
             left[0] -= 1
             if left[0] < 0:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
         return right(self)
 
-    monkeypatch.setattr(RealFile, "fileno", fileno)
+    monkeypatch.setattr(RealFile, "_opened", opened)
     assert len(fetch(partition)) < whole_size(partition)
     assert [each.failure is None for each in broker.directories.all] == [True, False]
 

@@ -10,6 +10,7 @@ from impl.tests import (
     checkpoint_bugs,
     cleaner_bugs,
     cleaning_bugs,
+    descriptor_bugs,
     expiry_bugs,
     found_bugs,
     missing_bugs,
@@ -34,6 +35,7 @@ LISTS: tuple[tuple[Checks, Sequence[StorageBug]], ...] = (
     (found_bugs.CHECKS, found_bugs.BUGS),
     (checkpoint_bugs.CHECKS, checkpoint_bugs.BUGS),
     (expiry_bugs.CHECKS, expiry_bugs.BUGS),
+    (descriptor_bugs.CHECKS, descriptor_bugs.BUGS),
 )
 PLANTED = [pytest.param(checks, bug, id=bug.name.replace(" ", "-")) for checks, bugs in LISTS for bug in bugs]
 
