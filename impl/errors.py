@@ -130,3 +130,22 @@ class StorageError(OSError):
     def __str__(self) -> str:
         where = f"{self.path}" if self.position is None else f"{self.path} at byte {self.position}"
         return f"cannot {self.operation} {where}: {self.strerror}; {self.advice}"
+
+
+class CutFileError(StorageError):
+    """A file that is not as long as what was written to it: somebody changed it while the broker ran.
+
+    It counts as a disk that failed: nobody knows what else has become of what was acknowledged.
+    """
+
+    def __init__(self, path: Path, found: int, written: int) -> None:
+        super().__init__("use", path, errno.EIO)
+        self.strerror = f"it ends at byte {found}, and was written up to byte {written}"
+
+    @property
+    def advice(self) -> str:
+        """See `StorageError.advice`."""
+        return (
+            "somebody else changed it, or its file system lost a part: find out which, then restart the broker, which "
+            "recovers what is there"
+        )

@@ -3,9 +3,10 @@
 A frame is a length of four bytes and that many bytes of request. Requests of a connection are carried out one after
 the other; while one waits (a long poll) nothing more is read, as in Kafka, whose `SocketServer` mutes the channel.
 Memory is one buffer that grows with the bytes that arrive of a large request and shrinks after it. What is in a
-frame is the dispatcher's business. Records go from file to socket by sendfile. A disk that fails then takes its log
-offline, and the connection is closed: the answer has begun, and the next one tells the error. Records that were deleted
-while a client did not read their answer only close its connection, as in Kafka, which closes their file.
+frame is the dispatcher's business. Records go from file to socket by sendfile. A disk that fails then, or a file that
+ends before them (`FileRecords.writeTo`), takes its log offline, and the connection is closed: the answer has begun, and
+the next one tells the error. Records that were deleted while a client did not read their answer only close its
+connection, as in Kafka, which closes their file.
 """
 
 import asyncio
@@ -18,8 +19,9 @@ from typing import Final, Protocol
 
 import attrs
 
-from impl.errors import StorageError
+from impl.errors import CutFileError, StorageError
 from impl.server.wire import MalformedRequestError
+from impl.storage.lengths import read_written
 from impl.storage.log import LogSlice
 
 logger = logging.getLogger(__name__)
@@ -209,7 +211,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read(self, records: LogSlice) -> bytes:
         try:
-            return records.file.read_at(records.position, records.size)
+            return read_written(records.file, records.position, records.size, records.position + records.size)
         except StorageError as error:
             if error.errno != errno.ENOENT:
                 records.fail(error)
@@ -258,13 +260,16 @@ class Connection(asyncio.BufferedProtocol):
             source = _Duplicate(self._descriptor(records))
             if self._transport is not None and not self._transport.is_closing():
                 loop = asyncio.get_running_loop()
-                await loop.sendfile(
+                sent = await loop.sendfile(
                     self._transport,
                     source,  # type: ignore[arg-type]
                     records.position,
                     records.size,
                     fallback=False,
                 )
+                if sent < records.size:
+                    begin = records.position
+                    raise CutFileError(records.file.path, begin + sent, begin + records.size)
             self._pending = None
             self._send(rest)
         except CloseConnectionError as error:
@@ -289,6 +294,10 @@ def _tell_if_disk_failed(descriptor: int, records: LogSlice, error: Exception) -
             raise error
         while position < end and (got := len(os.pread(descriptor, min(end - position, READ_SIZE), position))):
             position += got
+        if position < end:
+            raise CutFileError(records.file.path, position, end)
+    except StorageError as failure:
+        records.fail(failure)
     except OSError as failure:
         records.fail(StorageError("send", records.file.path, failure.errno or 0, position))
 

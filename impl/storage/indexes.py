@@ -13,6 +13,7 @@ from typing import ClassVar, Final
 
 from impl.storage.buffers import Buffer
 from impl.storage.filesystem import File
+from impl.storage.lengths import check_length, read_written
 
 OFFSET_ENTRY = Struct(">ii")
 TIME_ENTRY = Struct(">qi")
@@ -47,7 +48,7 @@ class _EntryFile:
         if number >= self._written:
             key, value = self._entry.unpack_from(self._kept_back, (number - self._written) * size)
         else:
-            key, value = self._entry.unpack(self._file.read_at(number * size, size))
+            key, value = self._entry.unpack(read_written(self._file, number * size, size, self._written * size))
         return key, value
 
     def append_packed(self, entries: Buffer) -> None:
@@ -60,6 +61,7 @@ class _EntryFile:
     def flush(self) -> None:
         """Write what was kept back."""
         if self._kept_back:
+            check_length(self._file, self._written * self._entry.size)
             self._file.write_at(self._written * self._entry.size, (self._kept_back,))
             self._written = self._count
             self._kept_back = bytearray()

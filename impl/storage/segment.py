@@ -16,6 +16,7 @@ from impl.storage.batch import HEADER_SIZE, MAGIC, NO_TIMESTAMP, BatchHeader, Da
 from impl.storage.buffers import Buffer
 from impl.storage.filesystem import File, FileSystem
 from impl.storage.indexes import OFFSET_ENTRY, TIME_ENTRY, OffsetIndex, TimeIndex
+from impl.storage.lengths import check_length, read_written
 from impl.storage.limits import SegmentLimits
 from impl.storage.lookups import batches_at_time, batches_to, fits_last, from_first_with, offset_after
 from impl.storage.transactions import AbortedTransaction, TransactionIndex
@@ -89,6 +90,7 @@ class Segment:
     def append(self, batch: Buffer, header: BatchHeader, max_timestamp: int) -> None:
         """Write one batch, whose header already carries its final offsets, at the end (`LogSegment.append`)."""
         position = self.size
+        check_length(self._log, position)
         self._log.write_at(position, (batch,))
         self.size = position + len(batch)
         self.note_batch(position, len(batch), header.last_offset, max_timestamp)
@@ -134,7 +136,7 @@ class Segment:
 
     def header_at(self, position: int) -> BatchHeader:
         """The header of the batch that begins at `position`. Raises CorruptBatchError at the end."""
-        return parse_header(self._log.read_at(position, HEADER_SIZE))
+        return parse_header(self.read(position, HEADER_SIZE))
 
     def batches_from(self, position: int) -> Iterator[BatchAt]:
         """The batches from `position` on.
@@ -148,9 +150,7 @@ class Segment:
             raise DamagedBatchError(self.path(LOG), position, f"the index points there, of {end} bytes")
         while end - position >= HEADER_SIZE:
             if position + HEADER_SIZE > window_from + len(window):
-                window, window_from = self._log.read_at(position, SCAN_SIZE), position
-                if len(window) < HEADER_SIZE:
-                    return
+                window, window_from = self.read(position, SCAN_SIZE), position
             header = parse_header(window, position - window_from)
             size, last_offset = header.size, header.last_offset
             if header.magic != MAGIC or not HEADER_SIZE <= size <= end - position:
@@ -194,8 +194,8 @@ class Segment:
         return Windows(self._log)
 
     def read(self, position: int, size: int) -> bytes:
-        """Bytes of the segment."""
-        return self._log.read_at(position, size)
+        """Bytes of the segment, fewer only at its end. Raises CutFileError if the file ends before."""
+        return read_written(self._log, position, size, self.size)
 
     def modified_ms(self) -> int:
         """The file's time."""
@@ -323,7 +323,8 @@ class Segment:
         self.flush_indexes()
 
     def flush_indexes(self) -> None:
-        """Write the index entries that were kept back."""
+        """Write the index entries that were kept back, before a flush: what is cut can't count. Raises CutFileError."""
+        check_length(self._log, self.size)
         self._offsets.flush()
         self._times.flush()
 

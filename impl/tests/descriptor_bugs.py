@@ -103,7 +103,7 @@ CALLS: Final[tuple[tuple[str, Callable[[File], object], object, bytes], ...]] = 
     ("preadv", _read_into, b"mine", b"mine"),
     ("pwritev", lambda file: file.write_at(0, (b"MI", b"NE")), 4, b"MINE"),
     ("ftruncate", lambda file: file.truncate(1), None, b"m"),
-    ("fstat", lambda file: file.size(), 4, b"mine"),
+    ("lseek", lambda file: file.size(), 4, b"mine"),
     ("utime", lambda file: file.set_modified_ms(NOW), None, b"mine"),
 )
 

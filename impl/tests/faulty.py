@@ -5,6 +5,9 @@ writes nothing more, also when it is closed, and leaves no marker of a clean sto
 flushed, and nothing that was not appended. After a flush that failed that start is one of the machine: the page cache
 still has what the disk does not, and no process can tell.
 
+The end of the newest segment may vanish under the log, and nobody is told. What is left is what was promised then;
+nothing is appended behind the hole, and no flush counts for it.
+
 A start that fails is tried again once the disk works. A flipped bit costs at most the batches from its own on. Bits
 flip where bytes are checked: in segments from the one with the recovery point on, in indexes made anew there, and in
 snapshots; not in a batch's first offset and its leader epoch, which its checksum does not cover.
@@ -26,7 +29,7 @@ from impl.storage.checkpoints import CLEAN_SHUTDOWN, RECOVERY_POINTS, read_offse
 from impl.storage.faults import Fault, Kind
 from impl.storage.filesystem import FileSystem
 from impl.storage.log_directory import LogDirectory
-from impl.storage.segment import LOG
+from impl.storage.segment import LOG, Segment
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.durability import NAME, Lose, Step, Trial, Truncate, must
 
@@ -68,13 +71,20 @@ class Fill:
 
 
 @attrs.frozen
+class Cut:
+    """The newest segment's file loses its end, from a byte on that is drawn."""
+
+    seed: int
+
+
+@attrs.frozen
 class Damage:
     """Lose power, or the process, and let a bit flip before the next start, or an operation of that fail."""
 
     lose: Lose
 
 
-FaultyStep = Step | Fail | Fill | Damage
+FaultyStep = Step | Fail | Fill | Cut | Damage
 
 
 class FaultyTrial(Trial):
@@ -82,11 +92,15 @@ class FaultyTrial(Trial):
 
     _damages: Random | None = None  # what the next stop is to damage is drawn from it
     _is_start_faulty = False  # the fault is one of the start, and over with it
+    _cut: Segment | None = None
 
     def play_faulty(self, history: Sequence[FaultyStep]) -> None:
         """Do all steps, and lose power once more at the end. Raises Violation."""
         for step in history:
             try:
+                if isinstance(step, Cut):
+                    self._cut_newest(step)
+                    continue  # the next step is the first to meet it
                 if isinstance(step, Fail | Fill):
                     self._plan(step)
                 elif isinstance(step, Damage):
@@ -112,6 +126,29 @@ class FaultyTrial(Trial):
             self._disk.faults.planned.append(step.fault())
         else:
             self._disk.faults.capacity = self._disk.bytes_used + step.free
+
+    def _cut_newest(self, step: Cut) -> None:
+        """Let the newest segment's file lose its end, and promise no more than is before it."""
+        path = self.log.active.path(LOG)
+        content = self._disk.content(path)
+        if not content.cached:
+            return
+        at = Random(step.seed).randrange(len(content.cached))
+        _, offset = _batch_around(self._disk, path, at)
+        self.promises.flushed = min(self.promises.flushed, offset)
+        self.promises.appended_to = min(self.promises.appended_to, offset)
+        content.change((at, None))
+        content.sync()  # or else it might come back after a start that did not find it
+        self._cut = self.log.active
+        self.seen["cut"] += 1
+
+    def flush(self) -> None:
+        """See `Trial.flush`; there may be nothing left to flush."""
+        promised, point = self.promises.flushed, self.log.recovery_point
+        super().flush()
+        if self._cut is self.log.active:
+            must(point == self.log.recovery_point, "what is cut counts as flushed")
+            self.promises.flushed = promised
 
     def _start_again(self, *, may_be_killed: bool) -> None:
         """The directory is offline: it is left as it is, and found at the next start."""
@@ -252,6 +289,16 @@ def faulty_history(random: Random, plain: Sequence[Step]) -> list[FaultyStep]:
             history.append(_drawn_fault(random))
         history.append(step)
     return history
+
+
+def with_cuts(random: Random, history: Sequence[FaultyStep]) -> list[FaultyStep]:
+    """A history in which files lose their ends now and then."""
+    cut: list[FaultyStep] = []
+    for step in history:
+        if random.random() < 0.1:
+            cut.append(Cut(random.randrange(1 << 30)))
+        cut.append(step)
+    return cut
 
 
 def _drawn_fault(random: Random) -> FaultyStep:

@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import attrs
 
+from impl.errors import CutFileError
 from impl.storage.batch import CorruptBatchError
 from impl.storage.checkpoints import CLEAN_SHUTDOWN, RECOVERY_POINTS, LeaderEpochs
 from impl.storage.filesystem import FileSystem
@@ -272,7 +273,7 @@ BUGS: Final = (
     StorageBug(
         "checksums of snapshots are not looked at", f"{STORAGE}.producer_state.crc32c", _answer(AgreesWithAll())
     ),
-    StorageBug("the size of a file is believed", f"{STORAGE}.segment.Segment.truncate", _believe_the_size),
+    StorageBug("a file's size is believed", f"{STORAGE}.segment.Segment.truncate", _believe_the_size, 0, CutFileError),
     StorageBug(
         "what is cut is not made durable", f"{STORAGE}.segment.Segment.truncate_before", _truncate_without_flush
     ),

@@ -1,10 +1,10 @@
-"""Records that are on their way to a client while the disk, or the client, fails."""
+"""Records that are on their way to a client while the disk, or the client, fails, or their file is cut."""
 
 import asyncio
 import errno
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from impl.cluster.catalog import TopicRequest
 from impl.cluster.configs import BrokerConfig
-from impl.errors import BrokerError, ErrorCode
+from impl.errors import BrokerError, CutFileError, ErrorCode
 from impl.replica.partition import Partition, ReadRequest
 from impl.server.broker import Broker
 from impl.server.framing import FRAME_LENGTH, SENDFILE_FROM, Connection, Reply
@@ -73,8 +73,11 @@ def answer(partition: Partition) -> Reply:
     return [HEAD, found, HEAD]
 
 
-def fetch(partition: Partition, *, reads: bool = True) -> bytes:
-    """What a client receives until its connection is closed; one that does not read goes away at once."""
+def fetch(partition: Partition, *, reads: bool = True, found: Reply = None) -> bytes:
+    """What a client receives until its connection is closed; one that does not read goes away at once.
+
+    The records are looked for when it asks, unless they were `found` before.
+    """
 
     async def run() -> bytes:
         loop = asyncio.get_running_loop()
@@ -85,7 +88,9 @@ def fetch(partition: Partition, *, reads: bool = True) -> bytes:
                 super().connection_lost(exc)
                 ended.set()
 
-        server = await loop.create_server(lambda: Watched(lambda _: answer(partition), 100, set()), "127.0.0.1", 0)
+        server = await loop.create_server(
+            lambda: Watched(lambda _: found or answer(partition), 100, set()), "127.0.0.1", 0
+        )
         with socket.create_connection(server.sockets[0].getsockname()) as client:
             client.setblocking(False)
             await loop.sock_sendall(client, FRAME_LENGTH.pack(1) + b"x")
@@ -101,8 +106,8 @@ def fetch(partition: Partition, *, reads: bool = True) -> bytes:
     return asyncio.run(asyncio.wait_for(run(), 20))
 
 
-def fetch_while_deleted(first: Partition, second: Partition) -> bytes:
-    """What a client receives that does not read until the records of the second partition are deleted."""
+def fetch_slowly(first: Partition, second: Partition, meanwhile: Callable[[], None]) -> bytes:
+    """What a client receives that reads no more of two partitions until something is done."""
 
     async def run() -> bytes:
         loop = asyncio.get_running_loop()
@@ -112,7 +117,7 @@ def fetch_while_deleted(first: Partition, second: Partition) -> bytes:
             client.setblocking(False)
             await loop.sock_sendall(client, FRAME_LENGTH.pack(1) + b"x")
             received = await loop.sock_recv(client, 1)  # the answer waits for the client to read on
-            second.log.active.remove()
+            meanwhile()
             while more := await loop.sock_recv(client, 1 << 20):
                 received += more
         server.close()
@@ -127,7 +132,7 @@ def test_records_that_are_deleted_before_a_slow_client_reads_them_take_nothing_o
     broker: Broker, caplog: pytest.LogCaptureFixture, size: int
 ) -> None:
     first, second = partition_in(broker, "first", LARGE), partition_in(broker, "second", size)
-    received = fetch_while_deleted(first, second)
+    received = fetch_slowly(first, second, second.log.active.remove)
     assert LARGE < len(received) < whole_size(first) + whole_size(second)
     assert [each.failure for each in broker.directories.all] == [None, None]
     assert [(each.levelname, second.log.active.path(".log").name in each.message) for each in caplog.records] == [
@@ -187,3 +192,40 @@ def test_a_client_that_goes_away_takes_nothing_offline(broker: Broker, size: int
     fetch(partition, reads=False)
     assert [each.failure for each in broker.directories.all] == [None, None]
     assert len(fetch(partition)) == whole_size(partition)
+
+
+def must_be_offline(broker: Broker, lost: Partition, kept: Partition) -> None:
+    """The directory of one partition is offline because its file was cut, and the other one is served."""
+    assert is_refused(lost)
+    assert broker.look_at_failures()
+    first, second = broker.directories.all
+    assert first.failure is None
+    assert isinstance(second.failure, CutFileError)
+    assert str(lost.log.active.path(".log")) in str(second.failure)
+    assert len(fetch(kept)) == whole_size(kept)
+
+
+@pytest.mark.parametrize("size", [SENDFILE_FROM // 4, SENDFILE_FROM, LARGE])
+@pytest.mark.parametrize("left", [0.0, 0.5])
+def test_a_file_that_is_cut_before_it_is_sent_closes_the_connection(broker: Broker, size: int, left: float) -> None:
+    lost, kept = partition_in(broker, "second", size), partition_in(broker, "first", size)
+    found, rest = answer(lost), int(size * left)
+    os.truncate(lost.log.active.path(".log"), rest)
+    assert len(fetch(lost, found=found)) <= len(HEAD) + rest  # nothing follows what is missing
+    must_be_offline(broker, lost, kept)
+
+
+def test_a_file_that_is_cut_while_it_is_sent_closes_the_connection(broker: Broker) -> None:
+    lost, kept = partition_in(broker, "second", LARGE), partition_in(broker, "first", LARGE)
+    rest = LARGE - 10
+    received = fetch_slowly(lost, kept, lambda: os.truncate(lost.log.active.path(".log"), rest))
+    assert len(received) == len(HEAD) + rest
+    must_be_offline(broker, lost, kept)
+
+
+def test_a_file_that_is_cut_is_told_also_if_the_client_goes_away(broker: Broker) -> None:
+    lost, kept = partition_in(broker, "second", LARGE), partition_in(broker, "first", LARGE)
+    found = answer(lost)
+    os.truncate(lost.log.active.path(".log"), LARGE - 10)
+    fetch(lost, reads=False, found=found)
+    must_be_offline(broker, lost, kept)
