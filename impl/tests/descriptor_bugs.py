@@ -30,6 +30,7 @@ PARTITIONS: Final = 12  # with a file of batches each, and some with indexes tha
 THREADS: Final = 4
 TURNS: Final = 100
 CEILING_S: Final = 10.0
+A_MOMENT_S: Final = 0.1
 OFTEN_S: Final = 1e-6
 
 # -- checks ----------------------------------------------------------------------------------------------------------
@@ -143,6 +144,29 @@ def _interrupted(call: str, job: Callable[[], object]) -> Iterator[None]:
         yield
 
 
+def check_two_threads_that_open_at_once() -> None:
+    """While one opens the only file that may be open, another one waits. Raises Violation."""
+    with TemporaryDirectory() as name:
+        system = RealFileSystem(1)
+        files = [system.open(Path(name) / f"{number}", create=True) for number in range(2)]
+        system.open(Path(name) / "idle", create=True).fileno()  # has the one descriptor
+        right, opening, both = os.open, [0], threading.Event()
+
+        def watched(*arguments: Any) -> int:
+            opening[0] += 1
+            if opening[0] == 1:
+                both.wait(A_MOMENT_S)  # as long as it takes the other one to come so far, if it can
+            else:
+                both.set()
+            descriptor = right(*arguments)
+            opening[0] -= 1
+            return descriptor
+
+        with patch.object(os, "open", watched), ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda file: file.size(), files))
+        must(not both.is_set(), "two files are opened at once, and one may be")
+
+
 def check_threads_keep_the_bound() -> None:
     """Threads that use more files than may be open get what is theirs, within the bound. Raises Violation."""
     with TemporaryDirectory() as name:
@@ -178,9 +202,10 @@ def _switching_often() -> Iterator[None]:
 
 
 CHECKS: Final[tuple[Callable[[], None], ...]] = (
+    check_descriptors_in_use,  # first, as others trip over what it sees
     check_one_bound_for_all,
     check_no_share_is_left_unused,
-    check_descriptors_in_use,
+    check_two_threads_that_open_at_once,
     check_threads_keep_the_bound,
 )
 

@@ -346,7 +346,7 @@ BUGS: Final = (
     StorageBug(
         "the name of a transaction index is not flushed", f"{STORAGE}.segment.Segment.note_aborted", _index_unnamed
     ),
-    StorageBug("short writes are taken for whole", f"{STORAGE}.simulated.write_rest", _stop_short),
+    StorageBug("a short write is taken for all", f"{STORAGE}.simulated.write_rest", _stop_short, shows_as=CutFileError),
     StorageBug("what a kill left of a cut comes back", f"{STORAGE}.log.Log._make_cut_durable", _nothing),
     StorageBug("nothing is found in a log whose end is right", f"{STORAGE}.log.Log.read", _answer(None)),
     StorageBug(
