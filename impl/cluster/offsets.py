@@ -6,7 +6,7 @@ simple consumer needs is here: no members, generations or expiry of offsets, and
 """
 
 import struct
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from struct import Struct
 from typing import Final
 
@@ -73,24 +73,17 @@ class CommittedOffsets:
 
     def remove_topic(self, topic: str, now_ms: int) -> None:
         """Forget the offsets of a deleted topic in all groups, durably: another of its name may follow at once."""
-        if self._remove(lambda partition: partition[0] == topic, now_ms):
-            self._log.flush()
-
-    def keep_only(self, known: Container[TopicPartition], now_ms: int) -> int:
-        """Forget offsets for partitions that are not known; answers for how many they were."""
-        return self._remove(lambda partition: partition not in known, now_ms)
-
-    def _remove(self, is_gone: Callable[[TopicPartition], bool], now_ms: int) -> int:
-        removed: set[TopicPartition] = set()
+        is_any = False
         for group, entries in list(self._groups.items()):
-            gone = [partition for partition in entries if is_gone(partition)]
+            gone = [partition for partition in entries if partition[0] == topic]
             self._forget(group, gone, now_ms)
-            removed.update(gone)
+            is_any = is_any or bool(gone)
             for partition in gone:
                 del entries[partition]
             if not entries:
                 del self._groups[group]
-        return len(removed)
+        if is_any:
+            self._log.flush()
 
     def _forget(self, group: str, gone: Sequence[TopicPartition], now_ms: int) -> None:
         if gone:

@@ -118,9 +118,6 @@ class Broker:
         """Learn what the broker keeps in logs. Raises DataDirectoryError when one is damaged."""
         try:
             self.offsets = CommittedOffsets(self.directories.log(OFFSETS_LOG))
-            # A stop in the middle of a deletion leaves them; another topic of that name begins without.
-            if gone := self.offsets.keep_only(self._known(), self.now_ms()):
-                logger.info("removed the offsets committed for %d partition(s) that no topic has", gone)
             log = self.directories.log(TRANSACTIONAL_LOG)
             self.transactional_ids = TransactionalIds(log, self.producer_ids.allocate)
         except DataDirectoryError:
@@ -173,7 +170,8 @@ class Broker:
         return topic.name if topic is not None else None
 
     def create_topic(self, topic: Topic) -> None:
-        """Keep a topic that the catalog has checked, and open its logs."""
+        """Keep a topic that the catalog has checked, and open its logs. It begins without committed offsets."""
+        self.offsets.remove_topic(topic.name, self.now_ms())  # which a stop during a deletion may have left
         self.catalog.add(topic)
         self._open_new_partitions(topic, range(topic.partition_count))
         logger.info("created topic %s with %d partition(s)", topic.name, topic.partition_count)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from unittest.mock import patch
 from uuid import UUID
 
-from impl.cluster.catalog import Topic, TopicRequest
+from impl.cluster.catalog import FILE_NAME, Topic, TopicRequest
 from impl.cluster.configs import BrokerConfig
 from impl.cluster.offsets import CommittedOffset
 from impl.cluster.state_log import StateLog
@@ -76,6 +76,8 @@ def _id_of_gone(broker: Broker) -> UUID | None:
 
 def _must_begin_without_offsets(files: SimulatedFileSystem, old_id: UUID | None, when: str) -> None:
     broker = Broker(files, HOME, BrokerConfig(), 1, lambda: NOW)
+    if _id_of_gone(broker) is None:
+        broker.create_topic(broker.catalog.check_creation(TopicRequest("gone")))
     committed = {name for name, _ in broker.offsets.of_group("g")}
     must("there" in committed, f"offsets are lost {when}")
     if _id_of_gone(broker) != old_id:
@@ -83,7 +85,25 @@ def _must_begin_without_offsets(files: SimulatedFileSystem, old_id: UUID | None,
     broker.close()
 
 
-CHECKS: Final[tuple[Callable[[], None], ...]] = (check_losses_of_power, check_offsets_of_a_deleted_topic)
+def check_offsets_of_topics_that_are_missing() -> None:
+    """An older file of topics costs no offsets: it may be put right. Raises Violation."""
+    files = SimulatedFileSystem()
+    _with_offsets(files).close()
+    newer = files.read_file(HOME / FILE_NAME)
+    files.replace_file(HOME / FILE_NAME, b'{"version": 1, "topics": []}')
+    Broker(files, HOME, BrokerConfig(), 1, lambda: NOW).close()
+    files.replace_file(HOME / FILE_NAME, newer)
+    broker = Broker(files, HOME, BrokerConfig(), 1, lambda: NOW)
+    committed = {name for name, _ in broker.offsets.of_group("g")}
+    must(committed == {"gone", "there"}, f"of all offsets those for {committed} are left")
+    broker.close()
+
+
+CHECKS: Final[tuple[Callable[[], None], ...]] = (
+    check_losses_of_power,
+    check_offsets_of_a_deleted_topic,
+    check_offsets_of_topics_that_are_missing,
+)
 
 # -- bugs ------------------------------------------------------------------------------------------------------------
 
@@ -127,6 +147,28 @@ def _never_written(_: Any) -> Planted:
     return replace
 
 
+def _create_only(right: Any) -> Planted:
+    """A new topic has the offsets that there are for its name."""
+
+    def create_topic(self: Broker, *arguments: Any) -> None:
+        with patch.object(self.offsets, "remove_topic", lambda *_: None):
+            right(self, *arguments)
+
+    return create_topic
+
+
+def _keep_only_known(right: Any) -> Planted:
+    """A start forgets offsets for partitions that no topic has."""
+
+    def read_own_logs(self: Broker) -> None:
+        right(self)
+        committed = {partition for group in tuple(self.offsets._groups.values()) for partition in group}
+        for topic in {name for name, _ in committed - self._known()}:
+            self.offsets.remove_topic(topic, NOW)
+
+    return read_own_logs
+
+
 def _in_memory(right: Any) -> Planted:
     """Flush nothing of what is said of a deleted topic."""
 
@@ -155,7 +197,8 @@ BUGS: Final = (
         "impl.cluster.producer_ids.ProducerIds.allocate",
         _without_flush,
     ),
-    StorageBug("offsets outlive a deletion that was interrupted", f"{OFFSETS}.keep_only", lambda _: lambda *_: 0),
+    StorageBug("offsets outlive a deletion that was interrupted", f"{BROKER}.create_topic", _create_only),
+    StorageBug("offsets go with topics that are missing", f"{BROKER}._read_own_logs", _keep_only_known),
     StorageBug("offsets of a deleted topic come back", f"{OFFSETS}.remove_topic", _in_memory),
     StorageBug("the cluster's id is not flushed", f"{BROKER}._read_identity", _without_flush),
 )
