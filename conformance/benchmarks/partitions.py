@@ -36,7 +36,7 @@ def open_many(target: ProcessTarget, notes: Notes, partitions: int) -> None:
     seconds = time.perf_counter() - began
     notes.figure(f"opening {partitions} partitions (s)", max(seconds - alone, 0.0))
     directories = [data_of(target) / f"{topic}-{number}" for topic, many in topics.items() for number in range(many)]
-    notes.figure(f"{LIMIT}reading the files of {partitions} partitions (s)", seconds_to_open(directories))
+    notes.figure(f"{LIMIT}opening the files of {partitions} partitions (s)", seconds_to_open(directories))
     notes.figure(f"memory added by {partitions} partitions (MiB)", max(resident_mib(target) - before, 0.0))
 
 

@@ -45,7 +45,7 @@ def test_what_was_written_is_recovered_and_read(is_on_disk: bool, monkeypatch: p
     assert _kinds(figures) == {
         "recovery": 2, "fetch warm": 2, "opening 3 partitions (s)": 1,
         "memory of the broker alone (MiB)": 1, "memory added by 3 partitions (MiB)": 1,
-        "limit: a copy in memory (GB/s)": 1, "limit: dd": 1, "limit: reading the files of 3 partitions (s)": 1,
+        "limit: a copy in memory (GB/s)": 1, "limit: dd": 1, "limit: opening the files of 3 partitions (s)": 1,
         "limit: reading the file from the page cache": 2, "limit: sending the file from the page cache": 2, **cold,
     }  # fmt: skip
     assert sum("no cold fetches" in each for each in steps) == (0 if is_on_disk else 2)
@@ -155,7 +155,7 @@ def test_what_is_sparse_is_recovered_and_found_and_appended_to() -> None:
         f"append to {size}, 1 MB batches (MB/s)",
         "memory of the broker alone (MiB)",
         "opening 3 partitions (s)",
-        f"{LIMIT}reading the files of 3 partitions (s)",
+        f"{LIMIT}opening the files of 3 partitions (s)",
         "memory added by 3 partitions (MiB)",
         "produce to 3 partitions, 16 KB batches (MB/s)",
         "consume from 3 partitions, 16 KB batches (MB/s)",
