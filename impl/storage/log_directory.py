@@ -7,6 +7,7 @@ the whole directory offline: nothing of it is believed until the next start, whi
 Other directories serve on.
 """
 
+import errno
 import logging
 import threading
 import time
@@ -22,6 +23,7 @@ from impl.storage.checkpoints import (
     CLEAN_SHUTDOWN,
     HIGH_WATERMARKS,
     LOG_START_OFFSETS,
+    META_PROPERTIES,
     RECOVERY_POINTS,
     CheckpointError,
     read_offsets,
@@ -41,6 +43,7 @@ logger = logging.getLogger(__name__)
 # Topic and partition; the broker's own logs have no partition and are named by the topic alone.
 LogName = tuple[str, int]
 NO_PARTITION: Final = -1
+NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL})
 Job = Callable[[], None]
 
 
@@ -67,11 +70,22 @@ def run_at_once(job: Job) -> None:
 
 
 def make_durably(files: FileSystem, path: Path) -> None:
-    """Make a directory and those that it is in, if they are missing, and their names durable. Raises StorageError."""
-    missing = [each for each in (path, *path.parents) if not files.exists(each)]
+    """Make a directory and those that it is in, if they are missing, and their names durable. Raises StorageError.
+
+    A process before may have made them, and been killed before their names were flushed: so until there is the file
+    that says whose the directory is, they are all flushed (Kafka: what the same process made).
+    """
+    chain = [each for each in (path, *path.parents) if each.parent != each]
+    missing = [each for each in chain if not files.exists(each)]
+    is_settled = files.exists(path / META_PROPERTIES)
     files.make_directory(path)
-    for each in missing:
-        files.sync_directory(each.parent)
+    for each in missing if is_settled else chain:
+        try:
+            files.sync_directory(each.parent)
+        except StorageError as error:
+            # A parent that we may not read, or that takes no names, is one in which nobody like us made any.
+            if each in missing or error.errno not in NOT_OURS:
+                raise
 
 
 class LogDirectory:

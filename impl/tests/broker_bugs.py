@@ -1,6 +1,7 @@
 """Bugs that a broker could have in what it keeps beside its logs, and the check that sees each."""
 
 from collections.abc import Callable
+from errno import EACCES
 from functools import partialmethod
 from pathlib import Path
 from random import Random
@@ -12,17 +13,20 @@ from impl.cluster.catalog import FILE_NAME, Topic, TopicRequest
 from impl.cluster.configs import BrokerConfig
 from impl.cluster.offsets import CommittedOffset
 from impl.cluster.state_log import StateLog
+from impl.errors import StorageError
 from impl.server.broker import OFFSETS_LOG, Broker
-from impl.storage.faults import Crash, Faults, crash_before
+from impl.storage.faults import Crash, Fault, Faults, crash_before
 from impl.storage.filesystem import FileSystem
 from impl.storage.simulated import SimulatedFileSystem
 from impl.tests.broker_histories import DIRECTORIES, BrokerTrial, Step, Stop
-from impl.tests.durability import must
+from impl.tests.directories import append
+from impl.tests.durability import Violation, must
 from impl.tests.storage_bugs import StorageBug
 from impl.tests.support import NOW
 
 Planted = Callable[..., Any]
 HOME: Final = Path("/data")
+NESTED: Final = Path("/var/lib/broker/data")
 
 # -- checks ----------------------------------------------------------------------------------------------------------
 
@@ -99,10 +103,51 @@ def check_offsets_of_topics_that_are_missing() -> None:
     broker.close()
 
 
+def check_first_starts_that_are_killed() -> None:
+    """A kill before each change of the first start, a flush by the next broker, a loss of power. Raises Violation."""
+    change = 0
+    while True:
+        files = SimulatedFileSystem()
+        files.make_directory(NESTED.parent)
+        files.faults = Faults(before_change=crash_before(change))
+        try:
+            Broker(files, NESTED, BrokerConfig(), 1, lambda: NOW)
+        except Crash:
+            _must_survive(files.after_kill(), change)
+            change += 1
+        else:
+            must(change > 1, "a first start changes nothing")
+            return
+
+
+def _must_survive(files: SimulatedFileSystem, change: int) -> None:
+    broker = Broker(files, NESTED, BrokerConfig(), 1, lambda: NOW)
+    broker.create_topic(broker.catalog.check_creation(TopicRequest("t")))
+    append(broker.partition("t", 0))
+    broker.partition("t", 0).log.flush()
+    for seed in range(4):
+        again = Broker(files.after_power_loss(Random(seed)), NESTED, BrokerConfig(), 1, lambda: NOW)
+        is_there = ("t", 0) in again.partitions and again.partition("t", 0).log.log_end_offset == 1
+        must(is_there, f"what was flushed is lost if the start before it was killed before change {change}")
+
+
+def check_parents_that_can_not_be_read() -> None:
+    """A data directory may be in one that the broker may not read, and so did not make. Raises Violation."""
+    files = SimulatedFileSystem()
+    files.make_directory(NESTED)
+    files.faults.planned.append(Fault("sync directory", error=EACCES))
+    try:
+        Broker(files, NESTED, BrokerConfig(), 1, lambda: NOW).close()
+    except StorageError as error:
+        raise Violation(f"the start is refused: {error}") from error
+
+
 CHECKS: Final[tuple[Callable[[], None], ...]] = (
     check_losses_of_power,
     check_offsets_of_a_deleted_topic,
     check_offsets_of_topics_that_are_missing,
+    check_first_starts_that_are_killed,
+    check_parents_that_can_not_be_read,
 )
 
 # -- bugs ------------------------------------------------------------------------------------------------------------
@@ -122,6 +167,29 @@ def _without_flush(right: Any) -> Planted:
             return right(*arguments, **named)
 
     return written
+
+
+def _sync_what_was_missing(_: Any) -> Planted:
+    """Flush only the names that this process has made, as Kafka does."""
+
+    def make(files: FileSystem, path: Path) -> None:
+        missing = [each for each in (path, *path.parents) if not files.exists(each)]
+        files.make_directory(path)
+        for each in missing:
+            files.sync_directory(each.parent)
+
+    return make
+
+
+def _sync_all(_: Any) -> Planted:
+    """Flush the names of all parents, or fail."""
+
+    def make(files: FileSystem, path: Path) -> None:
+        files.make_directory(path)
+        for each in path.parents:
+            files.sync_directory(each)
+
+    return make
 
 
 def _logs_first(right: Any) -> Planted:
@@ -180,8 +248,13 @@ def _in_memory(right: Any) -> Planted:
 
 
 OFFSETS: Final = "impl.cluster.offsets.CommittedOffsets"
+MAKE: Final = "impl.server.broker.make_durably"
 BROKER: Final = "impl.server.broker.Broker"
 BUGS: Final = (
+    StorageBug(
+        "a killed start's directories are not flushed", "impl.server.broker.make_durably", _sync_what_was_missing
+    ),
+    StorageBug("each parent must be readable", "impl.server.broker.make_durably", _sync_all),
     StorageBug("topics are not flushed", "impl.cluster.catalog.Catalog._write", _without_flush),
     StorageBug("a changed topic is not written", "impl.cluster.catalog.Catalog.replace", _never_written),
     StorageBug("logs are deleted before their topic", f"{BROKER}.delete_topic", _logs_first),
