@@ -132,7 +132,8 @@ def serve(data: tuple[Path, ...], host: str, port: int, node_id: int, configs: t
         click.echo("Interrupted.", err=True)
         sys.exit(INTERRUPTED)
     try:
-        asyncio.run(_run(broker, host, port))
+        if broker.look_at_failures():  # the first directory may have failed since it was opened
+            asyncio.run(_run(broker, host, port))
     except ListenError as error:
         raise click.ClickException(str(error)) from error
     finally:

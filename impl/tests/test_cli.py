@@ -13,7 +13,10 @@ from click.testing import CliRunner, Result
 
 from impl.errors import StorageError
 from impl.server import cli
+from impl.storage.checkpoints import PARTITION_METADATA
+from impl.storage.faults import Fault
 from impl.storage.filesystem import RealFileSystem
+from impl.tests.directories import FIRST, SECOND, THIRD, filled
 
 STARTED, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -139,3 +142,19 @@ def test_an_interruption_while_logs_are_opened_is_told(tmp_path: Path, monkeypat
 def test_the_help_says_the_exit_codes() -> None:
     said = " ".join(serve("--help").output.split())
     assert all(f"{code}: " in said.partition("Exit code ")[2] for code in (STARTED, FAILED, USAGE, INTERRUPTED))
+
+
+def test_a_first_directory_that_fails_at_the_end_of_the_start_is_told_and_nobody_is_listened_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files = filled()
+    for name in files.list_names(FIRST):
+        if name.startswith("t-"):
+            files.remove(FIRST / name / PARTITION_METADATA)
+    files.faults.planned.append(Fault("open", lasts=True, path_contains=PARTITION_METADATA, error=errno.EACCES))
+    monkeypatch.setattr(cli, "RealFileSystem", lambda: files)
+    done = serve("--data", FIRST, "--data", SECOND, "--data", THIRD, "--port", 0)
+    assert done.exit_code == FAILED
+    assert "listening on" not in done.output
+    assert "stopped, because" in done.output
+    assert "let the broker's user read and write this path" in done.output
