@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 
 from impl.errors import DataDirectoryError
-from impl.storage.checkpoints import PARTITION_METADATA, CheckpointError, read_properties
+from impl.storage.checkpoints import PARTITION_METADATA, CheckpointError, read_topic_id
 from impl.storage.filesystem import FileSystem
 from impl.storage.log_directory import LogName, directory_name
 
@@ -56,10 +56,9 @@ class FoundLogs:
 
     def _looked_at(self, home: Path, name: str) -> Found:
         try:
-            properties = read_properties(self._files, home / name / PARTITION_METADATA, ":")
+            return Found(home, read_topic_id(self._files, home / name / PARTITION_METADATA))
         except CheckpointError as error:
             return Found(home, damage=error)
-        return Found(home, properties.get("topic_id"))
 
     def _of_topic(self, name: LogName) -> list[Found]:
         """Those that are the log, as far as can be told: with the topic's id, or else with none.

@@ -33,6 +33,10 @@ FIRST_ENTRY: Final = 2  # lines before it
 OFFSET_MAX: Final = 2**63 - 1
 INT32_MAX: Final = 2**31 - 1
 NUMBER: Final = re.compile(r"-?[0-9]+")
+METADATA_LINES: Final = (
+    (re.compile(r"version:\s+\+?[0-9]+"), "version that can be"),
+    (re.compile(r"topic_id:\s+[A-Za-z0-9_-]{22}(==)?"), "topic id"),
+)
 ADVICE: Final = "set the line right or put back a copy of the file, while the broker is stopped"
 
 
@@ -149,6 +153,27 @@ def uuid_text(value: UUID) -> str:
 def parse_uuid(text: str) -> UUID:
     """The inverse of `uuid_text`. Raises ValueError."""
     return UUID(bytes=base64.urlsafe_b64decode(text + "=="))
+
+
+def read_topic_id(files: FileSystem, path: Path) -> str | None:
+    """Which topic's log a `partition.metadata` says that it is beside, as `uuid_text` writes it; None if it is missing.
+
+    Raises CheckpointError unless there are a version, 0 or later, and an id, each in its line, as in
+    `PartitionMetadataReadBuffer`.
+    """
+    if not files.exists(path):
+        return None
+    try:
+        lines = files.read_file(path).decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise CheckpointError(path, f"byte {error.start}", "it holds bytes that are no text") from None
+    for number, (pattern, what) in enumerate(METADATA_LINES):
+        if number >= len(lines) or pattern.fullmatch(lines[number]) is None:
+            raise CheckpointError(path, f"line {number + 1}", f"there is no {what}")
+    topic_id = parse_uuid(lines[1].partition(":")[2].strip().rstrip("="))
+    if not topic_id.int:
+        raise CheckpointError(path, "line 2", "no topic has the id of zeros")
+    return uuid_text(topic_id)
 
 
 @attrs.frozen(slots=True)

@@ -17,7 +17,7 @@ from impl.server.broker import Broker
 from impl.server.found_logs import DuplicateLogsError, Found, FoundLogs
 from impl.server.log_directories import LogDirectories
 from impl.server.strangers import STRAY_SUFFIX
-from impl.storage.checkpoints import CLEAN_SHUTDOWN, PARTITION_METADATA, set_aside
+from impl.storage.checkpoints import CLEAN_SHUTDOWN, CORRUPT, PARTITION_METADATA, read_properties, set_aside
 from impl.storage.faults import Fault, Kind
 from impl.storage.filesystem import FileSystem
 from impl.storage.log_directory import LogName, directory_name
@@ -40,6 +40,7 @@ from impl.tests.storage_bugs import StorageBug
 AWAY: Final = Path("/away")
 KINDS: Final[tuple[Kind, ...]] = ("list", "sync", "move")
 DAMAGED: Final = b"\xff\xfe"
+NONSENSE: Final = b"version: 0\nnonsense\n"
 
 # -- checks ----------------------------------------------------------------------------------------------------------
 
@@ -101,11 +102,12 @@ def check_logs_that_were_begun_anew() -> None:
 
 def check_a_log_whose_topic_can_not_be_read() -> None:
     """What can't be read may be the log, with its records, and the other one of a name, too. Raises Violation."""
-    files = filled()
-    name = _logs_in(files, SECOND)[0]
-    for change in (_copied, _damaged):
-        change(files, SECOND / name, THIRD / name)
-    _must_be_refused(files, {name: [SECOND / name, THIRD / name]})
+    for content in (DAMAGED, NONSENSE):
+        files = filled()
+        name = _logs_in(files, SECOND)[0]
+        _copied(files, SECOND / name, THIRD / name)
+        files.replace_file(SECOND / name / PARTITION_METADATA, content)
+        _must_be_refused(files, {name: [SECOND / name, THIRD / name]})
 
 
 def _copied(files: FileSystem, old: Path, new: Path) -> None:
@@ -114,8 +116,19 @@ def _copied(files: FileSystem, old: Path, new: Path) -> None:
         files.replace_file(new / name, files.read_file(old / name))
 
 
-def _damaged(files: FileSystem, path: Path, _: Path) -> None:
-    files.replace_file(path / PARTITION_METADATA, DAMAGED)
+def check_other_ways_to_write_an_id() -> None:
+    """As Kafka reads it: padded, of a later version, with what later versions may add. Raises Violation."""
+    files = filled()
+    for home in PATHS:
+        for name in _logs_in(files, home):
+            path = home / name / PARTITION_METADATA
+            old = files.read_file(path).rstrip(b"\n").replace(b"version: 0", b"version: 1")
+            files.replace_file(path, old + b"==\nmore: 1\n")
+    with _started(files):
+        left = {name for home in PATHS for name in files.list_names(home) if name.startswith("t-")}
+        must(len(left) == PARTITIONS and not any("." in name for name in left), f"there are {left}")
+        inside = {each for home in PATHS for name in _logs_in(files, home) for each in files.list_names(home / name)}
+        must(PARTITION_METADATA + CORRUPT not in inside, f"{PARTITION_METADATA} was set aside")
 
 
 def check_logs_that_were_made_again_elsewhere() -> None:
@@ -170,7 +183,7 @@ def check_a_log_that_begins_where_a_strangers_was() -> None:
 def check_a_topic_that_can_neither_be_read_nor_set_aside() -> None:
     """A damaged `partition.metadata` on a disk that takes no new names takes that offline only. Raises Violation."""
     files = filled()
-    _damaged(files, SECOND / _logs_in(files, SECOND)[0], SECOND)
+    files.replace_file(SECOND / _logs_in(files, SECOND)[0] / PARTITION_METADATA, DAMAGED)
     fault = Fault("move", lasts=True, path_contains=f"{SECOND}/t-", error=EROFS)
     with failing(files, fault), _started(files) as broker:
         for partition in broker.partitions.values():
@@ -181,6 +194,7 @@ def check_a_topic_that_can_neither_be_read_nor_set_aside() -> None:
 CHECKS: Final[tuple[Callable[[], None], ...]] = (
     check_logs_that_were_begun_anew,
     check_a_log_whose_topic_can_not_be_read,
+    check_other_ways_to_write_an_id,
     check_logs_that_were_made_again_elsewhere,
     check_what_is_in_the_places_of_a_new_topic,
     check_a_log_that_begins_where_a_strangers_was,
@@ -214,6 +228,15 @@ def _take_for_unnamed(right: Any) -> Planted:
         return Found(home, found.topic_id)
 
     return looked_at
+
+
+def _any_text(_: Any) -> Planted:
+    """Text without a topic's id is as good as no file."""
+
+    def read(files: FileSystem, path: Path) -> str | None:
+        return read_properties(files, path, ":").get("topic_id")
+
+    return read
 
 
 def _remove(_: Any) -> Planted:
@@ -256,6 +279,7 @@ BUGS: Final = (
     StorageBug("a log is known by its name", f"{FOUND}._of_topic", _by_name),
     StorageBug("what names no topic counts as much as the log", f"{FOUND}._of_topic", _only_by_id),
     StorageBug("a log whose topic can't be read is left behind", f"{FOUND}._looked_at", _take_for_unnamed),
+    StorageBug("nonsense names no topic", "impl.server.found_logs.read_topic_id", _any_text),
     StorageBug("what is not the log stays in its place", f"{FOUND}.strangers", lambda _: lambda *_: ()),
     StorageBug("what is not the log is deleted", f"{BROKER}.move_aside", _remove),
     StorageBug("a refused start takes the markers away", f"{BROKER}.Broker._look_for_logs", _markers_first),

@@ -72,12 +72,26 @@ def test_a_damaged_identity_is_told_by_the_files_name(content: bytes, why: str) 
     assert files.read_file(HOME / META_PROPERTIES) == content
 
 
-def test_a_damaged_partition_metadata_is_set_aside_and_the_log_kept() -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"\xff\xfe",
+        b"",
+        b"nonsense\n",
+        b"version: 0\n",
+        b"version: -1\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ\n",
+        b"topic_id: AAAAAAAAAAAAAAAAAAAAAQ\nversion: 0\n",
+        b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAA\n",
+        b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAA*Q\n",
+        b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAA\n",
+    ],
+)
+def test_a_damaged_partition_metadata_is_set_aside_and_the_log_kept(damage: bytes) -> None:
     files = SimulatedFileSystem()
     with_topic(open_broker(files)).close()
     path = HOME / "t-0" / PARTITION_METADATA
     content = files.read_file(path)
-    files.replace_file(path, b"\xff\xfe")
+    files.replace_file(path, damage)
     again = open_broker(files)
     assert again.partition("t", 0).log.log_end_offset == 1
     assert files.read_file(path) == content
