@@ -42,6 +42,10 @@ class CloseConnectionError(Exception):
     """Raised by a handler where Kafka answers by closing the connection; the text is logged."""
 
 
+class ClientGoneError(CloseConnectionError):
+    """The client has left before it had its answer, as any client may."""
+
+
 class Dispatch(Protocol):
     """What carries out the request in a frame: its answer's parts, or a promise of them."""
 
@@ -62,14 +66,15 @@ class Connection(asyncio.BufferedProtocol):
         self._start = self._end = 0
         self._pending: asyncio.Task[None] | None = None
         self._output: list[bytes | bytearray] = []
-        self._peer: object = None
+        self._peer = ""
         self._is_full = False  # the client does not read its answers
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.BaseProtocol."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._peer = transport.get_extra_info("peername")
+        peer = transport.get_extra_info("peername")
+        self._peer = ":".join(map(str, peer[:2])) if isinstance(peer, tuple) else str(peer)
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -89,11 +94,12 @@ class Connection(asyncio.BufferedProtocol):
         if self._pending is None:
             self._advance()
 
-    def close(self, reason: str = "") -> None:
-        """Close the connection, saying why in the log."""
+    def close(self, reason: Exception | None = None) -> None:
+        """Close the connection, saying why in the log; that a client has left is no reason to worry."""
         if self._transport is not None:
-            if reason:
-                logger.warning("closing the connection from %s: %s", self._peer, reason)
+            if reason is not None:
+                level = logging.INFO if isinstance(reason, ClientGoneError) else logging.WARNING
+                logger.log(level, "closing the connection from %s: %s", self._peer, reason)
             self._transport.close()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
@@ -122,7 +128,7 @@ class Connection(asyncio.BufferedProtocol):
             self._flush()
         except (MalformedRequestError, CloseConnectionError) as error:
             self._flush()
-            self.close(str(error))
+            self.close(error)
         except Exception:  # a fault of ours ends this connection, with a traceback in the log, and no other
             logger.exception("closing the connection from %s: a request failed", self._peer)
             self.close()
@@ -185,7 +191,7 @@ class Connection(asyncio.BufferedProtocol):
         except asyncio.CancelledError:
             raise
         except (MalformedRequestError, CloseConnectionError) as error:
-            self.close(str(error))
+            self.close(error)
         except Exception:  # a fault of ours ends this connection, with a traceback in the log, and no other
             logger.exception("closing the connection from %s: a request failed", self._peer)
             self.close()
@@ -228,10 +234,10 @@ class Connection(asyncio.BufferedProtocol):
             records.fail(failure)
             raise self._give_up(failure) from error
 
-    def _give_up(self, error: Exception) -> CloseConnectionError:
+    def _give_up(self, error: Exception, *, has_left: bool = False) -> CloseConnectionError:
         """What closes a connection on which an answer has begun that can't be finished."""
         self._output.clear()
-        return CloseConnectionError(f"sending records failed: {error}")
+        return (ClientGoneError if has_left else CloseConnectionError)(f"sending records failed: {error}")
 
     def _flush(self) -> None:
         if self._output and self._transport is not None:
@@ -250,8 +256,8 @@ class Connection(asyncio.BufferedProtocol):
         except BlockingIOError:
             return 0
         except OSError as error:
-            _tell_if_disk_failed(descriptor, part, error)
-            raise self._give_up(error) from error
+            has_left = not _tell_if_disk_failed(descriptor, part, error)
+            raise self._give_up(error, has_left=has_left) from error
 
     async def _send_later(self, records: LogSlice, rest: Sequence[Part]) -> None:
         """Send what the socket did not take at once. The descriptor is duplicated, as the log may be deleted."""
@@ -273,11 +279,10 @@ class Connection(asyncio.BufferedProtocol):
             self._pending = None
             self._send(rest)
         except CloseConnectionError as error:
-            self.close(str(error))
+            self.close(error)
         except (OSError, asyncio.SendfileNotAvailableError) as error:
-            if source is not None:
-                _tell_if_disk_failed(source.fileno(), records, error)
-            self.close(str(self._give_up(error)))
+            has_left = source is not None and not _tell_if_disk_failed(source.fileno(), records, error)
+            self.close(self._give_up(error, has_left=has_left))
         finally:
             if source is not None:
                 source.close()
@@ -286,8 +291,11 @@ class Connection(asyncio.BufferedProtocol):
         self._advance()
 
 
-def _tell_if_disk_failed(descriptor: int, records: LogSlice, error: Exception) -> None:
-    """Find out whether it was the disk that failed, or the client: records that can't be sent can't be read either."""
+def _tell_if_disk_failed(descriptor: int, records: LogSlice, error: Exception) -> bool:
+    """Answer whether it was the disk that failed, or else the client: records that can't be sent can't be read either.
+
+    What asyncio raises does not tell.
+    """
     position, end = records.position, records.position + records.size
     try:
         if isinstance(error, OSError) and error.errno == errno.EIO:
@@ -300,6 +308,9 @@ def _tell_if_disk_failed(descriptor: int, records: LogSlice, error: Exception) -
         records.fail(failure)
     except OSError as failure:
         records.fail(StorageError("send", records.file.path, failure.errno or 0, position))
+    else:
+        return False
+    return True
 
 
 class _Duplicate:

@@ -246,10 +246,10 @@ REAL: Final = f"{STORAGE}.filesystem.Real"
 MISSING: Final = (
     ("sync of a missing file counts as done", "File.sync", _done_if_gone),
     ("sync of a missing directory counts as done", "FileSystem.sync_directory", _done_if_gone),
-    ("a file that can't be moved is no failure", "FileSystem.move", _raw_if_gone),
-    ("a file that can't be opened is no failure", "FileSystem.open", _raw_if_gone),
-    ("a file that can't be read is no failure", "FileSystem.read_file", _raw_if_gone),
-    ("a directory that can't be listed is no failure", "FileSystem.list_names", _raw_if_gone),
+    ("a file that can't be moved is told without a name", "FileSystem.move", _raw_if_gone),
+    ("a file that can't be opened is told without a name", "FileSystem.open", _raw_if_gone),
+    ("a file that can't be read is told without a name", "FileSystem.read_file", _raw_if_gone),
+    ("a directory that can't be listed is told without a name", "FileSystem.list_names", _raw_if_gone),
 )
 SEGMENT: Final = f"{STORAGE}.segment.Segment"
 BUGS: Final = (

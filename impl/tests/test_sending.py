@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from impl.cluster.configs import BrokerConfig
 from impl.errors import BrokerError, CutFileError, ErrorCode
 from impl.replica.partition import Partition, ReadRequest
 from impl.server.broker import Broker
-from impl.server.framing import FRAME_LENGTH, SENDFILE_FROM, Connection, Reply
+from impl.server.framing import FRAME_LENGTH, SENDFILE_FROM, Connection, Dispatch, Reply
 from impl.storage.filesystem import RealFileSystem
 from impl.storage.real_file import RealFile
 from impl.tests.support import NOW, make_batch, records
@@ -73,6 +74,18 @@ def answer(partition: Partition) -> Reply:
     return [HEAD, found, HEAD]
 
 
+class Watched(Connection):
+    """A connection that says when it has ended."""
+
+    def __init__(self, ended: asyncio.Event, dispatch: Dispatch) -> None:
+        super().__init__(dispatch, 100, set())
+        self._ended = ended
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._ended.set()
+
+
 def fetch(partition: Partition, *, reads: bool = True, found: Reply = None) -> bytes:
     """What a client receives until its connection is closed; one that does not read goes away at once.
 
@@ -82,15 +95,7 @@ def fetch(partition: Partition, *, reads: bool = True, found: Reply = None) -> b
     async def run() -> bytes:
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
-
-        class Watched(Connection):
-            def connection_lost(self, exc: Exception | None) -> None:
-                super().connection_lost(exc)
-                ended.set()
-
-        server = await loop.create_server(
-            lambda: Watched(lambda _: found or answer(partition), 100, set()), "127.0.0.1", 0
-        )
+        server = await loop.create_server(lambda: Watched(ended, lambda _: found or answer(partition)), "127.0.0.1", 0)
         with socket.create_connection(server.sockets[0].getsockname()) as client:
             client.setblocking(False)
             await loop.sock_sendall(client, FRAME_LENGTH.pack(1) + b"x")
@@ -104,6 +109,25 @@ def fetch(partition: Partition, *, reads: bool = True, found: Reply = None) -> b
         return received
 
     return asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def fetch_some(first: Partition, second: Partition) -> None:
+    """Be a client that goes away while it is sent records of two partitions."""
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        parts = [*answer(first), *answer(second)]  # type: ignore[misc]
+        server = await loop.create_server(lambda: Watched(ended, lambda _: parts), "127.0.0.1", 0)
+        with socket.create_connection(server.sockets[0].getsockname()) as client:
+            client.setblocking(False)
+            await loop.sock_sendall(client, FRAME_LENGTH.pack(1) + b"x")
+            await loop.sock_recv(client, 1)
+        await ended.wait()
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(asyncio.wait_for(run(), 20))
 
 
 def fetch_slowly(first: Partition, second: Partition, meanwhile: Callable[[], None]) -> bytes:
@@ -138,6 +162,20 @@ def test_records_that_are_deleted_before_a_slow_client_reads_them_take_nothing_o
     assert [(each.levelname, second.log.active.path(".log").name in each.message) for each in caplog.records] == [
         ("WARNING", True)
     ]
+
+
+@pytest.mark.parametrize("reads_first", [False, True])
+def test_a_client_that_leaves_before_it_has_its_answer_is_no_warning(
+    broker: Broker, caplog: pytest.LogCaptureFixture, *, reads_first: bool
+) -> None:
+    caplog.set_level(logging.INFO)
+    if reads_first:
+        fetch_some(partition_in(broker, "first", LARGE), partition_in(broker, "second", LARGE))
+    else:
+        fetch(partition_in(broker, "second", LARGE), reads=False)
+    assert [each.failure for each in broker.directories.all] == [None, None]
+    told = [each for each in caplog.records if each.message.startswith("closing the connection from 127.0.0.1:")]
+    assert [each.levelname for each in told] == ["INFO"], [each.message for each in told]
 
 
 @pytest.mark.parametrize("calls", [1, 2])  # the first finds the batch
