@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def fuzz(
                 deviations=sitting.deviations,
                 show=show,
             )
-    _tell(console, report, save, _replaying(settings, save))
+    _tell(console, report, wanted, save, _replaying(settings, save))
     for text in left_lines(sitting):
         console.print(text, soft_wrap=True)
     sys.exit(0 if report.script is None and report.fault_failed is None else FAILED)
@@ -139,7 +139,7 @@ def _replaying(settings: Settings, save: Path) -> str:
     return shlex.join(["tidegauge", "replay", str(save), settings.target, *given])
 
 
-def _tell(console: Console, report: FuzzReport, save: Path, replaying: str) -> None:
+def _tell(console: Console, report: FuzzReport, only: Sequence[str], save: Path, replaying: str) -> None:
     def line(text: str, style: str = "") -> None:
         console.print(Text(text, style=style), soft_wrap=True)
 
@@ -150,7 +150,9 @@ def _tell(console: Console, report: FuzzReport, save: Path, replaying: str) -> N
     )
     never = report.never_reached
     if never:
-        line(f"Never reached, so that their rules were not tried ({len(never)}): {', '.join(never)}", "dim")
+        of_others = f"; steps were made of {', '.join(only)} only" if only else ""
+        told = f"Never reached, so that their rules were not tried ({len(never)}{of_others}): {', '.join(never)}"
+        line(told, "dim")
     for reason in report.unsupported:
         line(f"Steps passed over: {reason}", "dim")
     for why, count in report.given_up.items():

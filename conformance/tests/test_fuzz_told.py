@@ -35,6 +35,9 @@ def test_what_was_not_tried_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Never reached, so that their rules were not tried (" in output
     assert "Steps passed over: Fetch has sessions from v7" in output
     assert output.endswith("No rule was broken.\n")
+    assert "steps were made of" not in output
+    _, output = told(GOOD, monkeypatch, "--only", "IDM,LOG")
+    assert "; steps were made of IDM, LOG only): " in output
 
 
 def test_what_breaks_a_rule_can_be_run_again_as_it_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
