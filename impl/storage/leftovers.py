@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from impl.storage.checkpoints import OFFSET_MAX
 from impl.storage.filesystem import BESIDE, FileSystem
 from impl.storage.limits import SegmentLimits
 from impl.storage.segment import DELETED, INDEX, LOG, TIME_INDEX, TRANSACTION_INDEX, Segment, file_name
@@ -30,6 +31,8 @@ def finish_interrupted(files: FileSystem, directory: Path, limits: SegmentLimits
         names = files.list_names(directory)
     bases = {base_offset_of(name) for name in names if name.endswith(LOG)}
     for name in names:
+        if name.endswith(LOG) and base_offset_of(name) < 0:
+            logger.warning("%s is not named after an offset, and is left alone", directory / name)
         if name.endswith((INDEX, TIME_INDEX, TRANSACTION_INDEX)) and base_offset_of(name) not in bases:
             logger.warning("removing %s: there is no segment that it belongs to", directory / name)
             files.remove(directory / name)
@@ -50,8 +53,8 @@ def _finish(files: FileSystem, directory: Path, limits: SegmentLimits, names: Se
     """Finish or undo what was interrupted, by the endings of the files that it has left."""
     cleaned = [name for name in names if name.endswith(CLEANED)]
     # A swap that had only begun: some of its files still have the old ending. The old segments are all there.
-    begun = min((base_offset_of(name) for name in cleaned), default=2**63)
-    unusable = [name for name in names if name.endswith(SWAP) and base_offset_of(name) >= begun]
+    begun = min((base for name in cleaned if (base := base_offset_of(name)) >= 0), default=2**63)
+    unusable = [name for name in names if name.endswith(SWAP) and not 0 <= base_offset_of(name) < begun]
     for name in [each for each in names if each.endswith(DELETED)] + unusable + cleaned:
         logger.info("removing %s, which a stop has left over", directory / name)
         files.remove(directory / name)
@@ -79,10 +82,10 @@ def _is_finished(name: str, swaps: Sequence[str]) -> bool:
 
 
 def base_offset_of(name: str) -> int:
-    """The base offset that a segment's file is named after; -1 for other files."""
+    """The base offset that a segment's file is named after; -1 for other files, and those beyond 64 bits."""
     digits = name.partition(".")[0]
     offset = int(digits) if digits.isascii() and digits.isdecimal() else -1
-    return offset if file_name(offset, "") == digits else -1
+    return offset if offset <= OFFSET_MAX and file_name(offset, "") == digits else -1
 
 
 def _end(files: FileSystem, directory: Path, base_offset: int, limits: SegmentLimits) -> int:

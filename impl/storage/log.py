@@ -16,7 +16,7 @@ import attrs
 from impl.errors import BrokerError, ErrorCode, StorageError
 from impl.storage.batch import BatchHeader
 from impl.storage.buffers import Buffer
-from impl.storage.checkpoints import LEADER_EPOCHS, LeaderEpochs
+from impl.storage.checkpoints import LEADER_EPOCHS, OFFSET_MAX, LeaderEpochs
 from impl.storage.filesystem import File, FileSystem
 from impl.storage.leftovers import CLEANED, SWAP, base_offset_of, finish_interrupted
 from impl.storage.limits import SegmentLimits
@@ -121,7 +121,9 @@ class Log:
             self.on_failure(error)
 
     def roll_for(self, batch_size: int, max_timestamp: int, last_offset: int, now_ms: int) -> None:
-        """Begin a new segment if the batch to be appended does not belong in the active one."""
+        """Begin a new segment if the batch to be appended does not belong in the active one. Raises BrokerError."""
+        if last_offset >= OFFSET_MAX:  # the log's end would be beyond 64 bits
+            raise BrokerError(ErrorCode.UNKNOWN_SERVER_ERROR, f"{self.directory.name} has no offsets left")
         active = self.active
         active.limits = self.limits
         if self._cut_may_be_volatile:

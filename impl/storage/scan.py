@@ -27,6 +27,7 @@ from impl.storage.batch import (
     SIZE_POSITION,
     TRANSACTIONAL_BIT,
 )
+from impl.storage.checkpoints import OFFSET_MAX
 from impl.storage.indexes import OFFSET_ENTRY, TIME_ENTRY
 from impl.storage.producer_state import BATCHES_REMEMBERED
 from impl.storage.segment import RELATIVE_OFFSET_MAX, Segment
@@ -145,7 +146,7 @@ def walk_in_python(walked: Walked, window: memoryview) -> Found:
 def _good(walked: Walked, window: memoryview) -> Iterator[tuple[int, int, int, int, int, int, int]]:
     """Where good batches begin and end, their last offset, epoch, attributes, largest timestamp and producer id."""
     begin, size = 0, len(window)
-    furthest, next_offset = walked.base_offset + RELATIVE_OFFSET_MAX, walked.next_offset
+    furthest, next_offset = min(walked.base_offset + RELATIVE_OFFSET_MAX, OFFSET_MAX - 1), walked.next_offset
     header_of, checksum = _HEADER.unpack_from, crc32c  # recovery waits for this loop
     while begin <= size - HEADER_SIZE:
         offset, length, epoch, magic, crc, attributes, delta, timestamp, producer = header_of(window, begin)

@@ -1,5 +1,7 @@
 """Power is lost before every change that a history makes to the disk: nothing flushed is lost, nothing bad is served.
 
+At one point in ten it is only the process that is killed, and at another one power is lost again during the recovery.
+
 What a history is made of, and what is held, is in `durability`. The same histories run on real files, where processes
 can be killed but power can't be lost.
 """
@@ -20,7 +22,7 @@ from impl.tests.limits import ALL_LIMITS
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
-POINTS_DEEP = 100_000
+POINTS_DEEP = 112_000  # at nine in ten of which power is lost
 HISTORIES_DEEP = 5_000  # at most: points that are not met any more must not be waited for
 PAGE_SIZES = (32, 64, 512, 4096)
 
@@ -101,7 +103,7 @@ def test_a_hundred_thousand_losses_of_power() -> None:
         histories += 1
         if points >= POINTS_DEEP:
             break
-    assert points >= POINTS_DEEP, f"only {points} losses of power in {histories} histories"
+    assert points >= POINTS_DEEP, f"only {points} points in {histories} histories"
     for each in ("lost records", "truncated", "restarted", "rolled"):
         assert seen[each] > histories / 4, f"of {histories} histories {seen[each]} {each}"
 
