@@ -57,12 +57,12 @@ class Producer:
         if self.id == -1:
             self.id = fresh_id(self.run)
 
-    def batch(self, first: int, count: int = 1, *, epoch: int | None = None) -> Batch:
-        """A batch of `count` new records numbered from `first` on."""
+    def batch(self, first: int, count: int = 1, *, epoch: int | None = None, age_ms: int = 0) -> Batch:
+        """A batch of `count` new records numbered from `first` on, whose timestamps are so many milliseconds old."""
         self.made += 1
         return batch_of(
             *(f"{self.id}-{self.made}-{index}".encode() for index in range(count)),
-            timestamp=now_ms(),  # what a leader remembers of a producer ages by it
+            timestamp=now_ms() - age_ms,  # what a leader remembers of a producer ages by it
             producer_id=self.id,
             producer_epoch=self.epoch if epoch is None else epoch,
             base_sequence=first,

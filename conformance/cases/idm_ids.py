@@ -9,6 +9,8 @@ from model.reference.operations import InitProducerId
 
 ASKS_BY_NAME = {Api.INIT_PRODUCER_ID: (3, None)}
 """Versions whose requests name a producer id and epoch (KIP-360)."""
+OLD_MS = 3 * 24 * 3_600_000
+"""Older than what a leader remembers of a producer (producer.id.expiration.ms, a day)."""
 
 
 @case("IDM-01")
@@ -105,6 +107,24 @@ def newest_batch_again_after_a_kill(run: Run) -> None:
         run.produce(topic, batch)
     producer.send_next(topic)
     show_log(run, topic)
+
+
+@case("IDM-23", needs=("restart", "durable"))
+def producers_of_old_records_after_a_restart(run: Run) -> None:
+    """Records that are three days old, a restart; the newest batch again, and in another topic one after a gap."""
+    repeating, leaping, recent = Producer(run), Producer(run), Producer(run)
+    topics = [run.topic(config={"retention.ms": "-1"}) for _ in range(3)]
+    batches = [producer.batch(0, 2, age_ms=OLD_MS) for producer in (repeating, leaping)]
+    batches.append(recent.batch(0, 2))
+    for topic, batch in zip(topics, batches, strict=True):
+        run.produce(topic, batch)
+    run.do("restart")
+    run.produce(topics[0], batches[0])
+    run.produce(topics[0], repeating.batch(2))
+    run.produce(topics[1], leaping.batch(7, age_ms=OLD_MS))
+    run.produce(topics[2], batches[2])  # of today, and not forgotten
+    for topic in topics:
+        show_log(run, topic)
 
 
 @case("IDM-18", needs=("restart", "durable"))

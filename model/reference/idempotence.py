@@ -77,11 +77,25 @@ def _states(memory: Memory | None, context: Context) -> tuple[State, ...]:
     """
     if memory is None:
         return (values.initial(machine.producer),)
-    age_ms = context.answered_ms + context.clock_slack_ms - memory.timestamp
-    if age_ms < int(context.profile.value("producer.id.expiration.ms")):
+    if not _is_old(memory.timestamp, context.answered_ms + context.clock_slack_ms, context):
         return memory.states
+    return tuple(dict.fromkeys((*memory.states, *forgotten(memory).states)))
+
+
+def remembered(states: tuple[State, ...], timestamp: int, context: Context) -> Memory:
+    """What the leader remembers of a producer whose newest batch it has just appended (timestamp in ms)."""
+    return Memory(states, timestamp, is_stale=_is_old(timestamp, context.sent_ms - context.clock_slack_ms, context))
+
+
+def forgotten(memory: Memory) -> Memory:
+    """The producer's entry after it has expired (`ProducerStateManager.removeExpiredProducers`)."""
     expired = (step.take() for state in memory.states for step in values.ways(machine.expire, state))
-    return tuple(dict.fromkeys((*memory.states, *expired)))
+    return evolve(memory, states=tuple(dict.fromkeys(expired)))
+
+
+def _is_old(timestamp: int, now_ms: int, context: Context) -> bool:
+    """Whether a producer with this newest timestamp is to be forgotten."""
+    return now_ms - timestamp >= int(context.profile.value("producer.id.expiration.ms"))
 
 
 def _judged(cluster: Cluster, topic: Topic, index: int, batch: Batch, step: values.Enabled) -> Judged:
@@ -117,6 +131,9 @@ def _of_append(cluster: Cluster, topic: Topic, index: int, batch: Batch, step: v
     if step.action is machine.append_in_new_epoch:
         return "IDM-10"
     if step.action is machine.append_of_unknown_producer:
+        memory = partition.producers.get(batch.producer_id)
+        if memory is not None and memory.is_stale and predates_restart(cluster, partition):
+            return "IDM-23"
         if batch.base_sequence != 0:
             return "IDM-09"
         return "IDM-14" if partition.producers or _is_known_elsewhere(cluster, topic, index, batch) else "IDM-02"

@@ -34,7 +34,7 @@ from model.reference.restart import rule_of_survival
 from model.reference.returned import codec_of
 from model.reference.rules import Context, rule
 from model.reference.settings import setting
-from model.reference.state import Cluster, Memory, Partition, Stored, Topic
+from model.reference.state import Cluster, Partition, Stored, Topic
 from model.reference.validation import Look, Refusal
 
 ANSWERED = declare("produce.answered", "the request as a whole was answered")
@@ -254,7 +254,7 @@ class _Append:
             producers = partition.producers
             if states is not None:
                 timestamp = stored.batch.max_timestamp if stored.append_time is None else stored.append_time
-                producers = {**producers, self.batch.producer_id: Memory(states, timestamp)}
+                producers = {**producers, self.batch.producer_id: idempotence.remembered(states, timestamp, self.context)}
             appended = evolve(
                 partition,
                 log_end_offset=stored.next_offset,

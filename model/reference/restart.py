@@ -21,6 +21,7 @@ from attrs import evolve
 from model.machines import producer as machine
 from model.profiles import ControlPlane, Profile
 from model.readings import values
+from model.reference.idempotence import forgotten
 from model.reference.state import Cluster, Memory, Partition
 
 
@@ -46,7 +47,8 @@ def restarted(
     for topic, index in places:
         partition = cluster.partition(topic, index)
         if partition is not None:
-            cluster = cluster.with_partition(topic, index, _led_anew(partition, is_elected=is_elected))
+            led = _led_anew(partition, is_elected=is_elected, is_killed=is_killed)
+            cluster = cluster.with_partition(topic, index, led)
     number = cluster.restarts + 1
     killed = number if is_killed else cluster.killed
     return evolve(cluster, former_producer_ids=cluster.producer_ids, sessions={}, restarts=number, killed=killed)
@@ -59,17 +61,23 @@ def rule_of_survival(cluster: Cluster, partition: Partition) -> str | None:
     return "DUR-17" if partition.restarts < cluster.killed else "LOG-08"
 
 
-def _led_anew(partition: Partition, *, is_elected: bool) -> Partition:
+def _led_anew(partition: Partition, *, is_elected: bool, is_killed: bool) -> Partition:
     return evolve(
         partition,
-        producers={producer_id: _recalled(memory) for producer_id, memory in partition.producers.items()},
+        producers={each: _recalled(memory, is_killed=is_killed) for each, memory in partition.producers.items()},
         leader_epoch=None,
         is_led_anew=is_elected,
         current_epoch_start=partition.log_end_offset,
     )
 
 
-def _recalled(memory: Memory) -> Memory:
-    """The producer's entry after the leader has read it back."""
+def _recalled(memory: Memory, *, is_killed: bool) -> Memory:
+    """The producer's entry after the leader has read it back.
+
+    A stop in order leaves a snapshot, from which producers are not taken whose time is over (`loadFromSnapshot`).
+    After a kill they are read from batches, whose age nobody looks at (`UnifiedLog.loadProducersFromRecords`).
+    """
+    if memory.is_stale and not is_killed:
+        return forgotten(memory)
     steps = (step for state in memory.states for step in values.ways(machine.recall, state))
     return evolve(memory, states=tuple(dict.fromkeys(step.take() for step in steps)))

@@ -58,6 +58,8 @@ class Memory:
     """The states that its entry may be in (`model.machines.producer`): one, but for after a restart."""
     timestamp: int
     """Milliseconds: the greatest timestamp of the newest batch, from which the entry ages."""
+    is_stale: bool = False
+    """Whether that batch was too old to be remembered when it was appended (`producer.id.expiration.ms`)."""
 
 
 @frozen

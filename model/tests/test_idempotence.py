@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from attrs import evolve
 
 from model.profiles import profile_named
@@ -107,6 +108,15 @@ def test_a_producer_whose_records_are_old_may_be_forgotten() -> None:
     old = after(empty(), batch(0, 2, timestamp=NOW - 90_000_000))
     assert {way.treatment for way in ways(old, batch(9))} == {Treatment.APPENDED, Treatment.OUT_OF_ORDER}
     assert only(after(empty(), batch(0, 2)), batch(9)) == (Treatment.OUT_OF_ORDER, "IDM-04")
+
+
+@pytest.mark.parametrize("again", [batch(0, 2), batch(9)])
+def test_a_producer_whose_records_are_old_is_forgotten_by_a_restart_in_order(again: Batch) -> None:
+    old = after(empty(), batch(0, 2, timestamp=NOW - 90_000_000))
+    assert only(restarted(old, [("t", 0)]), again) == (Treatment.APPENDED, "IDM-23")
+    assert len(ways(restarted(old, [("t", 0)], is_killed=True), again)) == 2
+    young = after(empty(), batch(0, 2, timestamp=NOW - 80_000_000))
+    assert only(restarted(young, [("t", 0)]), again) != (Treatment.APPENDED, "IDM-23")
 
 
 def test_a_producer_id_must_be_new_and_a_repeated_one_is_laid_at_the_right_door() -> None:
