@@ -26,6 +26,11 @@ takes the leadership from it while it is away. For a requirement that speaks of 
 therefore starts a second broker while the first is down: it becomes the controller, sees that the partitions have no
 leader, elects the first again when it is back, and ends before the suite goes on. It never holds a partition.
 
+The requirements that are unsupported on Apache Kafka are those on the log itself (SEG, DUR but for DUR-17, parts of RET
+and CMP), whose cases drive a storage process: Kafka has none. They rest on its source, which each of them cites, and on
+tests that compare files: each reads, recovers and compacts what the other wrote (`impl/tests/real/`). No case has tried
+them on Kafka.
+
 | mark | verdict |
 |---|---|
 | ✓ | pass |

@@ -254,7 +254,8 @@ class _Append:
             producers = partition.producers
             if states is not None:
                 timestamp = stored.batch.max_timestamp if stored.append_time is None else stored.append_time
-                producers = {**producers, self.batch.producer_id: idempotence.remembered(states, timestamp, self.context)}
+                memory = idempotence.remembered(states, timestamp, self.context)
+                producers = {**producers, self.batch.producer_id: memory}
             appended = evolve(
                 partition,
                 log_end_offset=stored.next_offset,
