@@ -5,10 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from conformance.benchmarks.broker import create_topic, data_of, end_of, resident_mib, seconds_to_start
+from conformance.benchmarks.broker import (
+    create_topic,
+    data_of,
+    end_of,
+    resident_mib,
+    seconds_to_recover,
+    seconds_to_start,
+)
 from conformance.benchmarks.figures import LIMIT, Notes
 from conformance.benchmarks.limits import seconds_to_open
-from conformance.benchmarks.traffic import Place, Workload, consume, produce, warm_up
+from conformance.benchmarks.traffic import Place, Workload, consume, produce, sending_speed, warm_up
 from conformance.targets.process_target import ProcessTarget
 
 PARTITIONS_AT_ONCE = 2_000
@@ -53,6 +60,14 @@ def spread_over(target: ProcessTarget, notes: Notes, partitions: int, workload: 
     name = f"{partitions} partitions, {workload.name} (MB/s)"
     notes.figure(f"produce to {name}", produce(target, places, workload))
     notes.figure(f"consume from {name}", consume(target, places, workload, start=1))
+    notes.figure(f"{LIMIT}sending from {name}", sending_speed(target, places))
+
+
+def recover_many(target: ProcessTarget, notes: Notes, partitions: int) -> None:
+    """How long it takes to load what `spread_over` has written, after a stop that was not clean."""
+    notes.step(f"recovery of {partitions} partitions")
+    target.faults.do("stop", 0)
+    notes.figure(f"recovery of {partitions} partitions (s)", seconds_to_recover(target))
 
 
 def topics_of(partitions: int) -> Mapping[str, int]:

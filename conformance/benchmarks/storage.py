@@ -135,8 +135,8 @@ def _medians(*runs: Callable[[], float], cold: Path | None = None) -> list[float
     return [median(each) for each in times]
 
 
-def write_log(path: Path, batch_bytes: int, log_bytes: int) -> int:
-    """Write a log of equal batches of one record each, as a leader of epoch 0 does; answers how many there are."""
+def write_log(path: Path, batch_bytes: int, log_bytes: int, *, base: int = 0) -> int:
+    """Write a segment of equal batches of one record each, as a leader of epoch 0 does; answers how many there are."""
     batch = _batch(batch_bytes)
     in_a_piece = max(WRITTEN_BYTES // len(batch), 1)
     left = total = log_bytes // len(batch)
@@ -144,7 +144,7 @@ def write_log(path: Path, batch_bytes: int, log_bytes: int) -> int:
         while left:
             count = min(in_a_piece, left)
             piece = np.tile(np.frombuffer(batch, np.uint8), (count, 1))
-            offsets = np.arange(total - left, total - left + count, dtype=">i8")
+            offsets = np.arange(base + total - left, base + total - left + count, dtype=">i8")
             piece[:, :8] = offsets.view(np.uint8).reshape(count, 8)
             file.write(piece.tobytes())
             left -= count

@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from conformance.benchmarks.broker import DEADLINE_S, MIB, StalledError, address_of, create_topic, data_of, resident_mib
 from conformance.benchmarks.figures import LIMIT, Notes
-from conformance.benchmarks.limits import dd_speed
+from conformance.benchmarks.limits import dd_speed, seconds_to_send
 from conformance.targets.process_target import ProcessTarget
 
 TOTAL_BYTES = 256 * MIB
@@ -63,14 +63,18 @@ def measure(target: ProcessTarget, notes: Notes) -> None:
             notes.figure(f"{LIMIT}dd, {workload.name} (MB/s)", written)
             notes.figure(f"produce, {workload.name} (MB/s)", produce(target, [(topic, 0)], workload))
             notes.figure(f"consume, {workload.name} (MB/s)", consume(target, [(topic, 0)], workload))
+            notes.figure(
+                f"{LIMIT}sending what is consumed, {workload.name} (MB/s)", sending_speed(target, [(topic, 0)])
+            )
         notes.figure("memory at the end (MiB)", resident_mib(target))
 
 
 def warm_up(target: ProcessTarget, workload: Workload) -> None:
     """Produce and consume without measuring it: a Java machine compiles what it has seen run."""
-    create_topic(target, "bench-warm-up")
-    produce(target, [("bench-warm-up", 0)], workload)
-    consume(target, [("bench-warm-up", 0)], workload)
+    topic = f"bench-warm-up-{workload.batch_bytes}"
+    create_topic(target, topic)
+    produce(target, [(topic, 0)], workload)
+    consume(target, [(topic, 0)], workload)
 
 
 def produce(target: ProcessTarget, places: Sequence[Place], workload: Workload) -> float:
@@ -146,3 +150,11 @@ def consume_once(target: ProcessTarget, places: Sequence[Place], workload: Workl
     seconds = time.perf_counter() - started
     consumer.close()
     return size / seconds / 1e6
+
+
+def sending_speed(target: ProcessTarget, places: Sequence[Place]) -> float:
+    """MB/s at which the operating system sends the partitions' files by itself, a median of three."""
+    directories = [data_of(target) / f"{topic}-{partition}" for topic, partition in places]
+    pieces = [(path, 0, path.stat().st_size) for each in directories for path in sorted(each.glob("*.log"))]
+    pieces = [piece for piece in pieces if piece[2]]
+    return median(sum(size for *_, size in pieces) / seconds_to_send(pieces) / 1e6 for _ in range(TIMES_CONSUMED))

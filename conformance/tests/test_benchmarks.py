@@ -126,6 +126,16 @@ def test_a_sparse_log_holds_what_a_whole_one_would(tmp_path: Path) -> None:
     assert path.stat().st_size == size
 
 
+def test_the_pieces_that_are_fetched_have_no_holes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "PIECE_BYTES", 2 * growth.VALUE_BYTES + 1_000)
+    count, _ = growth.write_sparse(tmp_path, 9 * growth.VALUE_BYTES, pieces=2)
+    (path,) = tmp_path.glob("*.log")
+    found = decode_batches(path.read_bytes()).batches
+    assert count == len(found) == 8
+    assert all(each.crc_is_right for each in found)
+    assert [number for number, each in enumerate(found) if any(each.records[0].value or b"")] == [0, 1, 4, 5]
+
+
 def test_a_sparse_log_takes_little_of_a_disk_that_has_holes(tmp_path: Path) -> None:
     hole = tmp_path / "hole"
     hole.touch()
@@ -137,28 +147,47 @@ def test_a_sparse_log_takes_little_of_a_disk_that_has_holes(tmp_path: Path) -> N
     assert path.stat().st_blocks * 512 < size / 10
 
 
-def test_what_is_sparse_is_recovered_and_found_and_appended_to() -> None:
+@pytest.mark.parametrize("is_on_disk", [True, False])
+def test_what_is_sparse_is_recovered_and_found_and_appended_to(
+    is_on_disk: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growth, "forget_pages", lambda _path: is_on_disk)
     figures: dict[str, float] = {}
     steps: list[str] = []
     growth.measure(
-        Bundled(), Notes(figures.__setitem__, steps.append), log_bytes=(1 << 22,), partitions=(3,), appended_bytes=10**6
-    )
-    size = f"{(1 << 22) / growth.GIB:g} GiB"
+        Bundled(), Notes(figures.__setitem__, steps.append),
+        log_bytes=(1 << 22,), whole_bytes=(1 << 20,), partitions=(3,), appended_bytes=10**6,
+    )  # fmt: skip
+    size, whole = (f"{each / growth.GIB:g} GiB" for each in (1 << 22, 1 << 20))
     assert list(figures) == [
         f"{LIMIT}reading {size}, sparse (GB/s)",
         f"recovery of {size} (GB/s)",
-        f"fetch from all over {size}, warm, sparse (MB/s)",
+        f"fetch from all over {size}, warm (MB/s)",
+        f"{LIMIT}sending from all over {size}, warm (MB/s)",
+        *(
+            [f"fetch from all over {size}, cold (MB/s)", f"{LIMIT}sending from all over {size}, cold (MB/s)"]
+            if is_on_disk
+            else []
+        ),
         f"one record of 1 MB of {size} (ms)",
-        f"{LIMIT}sending from all over {size}, warm, sparse (MB/s)",
         f"opening {size} after a clean stop (s)",
+        f"memory with {size} open (MiB)",
+        f"{LIMIT}dd beside {size}, 16 KB batches (MB/s)",
+        f"append to {size}, 16 KB batches (MB/s)",
         f"{LIMIT}dd beside {size}, 1 MB batches (MB/s)",
         f"append to {size}, 1 MB batches (MB/s)",
+        f"{LIMIT}reading {whole}, 16 KB batches (GB/s)",
+        f"recovery of {whole}, 16 KB batches (GB/s)",
+        f"{LIMIT}reading {whole}, 1 KB batches (GB/s)",
+        f"recovery of {whole}, 1 KB batches (GB/s)",
         "memory of the broker alone (MiB)",
         "opening 3 partitions (s)",
         f"{LIMIT}opening the files of 3 partitions (s)",
         "memory added by 3 partitions (MiB)",
         "produce to 3 partitions, 16 KB batches (MB/s)",
         "consume from 3 partitions, 16 KB batches (MB/s)",
+        f"{LIMIT}sending from 3 partitions, 16 KB batches (MB/s)",
+        "recovery of 3 partitions (s)",
     ]
     _every_unit_is_known(figures)
     assert f"recovery of {size}" in steps
