@@ -3,6 +3,8 @@
 Each is an action of its own. Nobody is told when the operating system writes something to the disk; it may do so in
 any order, and in part.
 
+Not modelled: disks that lie about a flush, bytes that rot after they were written, operations that fail.
+
 Source: fsync(2) and write(2) say what is promised, ext4's documentation (delayed allocation) what happens.
 """
 

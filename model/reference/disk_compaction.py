@@ -1,4 +1,7 @@
-"""What a log on a disk must be after a compaction, and which requirement says so (`disk_rules` has the other steps)."""
+"""What a log on a disk must be after a compaction, and which requirement says so (`disk_rules` has the other steps).
+
+Not modelled: which of several logs is compacted first, and how segments are grouped while it is done.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
 """A log on a disk through a history of steps: what it must be after each.
 
 The rules are those of `segments`, `retention` and `compaction`; what a step is judged by is in `disk_rules`.
+
+Not modelled: bytes torn at a loss of power (`model.machines.durability`), several logs, checkpoints beside a log,
+producers and epochs, operations that fail.
 """
 
 from __future__ import annotations

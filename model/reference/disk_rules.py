@@ -4,6 +4,8 @@ The log itself is `model.reference.disk_log`; here its fields become expectation
 offsets and sizes of its segments (`segment_base_offsets`, `sizes`), those of renamed files (`given_up`), where it
 starts and ends, the recovery point, batches and records as they are read one by one, and the indexes of the segments
 that are closed.
+
+Not judged: files by their bytes, what other logs of the directory do, what a step says that fails.
 """
 
 from __future__ import annotations

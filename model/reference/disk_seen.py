@@ -1,4 +1,7 @@
-"""How what is seen of a log on a disk becomes expectations; the rules are in `disk_rules` and `disk_compaction`."""
+"""How what is seen of a log on a disk becomes expectations; the rules are in `disk_rules` and `disk_compaction`.
+
+Not here: how it is looked at, which is the suite's (`conformance`).
+"""
 
 from __future__ import annotations
 
